@@ -1,0 +1,62 @@
+# `make demo` and `make test` need nothing but make and Python 3.11 or newer; they set up .venv themselves.
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+DOCS_INSTALLED := $(VENV)/.docs-installed
+PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test cov lint types check bench bench-quick docs clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|' 2>/dev/null \
+		|| grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST)
+
+$(INSTALLED): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "headrace needs Python 3.11 or newer: install it, or name it with PYTHON=/path/to/python" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) \
+		|| { rm -rf $(VENV); echo "no venv could be made with $(PYTHON): on Debian, apt-get install python3-venv" >&2; exit 1; }
+	@echo "installing headrace and its development tools into $(VENV) ..."
+	@$(PIP) -e '.[dev]'
+	@touch $@
+
+$(DOCS_INSTALLED): $(INSTALLED)
+	@$(PIP) -e '.[docs]'
+	@touch $@
+
+venv: $(INSTALLED)  ## the environment that every other target uses
+
+demo: $(INSTALLED)  ## show what headrace does
+	$(BIN)/headrace demo
+
+test: $(INSTALLED)  ## all tests
+	$(BIN)/python -m pytest
+
+cov: $(INSTALLED)  ## all tests, with branch coverage
+	$(BIN)/python -m pytest --cov --cov-branch --cov-report=term-missing:skip-covered
+
+lint: $(INSTALLED)  ## ruff: rules and format
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(INSTALLED)  ## mypy and pyright
+	$(BIN)/mypy --strict src $(wildcard tests/typing)
+	$(BIN)/pyright
+
+check: lint types test  ## everything that must pass before a commit
+
+bench: $(INSTALLED)  ## the full measurement
+	$(BIN)/python -m benchmarks
+
+bench-quick: $(INSTALLED)  ## the same, shortened
+	$(BIN)/python -m benchmarks --quick
+
+docs: $(DOCS_INSTALLED)  ## build the documentation into site/
+	$(BIN)/mkdocs build --strict
+
+clean:  ## remove what was built, and the environment
+	rm -rf $(VENV) .tox .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks build dist site htmlcov .coverage .coverage.*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Tests of headrace; a package, so that `tests.servers` can be imported."""

@@ -1,0 +1,119 @@
+"""Fixtures for all tests: both event loops, both transports, and the real servers of `tests.servers`."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from ssl import SSLContext
+from typing import Protocol
+
+import pytest
+
+from tests.servers.jsonplaceholder import JsonPlaceholder, jsonplaceholder_server
+from tests.servers.nginx import Nginx, nginx_server
+from tests.servers.proxy import ForwardProxy, forward_proxy
+from tests.servers.raw import Handler, RawServer, Step, raw_server, scripted_server
+from tests.servers.tls import TlsMaterial
+
+try:
+    import uvloop
+except ImportError:
+    # There is none for Windows.
+    _LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
+else:
+    _LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+class Serve(Protocol):
+    """The type of the `serve` fixture."""
+
+    def __call__(self, handler: Handler, *, ssl: SSLContext | None = None) -> Awaitable[RawServer]:
+        """Start a raw server."""
+
+
+class ServeScript(Protocol):
+    """The type of the `serve_script` fixture."""
+
+    def __call__(self, *scripts: Sequence[Step], ssl: SSLContext | None = None) -> Awaitable[RawServer]:
+        """Start a scripted server."""
+
+
+class MakeProxy(Protocol):
+    """The type of the `make_proxy` fixture."""
+
+    def __call__(self, *, credentials: tuple[str, str] | None = None) -> Awaitable[ForwardProxy]:
+        """Start a forward proxy."""
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run every async test on each loop; `@pytest.mark.asyncio(loop_factories=["asyncio"])` picks one."""
+    return _LOOPS
+
+
+@pytest.fixture(params=["wire", "aiohttp"])
+def transport(request: pytest.FixtureRequest) -> str:
+    """The name of a transport; a test that takes it runs over each of them."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="session")
+def tls() -> TlsMaterial:
+    """Certificates for this run, with contexts for servers and clients."""
+    return TlsMaterial()
+
+
+@pytest.fixture(scope="session")
+def nginx(tmp_path_factory: pytest.TempPathFactory, tls: TlsMaterial) -> Iterator[Nginx]:
+    """A running nginx with http and https."""
+    with nginx_server(tmp_path_factory.mktemp("nginx"), tls) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def jsonplaceholder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JsonPlaceholder]:
+    """A running JSONPlaceholder."""
+    with jsonplaceholder_server(tmp_path_factory.mktemp("jsonplaceholder")) as server:
+        yield server
+
+
+@pytest.fixture
+async def servers() -> AsyncIterator[AsyncExitStack]:
+    """What closes the servers that a test started, the last one first."""
+    async with AsyncExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def serve(servers: AsyncExitStack) -> Serve:
+    """A function that starts a raw server for the rest of the test."""
+
+    async def start(handler: Handler, *, ssl: SSLContext | None = None) -> RawServer:
+        return await servers.enter_async_context(raw_server(handler, ssl=ssl))
+
+    return start
+
+
+@pytest.fixture
+def serve_script(servers: AsyncExitStack) -> ServeScript:
+    """A function that starts a scripted server for the rest of the test."""
+
+    async def start(*scripts: Sequence[Step], ssl: SSLContext | None = None) -> RawServer:
+        return await servers.enter_async_context(scripted_server(*scripts, ssl=ssl))
+
+    return start
+
+
+@pytest.fixture
+def make_proxy(servers: AsyncExitStack) -> MakeProxy:
+    """A function that starts a forward proxy for the rest of the test."""
+
+    async def start(*, credentials: tuple[str, str] | None = None) -> ForwardProxy:
+        return await servers.enter_async_context(forward_proxy(credentials=credentials))
+
+    return start
+
+
+@pytest.fixture
+async def proxy(make_proxy: MakeProxy) -> ForwardProxy:
+    """A forward proxy that asks for no password."""
+    return await make_proxy()
