@@ -1,0 +1,31 @@
+"""The client for millions of small typed responses a day out of rate-limited APIs."""
+
+from headrace import errors
+from headrace._io.aiohttp_transport import AiohttpTransport
+from headrace._io.limiter import RateLimiter
+from headrace._io.transport import WireTransport
+from headrace._run import run
+from headrace._version import __version__
+from headrace.client import AsyncClient
+from headrace.config import ClientConfig, PoolLimits, Retry, Timeout
+from headrace.models import BaseModel, PaginatedResponse, Response
+from headrace.types import Limiter, Transport
+
+__all__ = [
+    "AiohttpTransport",
+    "AsyncClient",
+    "BaseModel",
+    "ClientConfig",
+    "Limiter",
+    "PaginatedResponse",
+    "PoolLimits",
+    "RateLimiter",
+    "Response",
+    "Retry",
+    "Timeout",
+    "Transport",
+    "WireTransport",
+    "__version__",
+    "errors",
+    "run",
+]

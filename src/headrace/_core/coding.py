@@ -1,0 +1,183 @@
+"""Content codings (RFC 9110, section 8.4) live here: which can be decoded, and how, without being made to explode.
+
+Every decoder yields its output in steps of at most 256 KiB, so that a bomb is stopped at the limit and not after it,
+and every one insists on the end of its stream: a body that was cut short is an error, never a shorter success.
+"""
+
+from __future__ import annotations
+
+import functools
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from headrace.errors import ProtocolError, ResponseTooLarge
+
+_STEP: Final = 256 * 1024
+_MOST_MEMBERS: Final = 1024
+_MOST_CODINGS: Final = 4
+_ZSTD_WINDOW_LOG: Final = 23  # RFC 9659: a window of 8 MiB at most
+_GZIP: Final = 16 + zlib.MAX_WBITS
+
+Decoder = Callable[[bytes], Iterator[bytes]]
+
+
+class _Corrupt(ValueError):
+    """The stream is not what its coding promises."""
+
+
+def _fast_zlib() -> Any:
+    """Find the fastest module with zlib's interface: ISA-L where the `speed` extra is installed."""
+    try:
+        from isal import isal_zlib
+    except ImportError:
+        return zlib
+    return isal_zlib
+
+
+def _inflate(data: bytes, wbits: int) -> Iterator[bytes]:
+    module = _fast_zlib()
+    for _ in range(_MOST_MEMBERS):
+        stream = module.decompressobj(wbits=wbits)
+        try:
+            while not stream.eof:
+                step = stream.decompress(data, _STEP)
+                data = stream.unconsumed_tail
+                if not step and not data and not stream.eof:
+                    reason = "the stream is cut short"
+                    raise _Corrupt(reason)
+                yield step
+        except (zlib.error, module.error) as error:
+            raise _Corrupt(str(error)) from error
+        data = stream.unused_data
+        if not data.strip(b"\0"):
+            return
+        if wbits != _GZIP:
+            reason = "bytes follow the stream"
+            raise _Corrupt(reason)
+    reason = f"more than {_MOST_MEMBERS} members"
+    raise _Corrupt(reason)
+
+
+def _gunzip(data: bytes) -> Iterator[bytes]:
+    return _inflate(data, _GZIP)
+
+
+def _deflate(data: bytes) -> Iterator[bytes]:
+    """Decode `deflate`: the zlib format, or the bare deflate stream that some servers send under that name."""
+    zlib_format = len(data) > 1 and data[0] & 0x0F == 8 and (data[0] << 8 | data[1]) % 31 == 0  # RFC 1950, section 2.2
+    return _inflate(data, zlib.MAX_WBITS if zlib_format else -zlib.MAX_WBITS)
+
+
+def _brotli(data: bytes) -> Iterator[bytes]:
+    import brotli
+
+    stream = brotli.Decompressor()
+    try:
+        yield stream.process(data, output_buffer_limit=_STEP)
+        while not stream.is_finished() and not stream.can_accept_more_data():
+            yield stream.process(b"", output_buffer_limit=_STEP)
+    except brotli.error as error:
+        raise _Corrupt(str(error)) from error
+    if not stream.is_finished():
+        reason = "the stream is cut short"
+        raise _Corrupt(reason)
+
+
+def _zstd_module() -> Any:
+    try:
+        from compression import zstd  # type: ignore[import-not-found, unused-ignore] # Python 3.14 and later
+    except ImportError:
+        from backports import zstd
+    return zstd
+
+
+def _zstandard(data: bytes) -> Iterator[bytes]:
+    zstd = _zstd_module()
+    options = {zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG}
+    for _ in range(_MOST_MEMBERS):
+        stream = zstd.ZstdDecompressor(options=options)
+        try:
+            yield stream.decompress(data, _STEP)
+            while not stream.eof and not stream.needs_input:
+                yield stream.decompress(b"", _STEP)
+        except zstd.ZstdError as error:
+            raise _Corrupt(str(error)) from error
+        if not stream.eof:
+            reason = "the stream is cut short"
+            raise _Corrupt(reason)
+        data = stream.unused_data
+        if not data:
+            return
+    reason = f"more than {_MOST_MEMBERS} frames"
+    raise _Corrupt(reason)
+
+
+@functools.cache
+def decoders() -> dict[str, Decoder]:
+    """Name every coding that can be decoded here, the preferred first."""
+    found: dict[str, Decoder] = {"gzip": _gunzip, "deflate": _deflate}
+    try:
+        import brotli
+
+        found["br"] = _brotli if hasattr(brotli.Decompressor, "can_accept_more_data") else found["br"]
+    except (ImportError, KeyError):
+        pass
+    try:
+        _zstd_module()
+        found["zstd"] = _zstandard
+    except ImportError:
+        pass
+    return found
+
+
+@functools.cache
+def accept_encoding() -> str:
+    """Write the `Accept-Encoding` field that names exactly what can be decoded."""
+    return ", ".join(decoders())
+
+
+def decode(body: bytes, content_encoding: str, limit: int | None) -> bytes:
+    """Undo the codings of a body, the last applied first.
+
+    Args:
+        body: The body as it came.
+        content_encoding: The value of the `Content-Encoding` field.
+        limit: Bytes that the body may have after each step; `None` is no limit.
+
+    Returns:
+        The decoded body. An empty body needs no decoding, whatever its field says.
+
+    Raises:
+        headrace.errors.ProtocolError: The coding is unknown, or the body is corrupt or cut short.
+        headrace.errors.ResponseTooLarge: It has more than `limit` bytes.
+    """
+    names = [name.strip().lower().removeprefix("x-") for name in content_encoding.split(",")]
+    names = [name for name in names if name not in ("", "identity")]
+    if len(names) > _MOST_CODINGS:
+        message = f"the body has {len(names)} content codings, more than {_MOST_CODINGS}"
+        raise ProtocolError(message)
+    for name in reversed(names):
+        if not body:
+            return body
+        decoder = decoders().get(name)
+        if decoder is None:
+            message = f"the body has the content coding {name[:40]!r}, and only {accept_encoding()} can be decoded here"
+            raise ProtocolError(message)
+        try:
+            body = _bounded(decoder(body), limit)
+        except _Corrupt as error:
+            message = f"the body is not valid {name}: {error}"
+            raise ProtocolError(message) from error
+    return body
+
+
+def _bounded(steps: Iterator[bytes], limit: int | None) -> bytes:
+    parts, size = [], 0
+    for step in steps:
+        size += len(step)
+        if limit is not None and size > limit:
+            message = f"the body has more than {limit} bytes after decompression"
+            raise ResponseTooLarge(message)
+        parts.append(step)
+    return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -1,0 +1,183 @@
+"""Everything that turns body bytes into a value lives here: one decoder a type, made once."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import re
+from typing import TYPE_CHECKING, Any, NewType, TypeVar, get_args, get_origin, is_typeddict
+
+import attrs
+import msgspec
+import orjson
+
+from headrace import models
+from headrace._core import shims
+from headrace.config import wrong
+from headrace.errors import ResponseParseError, ResponseValidationError, ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+_PATH = re.compile(r" - at `(?P<path>.*)`$", re.DOTALL)
+_CHARSET = re.compile(r"""charset\s*=\s*["']?([^"'\s;]+)""", re.IGNORECASE)
+_DIGITS_TO_0 = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))
+_BEYOND_U64 = b"0" * 20
+_OPEN_BRACKET = 0x5B
+_JSON_SPACE = b" \t\r\n"
+
+
+class BodyDecoder:
+    """Decodes the body of a success into one response format.
+
+    Args:
+        one: Decodes the format itself.
+        many: Decodes a list of the format, where a JSON array shall give one; else `None`.
+        stamp: Notes on decoded values who answered and when; else `None`.
+    """
+
+    __slots__ = ("_many", "_one", "stamp")
+
+    def __init__(
+        self,
+        one: Callable[[bytes], Any],
+        many: Callable[[bytes], Any] | None = None,
+        stamp: Callable[[Any, str, datetime], None] | None = None,
+    ) -> None:
+        self._one = one
+        self._many = many
+        self.stamp = stamp
+
+    def __call__(self, body: bytes) -> Any:
+        """Decode a body that is not empty.
+
+        Raises:
+            headrace.errors.ResponseParseError: It is not JSON.
+            headrace.errors.ResponseValidationError: It does not fit the format.
+        """
+        try:
+            if self._many is not None:
+                first = body[0]
+                if first == _OPEN_BRACKET or (first in _JSON_SPACE and body.lstrip(_JSON_SPACE)[:1] == b"["):
+                    return self._many(body)
+            return self._one(body)
+        except msgspec.ValidationError as error:
+            found = _PATH.search(text := str(error))
+            path = found["path"] if found else "$"
+            raise ResponseValidationError(_PATH.sub("", text), body, path) from error
+        except (msgspec.DecodeError, orjson.JSONDecodeError, UnicodeDecodeError) as error:
+            message = f"the body is not JSON: {error}"
+            raise ResponseParseError(message, body) from error
+        except RecursionError as error:
+            message = "the body is not JSON that can be read: it is nested too deeply"
+            raise ResponseParseError(message, body) from error
+
+
+def _plain_json(body: bytes) -> Any:
+    """Decode any JSON; orjson makes floats of integers beyond 64 bits, so where there may be one, msgspec decodes."""
+    if _BEYOND_U64 in body.translate(_DIGITS_TO_0):
+        return msgspec.json.decode(body)
+    return orjson.loads(body)
+
+
+plain_json = BodyDecoder(_plain_json)
+
+
+def decoder_for(response_format: Any) -> BodyDecoder | type | None:
+    """Find how a response format is decoded.
+
+    Args:
+        response_format: `None` for plain JSON, `bytes` or `str` for the body as it is, a model, or any type that
+            msgspec knows.
+
+    Returns:
+        The decoder; `bytes` and `str` stand for themselves.
+
+    Raises:
+        headrace.errors.ValidationError: It is no type, or one that nothing here can decode.
+    """
+    try:
+        return _cached(response_format)
+    except TypeError:  # not hashable, such as Annotated[..., {}]
+        return _make(response_format)
+
+
+def _make(response_format: Any) -> BodyDecoder | type | None:
+    if response_format is None:
+        return plain_json
+    if response_format in (bytes, str):
+        return response_format  # type: ignore[no-any-return] # it is one of the two
+    shim = shims.for_type(response_format)
+    try:
+        for part in _classes_in(response_format):
+            if inspect.isabstract(part):
+                message = f"response_format: {part.__name__} is abstract; give a class that has all of its methods"
+                raise ValidationError(message)
+        if shim is not None:
+            many = shim.decoder(list[response_format]) if _is_single(response_format) else None
+            return BodyDecoder(shim.decoder(response_format), many, shim.stamp)
+        if not _is_type(response_format):
+            raise wrong("response_format", response_format, "a model, a type that msgspec knows, bytes, str or None")
+        one = msgspec.json.Decoder(response_format).decode
+        many = msgspec.json.Decoder(list[response_format]).decode if _is_single(response_format) else None
+    except (TypeError, NameError) as error:
+        message = f"response_format: {getattr(response_format, '__name__', response_format)} cannot be decoded: {error}"
+        raise ValidationError(message) from error
+    stamped = any(issubclass(part, models.Response) for part in _classes_in(response_format))
+    return BodyDecoder(one, many, models.stamp if stamped else None)
+
+
+_cached = functools.lru_cache(maxsize=4096)(_make)
+
+
+def _classes_in(response_format: Any) -> list[type]:
+    found, pending = [], [response_format]
+    while pending:
+        part = pending.pop()
+        pending.extend(get_args(part))
+        part = get_origin(part) or part
+        if isinstance(part, type):
+            found.append(part)
+    return found
+
+
+def _is_type(response_format: Any) -> bool:
+    """Tell a type from a value: `User`, `list[User]`, `User | None`, `Any`, a `TypeVar` or `NewType` are types."""
+    return (
+        isinstance(response_format, (type, TypeVar, NewType))
+        or response_format is Any
+        or get_origin(response_format) is not None
+    )
+
+
+def _is_single(response_format: Any) -> bool:
+    """Tell whether a format is one model, which no JSON array can be, so that an array gives a list of it."""
+    kind = get_origin(response_format) or response_format
+    if not isinstance(kind, type):
+        return False
+    if issubclass(kind, msgspec.Struct):
+        return not kind.__struct_config__.array_like
+    if shims.for_type(kind) is not None:
+        return not getattr(kind, "__pydantic_root_model__", False)
+    return dataclasses.is_dataclass(kind) or attrs.has(kind) or is_typeddict(kind)
+
+
+def text(body: bytes, content_type: str) -> str:
+    """Decode text by the charset of its `Content-Type`; an unknown one, or none, is UTF-8 with replacements."""
+    found = _CHARSET.search(content_type)
+    try:
+        return body.decode(found[1] if found else "utf-8-sig", "replace")
+    except LookupError:
+        return body.decode("utf-8-sig", "replace")
+
+
+def error_body(body: bytes, content_type: str) -> Any:
+    """Read the body of an error: its JSON, else its text, else `None`."""
+    if not body:
+        return None
+    try:
+        return plain_json(body)
+    except ResponseParseError:
+        return text(body, content_type)

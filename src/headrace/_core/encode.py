@@ -1,0 +1,281 @@
+"""Everything that turns a caller's value into wire text lives here, and nothing else does.
+
+What leaves this module is safe to write: no CR, LF, NUL or other control character gets through, and nothing is dropped
+in silence.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any, Final
+from urllib.parse import quote, quote_plus
+from uuid import UUID
+
+import attrs
+import msgspec
+from yarl import URL
+
+from headrace._core import shims
+from headrace.config import wrong
+from headrace.errors import ValidationError
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch  # RFC 9110, section 5.6.2
+_FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*").fullmatch  # RFC 9110, section 5.5
+_COOKIE_VALUE = re.compile(r"[\x20-\x3a\x3c-\x7e]*").fullmatch  # RFC 6265 without `;`, as lenient as browsers otherwise
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=:@/]*").fullmatch  # RFC 3986: nothing to encode
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]").search
+_STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_UNRESERVED = re.compile(r"[A-Za-z0-9\-._~]*").fullmatch
+_PATH_SAFE: Final = "!$&'()*+,;=:@/%-._~"
+_QUERY_SAFE: Final = _PATH_SAFE + "?"
+_COMPONENT_SAFE: Final = "-._~:/,@"
+
+#: RFC 9112, section 6: these fields say where a message ends, so they are the exchange's own.
+FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
+
+
+def method(value: Any) -> str:
+    """Check a method (a token, RFC 9110, section 9.1).
+
+    Raises:
+        headrace.errors.ValidationError: It is not a token.
+    """
+    if not isinstance(value, str):
+        raise wrong("method", value, "a token such as GET")
+    if not _TOKEN(value):
+        message = "method: is empty or has a character that no method may have; takes a token such as GET"
+        raise ValidationError(message)
+    return value.upper() if value.isalpha() else value
+
+
+def target(base: str, path: str) -> str:
+    """Join a path to the base path with exactly one slash and percent-encode it once.
+
+    Args:
+        base: The client's own path, encoded, without a slash at its end.
+        path: The caller's path, possibly with a query.
+
+    Returns:
+        The path and query; a fragment is never sent.
+
+    Raises:
+        headrace.errors.ValidationError: The path has a control character.
+    """
+    if _PLAIN_PATH(path):
+        return f"{base}/{path.lstrip('/')}" if path else base or "/"
+    if _CONTROL(path):
+        message = "path: has a control character (CR, LF, NUL …); percent-encode it if it belongs there"
+        raise ValidationError(message)
+    path, _, _ = path.partition("#")
+    path, mark, raw_query = path.partition("?")
+    encoded = quote(_STRAY_PERCENT.sub("%25", path), safe=_PATH_SAFE)
+    joined = f"{base}/{encoded.lstrip('/')}" if encoded else base or "/"
+    return f"{joined}?{quote(_STRAY_PERCENT.sub('%25', raw_query), safe=_QUERY_SAFE)}" if mark and raw_query else joined
+
+
+def with_query(encoded_target: str, query: str) -> str:
+    """Add a query to a path that may have one."""
+    if not query:
+        return encoded_target
+    return f"{encoded_target}{'&' if '?' in encoded_target else '?'}{query}"
+
+
+def text(value: Any, argument: str) -> str:
+    """Write one scalar: `true` and `false`, an enum's value, ISO 8601 dates, the text of UUID, Decimal and URL.
+
+    Args:
+        value: The scalar.
+        argument: The name that an error shall give it.
+
+    Raises:
+        headrace.errors.ValidationError: It has no such text.
+    """
+    if isinstance(value, enum.Enum):
+        value = value.value
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and not math.isfinite(value):
+        message = f"{argument}: {value!r} has no text that a server would read"
+        raise ValidationError(message)
+    if isinstance(value, (int, float, UUID, Decimal, URL)):
+        return str(value)
+    if isinstance(value, (datetime, date, time)):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    shim = shims.for_value(value)
+    plain = shim.builtins(value) if shim else value
+    if shim and isinstance(plain, (str, int, float)):
+        return text(plain, argument)
+    raise wrong(argument, value, "text, a number, a bool, an enum, a date, or a UUID, Decimal or URL")
+
+
+def mapping(value: Any, argument: str) -> Mapping[Any, Any]:
+    """Read a mapping, or any model that becomes one.
+
+    Raises:
+        headrace.errors.ValidationError: It is neither.
+    """
+    if value is None:
+        return {}
+    if isinstance(value, Mapping):
+        return value
+    shim = shims.for_value(value)
+    if shim is not None:
+        value = shim.builtins(value)
+    elif isinstance(value, msgspec.Struct) or (
+        not isinstance(value, type) and (dataclasses.is_dataclass(value) or attrs.has(type(value)))
+    ):
+        value = msgspec.to_builtins(value)
+    if not isinstance(value, Mapping):
+        raise wrong(argument, value, "a mapping or a model")
+    return value
+
+
+def query(parameters: Mapping[Any, Any]) -> str:
+    """Encode parameters as a query: nested ones get dotted keys, lists repeat the key, `None` is left out.
+
+    Raises:
+        headrace.errors.ValidationError: A key is not text, or a value has none.
+    """
+    return "&".join([f"{_component(key)}={_component(value)}" for key, value in pairs(parameters, "parameters")])
+
+
+def form(fields: Mapping[Any, Any]) -> bytes:
+    """Encode fields as ``application/x-www-form-urlencoded`` (WHATWG URL, section 5)."""
+    return "&".join([f"{quote_plus(key)}={quote_plus(value)}" for key, value in pairs(fields, "data")]).encode()
+
+
+def pairs(fields: Mapping[Any, Any], argument: str, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Flatten nested mappings, models and lists into keys and texts."""
+    for key, value in fields.items():
+        if not isinstance(key, str):
+            raise wrong(f"{argument}: the key {key!r}", key, "keys that are text")
+        yield from _flat(f"{prefix}{key}", value, argument)
+
+
+def _flat(key: str, value: Any, argument: str) -> Iterator[tuple[str, str]]:
+    if value is None:
+        return
+    if isinstance(value, (str, int, float)):
+        yield key, text(value, f"{argument}[{key!r}]")
+    elif isinstance(value, (Sequence, AbstractSet)) and not isinstance(value, (bytes, bytearray)):
+        for item in value:
+            yield from _flat(key, item, argument)
+    elif isinstance(value, (Mapping, msgspec.Struct)) or dataclasses.is_dataclass(value) or attrs.has(type(value)):
+        yield from pairs(mapping(value, f"{argument}[{key!r}]"), argument, f"{key}.")
+    else:
+        shim = shims.for_value(value)
+        if shim is None:
+            yield key, text(value, f"{argument}[{key!r}]")
+        else:
+            yield from _flat(key, shim.builtins(value), argument)
+
+
+def _component(value: str) -> str:
+    return value if _UNRESERVED(value) else quote(value, safe=_COMPONENT_SAFE)
+
+
+def header(name: Any, value: Any) -> tuple[str, str]:
+    """Check one header field (RFC 9110, section 5).
+
+    Returns:
+        The name and the value as they are sent.
+
+    Raises:
+        headrace.errors.ValidationError: The name is no token, or the value has CR, LF, NUL or another character that no
+        field may have.
+    """
+    if not isinstance(name, str) or not _TOKEN(name):
+        shown = repr(name[:40]) if isinstance(name, str) else type(name).__name__
+        message = f"headers: {shown} is not the name of a header field"
+        raise ValidationError(message)
+    if isinstance(value, (list, tuple)):
+        value = ", ".join([text(item, f"headers[{name!r}]") for item in value])  # RFC 9110, section 5.3
+    value = text(value, f"headers[{name!r}]")
+    if not _FIELD_VALUE(value):
+        message = (
+            f"headers[{name!r}]: the value has a character that no header field may have"
+            " (CR, LF, NUL, another control character, or one beyond Latin-1)"
+        )
+        raise ValidationError(message)
+    return name, value
+
+
+def cookies(values: Mapping[Any, Any]) -> str:
+    """Write the value of a `Cookie` field (RFC 6265, section 4.2.1).
+
+    Raises:
+        headrace.errors.ValidationError: A name is no token, or a value has a control character or a semicolon.
+    """
+    written = []
+    for name, value in values.items():
+        if value is None:
+            continue
+        shown = f"cookies[{name!r}]"
+        value = text(value, shown)  # noqa: PLW2901 - the text of the same value
+        if not isinstance(name, str) or not _TOKEN(name) or not _COOKIE_VALUE(value):
+            message = f"{shown}: a name is a token, and a value has no semicolon, control or non-ASCII character"
+            raise ValidationError(message)
+        written.append(f"{name}={value}")
+    return "; ".join(written)
+
+
+def json(value: Any) -> bytes:
+    """Encode a request body as JSON (RFC 8259).
+
+    Args:
+        value: A mapping, list or any model.
+
+    Raises:
+        headrace.errors.ValidationError: It has no JSON text; NaN and infinities have none.
+    """
+    if isinstance(value, (str, bytes, bytearray, memoryview)):
+        message = (
+            f"body: got {type(value).__name__}, takes a mapping, list or model; for text or bytes as they are use data="
+        )
+        raise ValidationError(message)
+    shim = shims.for_value(value)
+    try:
+        encoded = shim.json(value) if shim else _encode(value)
+        # Both msgspec and orjson write NaN and infinities as `null`: a value that is lost without a word.
+        if b"null" in encoded and shim is None and _has_nonfinite(msgspec.to_builtins(value, enc_hook=_plain)):
+            message = "body: NaN and infinities have no JSON text"
+            raise ValidationError(message)
+    except (TypeError, ValueError, RecursionError) as error:
+        if isinstance(error, ValidationError):
+            raise
+        message = f"body: {type(value).__name__} cannot be encoded as JSON: {error}"
+        raise ValidationError(message) from error
+    return encoded
+
+
+def _plain(value: Any) -> Any:
+    """Tell msgspec what a value of another library is."""
+    shim = shims.for_value(value)
+    if shim is not None:
+        return shim.builtins(value)
+    if isinstance(value, (URL, Mapping)):
+        return str(value) if isinstance(value, URL) else dict(value)
+    message = f"a {type(value).__name__} has no JSON text"
+    raise TypeError(message)
+
+
+_encode = msgspec.json.Encoder(enc_hook=_plain).encode
+
+
+def _has_nonfinite(value: Any) -> bool:
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    if isinstance(value, dict):
+        return any(_has_nonfinite(item) for item in value.values())
+    return isinstance(value, (list, tuple)) and any(_has_nonfinite(item) for item in value)

@@ -1,0 +1,389 @@
+"""What the bytes of an HTTP/1.1 answer mean lives here: what is legal, where it ends, what may be used again.
+
+llhttp judges every head and every chunk in its strict mode. It is fed each head exactly to its last byte and never sees
+a body that is counted or runs to the end of the connection: those are counted here, so that bytes behind an answer are
+always noticed. RFC 9112 is quoted where a rule comes from it; anything doubtful ends the connection.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+from headrace.errors import ProtocolError, ResponseTooLarge
+
+_HEAD_END: Final = b"\r\n\r\n"
+_MOST_HEAD: Final = 64 * 1024
+_MOST_FIELDS: Final = 256
+_MOST_TRAILERS: Final = 64
+_MOST_TRAILER_BYTES: Final = 16 * 1024
+_MOST_INTERIM: Final = 32
+_CHUNK_OVERHEAD: Final = 16 * 1024
+_SMALLEST_HEAD_WITH_TOO_MANY_FIELDS: Final = 4 * _MOST_FIELDS  # "a:\r\n"
+_DIGITS: Final = 18
+_KNOWN_INTERIM: Final = frozenset({100, 102, 103})
+_BODILESS: Final = frozenset({204, 304})
+
+# How the body of an answer ends (RFC 9112, section 6.3).
+_HEAD, _COUNTED, _CHUNKED, _TO_END, _COMPLETE = range(5)
+
+
+class _HeadJudge:
+    """Hears from llhttp only that the head is complete."""
+
+    __slots__ = ("complete",)
+
+    def __init__(self) -> None:
+        self.complete = False
+
+    def on_headers_complete(self) -> None:
+        self.complete = True
+
+
+class _Chunks:
+    """Receives a chunked body; a head of our own puts llhttp into the state behind a real one."""
+
+    __slots__ = ("_parser", "began", "complete", "count", "parts", "size", "trailer_bytes", "trailers")
+
+    _PREAMBLE: Final = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+        self.size = 0
+        self.count = 0
+        self.trailers: list[tuple[str, str]] = []
+        self.trailer_bytes = 0
+        self.began = 0
+        self.complete = False
+        self._parser: HttpResponseParser | None = HttpResponseParser(self)
+        self._parser.feed_data(self._PREAMBLE)
+        self.trailers.clear()
+        self.trailer_bytes = 0
+
+    def feed(self, data: bytes) -> None:
+        if self._parser is not None:
+            self._parser.feed_data(data)
+
+    def release(self) -> None:
+        self._parser = None  # it holds our callbacks: a cycle that only the collector would free
+
+    def on_message_begin(self) -> None:
+        self.began += 1
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.trailer_bytes += len(name) + len(value)
+        self.trailers.append((name.decode("latin-1"), value.decode("utf-8", "surrogateescape").strip(" \t")))
+        if len(self.trailers) > _MOST_TRAILERS or self.trailer_bytes > _MOST_TRAILER_BYTES:
+            message = f"more than {_MOST_TRAILERS} trailer fields or {_MOST_TRAILER_BYTES} bytes of them"
+            raise ProtocolError(message)
+
+    def on_chunk_header(self) -> None:
+        self.count += 1
+
+    def on_body(self, data: bytes) -> None:
+        if self.complete:  # the body of another message, glued behind ours
+            return
+        self.size += len(data)
+        self.parts.append(data)
+
+    def on_message_complete(self) -> None:
+        self.complete = True
+
+
+class ResponseParser:
+    """Reads one final answer, interim ones before it included. One parser an answer: nothing can carry over.
+
+    Args:
+        method: The method of the request, which decides whether the answer can have a body.
+        limit: Bytes that the body may have; `None` is no limit.
+    """
+
+    __slots__ = (
+        "_chunks", "_interim", "_judge", "_left", "_limit", "_method", "_overhead", "_parser", "_partial", "_parts",
+        "_size", "_spent", "_state", "_tail", "coding", "has_cookies", "head", "reusable", "status",
+    )  # fmt: skip
+
+    def __init__(self, method: str, limit: int | None = None) -> None:
+        self._method = method
+        self._limit = limit
+        self._state = _HEAD
+        self._judge: _HeadJudge | None = None
+        self._parser: HttpResponseParser | None = None
+        self._partial: bytearray | None = None
+        self._spent = 0
+        self._interim = 0
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._left = 0
+        self._chunks: _Chunks | None = None
+        self.status = 0
+        self.head = b""
+        self.coding = b""
+        self.has_cookies = False
+        self.reusable = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether the whole answer is there."""
+        return self._state == _COMPLETE
+
+    @property
+    def started(self) -> bool:
+        """Whether any byte of an answer has come."""
+        return self._spent > 0
+
+    @property
+    def body(self) -> bytes:
+        """The body without transfer coding."""
+        parts = self._chunks.parts if self._chunks else self._parts
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    @property
+    def trailers(self) -> list[tuple[str, str]]:
+        """The fields behind a chunked body."""
+        return self._chunks.trailers if self._chunks else []
+
+    def feed(self, data: bytes) -> bool:
+        """Read bytes as they arrive.
+
+        Args:
+            data: At least one byte.
+
+        Returns:
+            Whether the answer is complete now.
+
+        Raises:
+            headrace.errors.ProtocolError: They are not a legal answer.
+            headrace.errors.ResponseTooLarge: The body is larger than the limit.
+        """
+        state = self._state
+        if state == _HEAD:
+            return self._feed_head(data)
+        if state == _COUNTED:
+            return self._feed_counted(data)
+        if state == _CHUNKED:
+            return self._feed_chunked(data)
+        if state == _TO_END:
+            self._keep(data)
+            return False
+        self.reusable = False  # bytes behind the answer
+        return True
+
+    def eof(self) -> bool:
+        """Note that the peer has ended the connection in good order.
+
+        Returns:
+            Whether that completes the answer: only a body without a length may end so (RFC 9112, section 6.3, rule 8).
+        """
+        self.reusable = False
+        if self._state == _TO_END:
+            self._state = _COMPLETE
+        return self._state == _COMPLETE
+
+    def describe_missing(self) -> str:
+        """Say what of the answer is missing."""
+        if self._state == _HEAD:
+            return "before the head of the answer was complete" if self.started else "before any byte of an answer"
+        if self._state == _COUNTED:
+            return f"{self._left} bytes before the end of the body (status {self.status})"
+        return f"in the middle of the body (status {self.status})"
+
+    def _feed_head(self, data: bytes) -> bool:
+        while True:
+            partial = self._partial
+            known = 0
+            if partial is None:
+                if data[0] != 0x48:  # the H of HTTP; llhttp would skip line ends here
+                    message = f"the answer is not HTTP: it begins {data[:64]!r}"
+                    raise ProtocolError(message)
+                end = data.find(_HEAD_END)
+            else:
+                known = len(partial)
+                partial += data
+                end = partial.find(_HEAD_END, max(0, known - 3))
+            if end < 0:
+                self._judge_head(data)
+                if partial is None:
+                    self._partial = bytearray(data)
+                return False
+            cut = end + 4 - known
+            self._judge_head(data[:cut])
+            final = self._take_head(data[:cut] if partial is None else bytes(partial[: end + 4]))
+            data = data[cut:]
+            if final:
+                return self._begin_body(data)
+            if not data:
+                return False
+
+    def _judge_head(self, data: bytes) -> None:
+        """Let llhttp read (a part of) a head, and hold it to our limits."""
+        if self._parser is None:
+            self._judge = _HeadJudge()
+            self._parser = HttpResponseParser(self._judge)
+        self._spent += len(data)
+        if self._spent > _MOST_HEAD:
+            message = f"the head of the answer has more than {_MOST_HEAD} bytes"
+            raise ProtocolError(message)
+        try:
+            self._parser.feed_data(data)
+        except (HttpParserError, HttpParserUpgrade) as error:
+            message = f"the head of the answer is not legal: {error or type(error).__name__}"
+            raise ProtocolError(message) from error
+
+    def _take_head(self, head: bytes) -> bool:
+        """Accept a complete head; tell whether it is the final one."""
+        judge, parser = self._judge, self._parser
+        self._judge = self._parser = self._partial = None
+        if judge is None or parser is None or not judge.complete:
+            message = "the head of the answer is not legal: it ends too early"
+            raise ProtocolError(message)
+        status = parser.get_status_code()
+        if head[:9] not in (b"HTTP/1.1 ", b"HTTP/1.0 ") or status < 100 or b"\0" in head:
+            message = f"the answer is not HTTP/1.0 or HTTP/1.1: it begins {head[:64]!r}"
+            raise ProtocolError(message)
+        if len(head) > _SMALLEST_HEAD_WITH_TOO_MANY_FIELDS and head.count(b"\r\n") - 2 > _MOST_FIELDS:
+            message = f"the head of the answer has more than {_MOST_FIELDS} fields"
+            raise ProtocolError(message)
+        self.status = status
+        self.head = head
+        if status >= 200:
+            return True
+        self._interim += 1
+        lower = head.lower()
+        framed = b"\r\ncontent-length:" in lower or b"\r\ntransfer-encoding:" in lower
+        if status == 101 or self._interim > _MOST_INTERIM or (framed and status not in _KNOWN_INTERIM):
+            message = f"the answer has an interim status {status} that was not asked for, or too many of them"
+            raise ProtocolError(message)
+        return False
+
+    def _begin_body(self, rest: bytes) -> bool:
+        """Find out how the body ends (RFC 9112, section 6.3) and take the bytes of it that are there."""
+        lower = self.head.lower()
+        http_1_1 = lower[7] == 0x31
+        length = _content_length(lower)
+        chunked = False
+        if b"-encoding:" in lower:
+            chunked = _is_chunked(lower, http_1_1=http_1_1)
+            self.coding = b",".join(_values(lower, b"\r\ncontent-encoding:"))
+        self.has_cookies = b"\r\nset-cookie:" in lower
+        self.reusable = _keeps_alive(lower, http_1_1=http_1_1)
+        if chunked and length is not None:  # section 6.1: a sign of request smuggling
+            message = "the answer has both Transfer-Encoding and Content-Length"
+            raise ProtocolError(message)
+        if self._method == "HEAD" or self.status in _BODILESS:
+            self._state = _COMPLETE
+            if rest or (self.status == 204 and (chunked or length)):
+                self.reusable = False
+            return True
+        if chunked:
+            self._state = _CHUNKED
+            self._chunks = _Chunks()
+            self._overhead = 0
+            self._tail = b""
+            return self._feed_chunked(rest) if rest else False
+        if length is None:
+            self._state = _TO_END
+            self.reusable = False
+            if rest:
+                self._keep(rest)
+            return False
+        if self._limit is not None and length > self._limit:
+            message = f"the body has {length} bytes, more than the {self._limit} that are allowed"
+            raise ResponseTooLarge(message)
+        self._state = _COUNTED
+        self._left = length
+        return self._feed_counted(rest)
+
+    def _feed_counted(self, data: bytes) -> bool:
+        left = self._left - len(data)
+        if left < 0:
+            data = data[:left]
+            self.reusable = False
+        if data:
+            self._parts.append(data)
+        self._left = left
+        if left > 0:
+            return False
+        self._state = _COMPLETE
+        return True
+
+    def _keep(self, data: bytes) -> None:
+        self._size += len(data)
+        self._parts.append(data)
+        self._check_size(self._size)
+
+    def _check_size(self, size: int) -> None:
+        if self._limit is not None and size > self._limit:
+            message = f"the body has more than the {self._limit} bytes that are allowed"
+            raise ResponseTooLarge(message)
+
+    def _feed_chunked(self, data: bytes) -> bool:
+        chunks = self._chunks
+        if chunks is None:
+            return False
+        before = chunks.size
+        try:
+            chunks.feed(data)
+        except (HttpParserError, HttpParserUpgrade) as error:
+            if not chunks.complete:
+                if isinstance(error.__context__, ProtocolError):
+                    raise error.__context__ from None
+                message = f"the chunked body is not legal: {error or type(error).__name__}"
+                raise ProtocolError(message) from error
+            self.reusable = False
+        self._check_size(chunks.size)
+        self._overhead += len(data) - (chunks.size - before)
+        if self._overhead > _CHUNK_OVERHEAD + 16 * chunks.count + chunks.trailer_bytes + 8 * _MOST_TRAILERS:
+            message = "the chunked body has more framing than content"
+            raise ProtocolError(message)
+        self._tail = (self._tail + data[-5:])[-5:]
+        if not chunks.complete:
+            return False
+        # Bytes behind the body: a new message, or the line ends that llhttp skips before one.
+        if chunks.began > 1 or not self._tail.endswith(_HEAD_END) or self._tail[:1] in (b"\r", b"\n"):
+            self.reusable = False
+        chunks.release()
+        self._state = _COMPLETE
+        return True
+
+
+def _values(lower_head: bytes, name: bytes) -> list[bytes]:
+    """Read every value of a field from a head in lower case; the name stands between its line end and its colon."""
+    found = []
+    start = lower_head.find(name)
+    while start >= 0:
+        start += len(name)
+        end = lower_head.find(b"\r\n", start)
+        found.append(lower_head[start:end].strip(b" \t"))
+        start = lower_head.find(name, end)
+    return found
+
+
+def _content_length(lower_head: bytes) -> int | None:
+    values = _values(lower_head, b"\r\ncontent-length:")
+    if not values:
+        return None
+    if len(values) > 1 or not values[0].isdigit() or len(values[0]) > _DIGITS:
+        message = f"the answer has no single legal Content-Length: {b', '.join(values)[:80]!r}"
+        raise ProtocolError(message)
+    return int(values[0])
+
+
+def _is_chunked(lower_head: bytes, *, http_1_1: bool) -> bool:
+    values = _values(lower_head, b"\r\ntransfer-encoding:")
+    if not values:
+        return False
+    if values != [b"chunked"] or not http_1_1:  # section 6.1: HTTP/1.0 has no transfer codings
+        message = f"the answer has a Transfer-Encoding other than one `chunked`: {b', '.join(values)[:80]!r}"
+        raise ProtocolError(message)
+    return True
+
+
+def _keeps_alive(lower_head: bytes, *, http_1_1: bool) -> bool:
+    """Tell whether the peer will keep the connection (RFC 9112, section 9.3)."""
+    options = b",".join(_values(lower_head, b"\r\nconnection:"))
+    if not options:
+        return http_1_1
+    tokens = {token.strip(b" \t") for token in options.split(b",")}
+    return b"close" not in tokens and (http_1_1 or b"keep-alive" in tokens)

@@ -1,0 +1,66 @@
+"""The mappings of a client that may be changed in place, and how the client notices, live here."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from typing import Any
+
+from headrace import _redact
+
+_states = itertools.count(1)
+
+
+class LiveMapping(MutableMapping[Any, Any]):
+    """A mapping whose `state` is a new number after every change, so that what was made from it can be kept till then.
+
+    No two states of any two mappings share a number.
+
+    Args:
+        initial: The first contents; copied.
+        fold_case: Whether keys that differ in case are one key.
+    """
+
+    __slots__ = ("_entries", "_fold", "state")
+
+    def __init__(self, initial: Mapping[Any, Any] | None = None, *, fold_case: bool = False) -> None:
+        self._fold: Callable[[Any], Any] = str.lower if fold_case else _same
+        self._entries: dict[Any, tuple[Any, Any]] = {}
+        self.state = next(_states)
+        if initial:
+            self.update(initial)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._entries[self._fold(key)][1]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._entries[self._fold(key)] = (key, value)
+        self.state = next(_states)
+
+    def __delitem__(self, key: Any) -> None:
+        del self._entries[self._fold(key)]
+        self.state = next(_states)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (key for key, _ in self._entries.values())
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, key: object) -> bool:
+        return self._fold(key) in self._entries if isinstance(key, str) else key in self._entries
+
+    def __repr__(self) -> str:
+        shown = {
+            key: _redact.MASK if isinstance(key, str) and _redact.is_secret(key) else value
+            for key, value in self.items()
+        }
+        return repr(shown)
+
+    def copy(self) -> dict[Any, Any]:
+        """Copy the contents into a plain `dict`."""
+        return dict(self.items())
+
+
+def _same(key: Any) -> Any:
+    return key

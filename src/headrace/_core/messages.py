@@ -1,0 +1,168 @@
+"""The values that cross the Transport seam live here: one request, one response, and what they are made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from headrace import _redact
+from headrace.config import Timeout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_NO_TIMEOUT = Timeout(total=None, connect=None)
+
+
+class Origin:
+    """Scheme, host and port of a server (RFC 9110, section 4.3.1), with the texts that requests need made once."""
+
+    __slots__ = ("authority", "host", "port", "scheme", "text")
+
+    def __init__(self, url: URL) -> None:
+        self.scheme = url.scheme
+        self.host = url.raw_host or ""
+        self.port = url.port or _DEFAULT_PORTS[url.scheme]
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        self.authority = host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+        self.text = f"{self.scheme}://{self.authority}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Origin) and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __repr__(self) -> str:
+        return f"<Origin {self.text}>"
+
+
+class HeaderBlock:
+    """Header fields of requests, checked and written once, used until a setting changes.
+
+    Args:
+        pairs: Names and values, already checked by `headrace._core.encode`.
+    """
+
+    __slots__ = ("names", "pairs", "text")
+
+    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+        self.pairs = tuple(pairs)
+        self.names = frozenset(name.lower() for name, _ in self.pairs)
+        self.text = "".join([f"{name}: {value}\r\n" for name, value in self.pairs])
+
+    def __repr__(self) -> str:
+        return f"HeaderBlock({_redact.masked(self.pairs)!r})"
+
+
+class StreamedBody(Protocol):
+    """A request body that is not bytes in memory."""
+
+    #: Bytes in all; `None` where the length is unknown and the body goes chunked.
+    size: int | None
+    #: The `Content-Type` to send where the caller gives none.
+    content_type: str
+
+    def payload(self) -> Any:
+        """Begin the body at its start, as an `aiohttp.payload.Payload`.
+
+        Raises:
+            headrace.errors.UploadError: It was sent before and has no start to return to.
+        """
+
+
+class Request:
+    """One request as a transport sends it.
+
+    Args:
+        method: The method, a token in the case it is sent in.
+        origin: Where it goes.
+        target: Path and query, percent-encoded.
+        headers: Every field but `Host` and the framing fields.
+        body: The whole body, a `StreamedBody`, or `None`.
+        timeout: Its parts bound the transport; the total is the client's affair.
+        max_response_bytes: Bytes that the body of the answer may have on the wire; `None` is no limit.
+        idempotent: Whether it may be sent a second time when a kept-alive connection turns out dead.
+    """
+
+    __slots__ = ("body", "headers", "idempotent", "max_response_bytes", "method", "origin", "target", "timeout")
+
+    def __init__(
+        self,
+        method: str,
+        origin: Origin,
+        target: str,
+        headers: HeaderBlock,
+        body: bytes | StreamedBody | None = None,
+        timeout: Timeout = _NO_TIMEOUT,
+        max_response_bytes: int | None = None,
+        idempotent: bool = False,  # noqa: FBT001, FBT002 - positional on the hot path
+    ) -> None:
+        self.method = method
+        self.origin = origin
+        self.target = target
+        self.headers = headers
+        self.body = body
+        self.timeout = timeout
+        self.max_response_bytes = max_response_bytes
+        self.idempotent = idempotent
+
+    @property
+    def url(self) -> URL:
+        """The whole URL."""
+        return URL(self.origin.text + self.target, encoded=True)
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {_redact.url(self.url)}>"
+
+
+class Response:
+    """One answer, its body complete and still content-coded.
+
+    Args:
+        status: The status code.
+        headers: The fields as a map, as pairs, or as the bytes of the head; read when someone looks.
+        body: The body without transfer coding.
+        coding: The value of `Content-Encoding`; read from the fields where it is not given.
+        has_cookies: Whether there is a `Set-Cookie`; read from the fields where it is not given.
+        trailers: The fields behind a chunked body.
+    """
+
+    __slots__ = ("_headers", "body", "coding", "has_cookies", "status", "trailers")
+
+    def __init__(
+        self,
+        status: int,
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] | bytes = (),
+        body: bytes = b"",
+        coding: bytes | None = None,
+        has_cookies: bool | None = None,  # noqa: FBT001 - positional on the hot path
+        trailers: Iterable[tuple[str, str]] = (),
+    ) -> None:
+        self.status = status
+        self._headers = headers
+        self.body = body
+        self.coding = ", ".join(self.headers.getall("Content-Encoding", ())).encode() if coding is None else coding
+        self.has_cookies = "Set-Cookie" in self.headers if has_cookies is None else has_cookies
+        self.trailers = trailers
+
+    @property
+    def headers(self) -> CIMultiDictProxy[str]:
+        """The header fields, case-insensitive, repeated ones kept apart."""
+        if not isinstance(self._headers, CIMultiDictProxy):
+            fields = _fields_of(self._headers) if isinstance(self._headers, bytes) else self._headers
+            self._headers = CIMultiDictProxy(CIMultiDict(fields))
+        return self._headers
+
+    def __repr__(self) -> str:
+        return f"<Response {self.status}, {len(self.body)} bytes>"
+
+
+def _fields_of(head: bytes) -> list[tuple[str, str]]:
+    """Read the fields of a head that llhttp has accepted in strict mode: every line is `name ":" OWS value OWS`."""
+    lines = head.decode("utf-8", "surrogateescape").split("\r\n")[1:]
+    pairs = (line.partition(":") for line in lines if line)
+    return [(name, value.strip(" \t")) for name, _, value in pairs]

@@ -1,0 +1,204 @@
+"""A client's defaults and one call's arguments become a request here. What can be made once is made once."""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import TYPE_CHECKING, Any
+
+from yarl import URL
+
+from headrace import _redact
+from headrace._core import coding, encode
+from headrace._core.live import LiveMapping
+from headrace._core.messages import HeaderBlock, Origin
+from headrace.config import as_url, merge_mapping, wrong
+from headrace.errors import ValidationError
+
+if TYPE_CHECKING:
+    from headrace.config import ClientConfig
+
+_ABSOLUTE = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*)://").match
+_SCALARS = (str, int, float, bool, type(None))
+_MOST_ORIGINS = 256
+
+
+class Defaults:
+    """The live settings of a client, and the wire text that follows from them.
+
+    Args:
+        config: What the client is made from.
+        user_agent: The `User-Agent` field that is sent unless the headers have one.
+    """
+
+    def __init__(self, config: ClientConfig, user_agent: str) -> None:
+        self.headers = LiveMapping(config.headers, fold_case=True)
+        self.cookies = LiveMapping(config.cookies)
+        self.parameters = LiveMapping(config.parameters)
+        self.uri = config.uri.with_user(None) if config.uri.raw_user is not None else config.uri
+        self.origin = Origin(self.uri)
+        self.base = self.uri.raw_path.rstrip("/")
+        self.token: str | None = None
+        self._own_query = self.uri.raw_query_string
+        self._basic = _basic(config.uri)
+        self.trusted = config.trusted_origins
+        self._origins: dict[str, Origin] = {self.origin.text: self.origin}
+        self._automatic = {
+            "User-Agent": user_agent,
+            "Accept": "application/json, */*;q=0.8",
+            "Accept-Encoding": coding.accept_encoding(),
+        }
+        self._block: tuple[Any, HeaderBlock] | None = None
+        self._query: tuple[int, str] = (0, "")
+
+    # -- where
+    #
+
+    def locate(self, path: Any, parameters: Any) -> tuple[Origin, str, bool, str | None]:
+        """Find where a call goes.
+
+        Args:
+            path: The path of the call, or an absolute URL; `None` is the client's own URI.
+            parameters: The parameters of the call, or `None`.
+
+        Returns:
+            The origin, the path and query, whether the client's credentials may go there, and the credentials in the
+            URL itself.
+
+        Raises:
+            headrace.errors.ValidationError: The path or a parameter is wrong.
+        """
+        if path is None:
+            path = ""
+        elif path.__class__ is not str:
+            if not isinstance(path, (str, URL)):
+                raise wrong("path", path, "a str, a yarl.URL or None")
+            path = str(path)
+        if "://" in path and (absolute := _ABSOLUTE(path)):
+            if absolute["scheme"].lower() not in ("http", "https"):
+                message = f"path: {absolute['scheme']}:// is not a scheme that can be requested; takes http or https"
+                raise ValidationError(message)
+            return self._locate_absolute(path, parameters)
+        target = encode.target(self.base, path)
+        if self._own_query:
+            target = encode.with_query(target, self._own_query)
+        query = self._query_for(parameters)
+        return self.origin, encode.with_query(target, query) if query else target, True, None
+
+    def _locate_absolute(self, path: str, parameters: Any) -> tuple[Origin, str, bool, str | None]:
+        """Locate an absolute URL: sent as it is, but that our own origin gets the default parameters it lacks."""
+        url = as_url(path.replace(" ", "%20"), "path")
+        origin = self.origin_of(url)
+        trusted = self.trusts(origin)
+        target = url.raw_path_qs or "/"
+        given = dict(encode.mapping(parameters, "parameters"))
+        if trusted:
+            lacking = {key: value for key, value in self.parameters.items() if key not in url.query}
+            given = merge_mapping(lacking, given)
+        return origin, encode.with_query(target, encode.query(given)), trusted, _basic(url)
+
+    def origin_of(self, url: URL) -> Origin:
+        """Find the origin of a URL, made once."""
+        key = str(url.origin())
+        origin = self._origins.get(key)
+        if origin is None:
+            if len(self._origins) >= _MOST_ORIGINS:
+                self._origins = {self.origin.text: self.origin}
+            origin = self._origins[key] = Origin(url)
+        return origin
+
+    def trusts(self, origin: Origin) -> bool:
+        """Tell whether the client's credentials may go to an origin."""
+        return origin is self.origin or origin == self.origin or origin.text in self.trusted
+
+    def _query_for(self, parameters: Any) -> str:
+        if parameters is None:
+            if not self.parameters:
+                return ""
+            if self._query[0] == self.parameters.state:
+                return self._query[1]
+            query = encode.query(self.parameters)
+            if _never_changes_inside(self.parameters):
+                self._query = (self.parameters.state, query)
+            return query
+        given = encode.mapping(parameters, "parameters")
+        return encode.query(merge_mapping(self.parameters, given) if self.parameters else given)
+
+    # -- header fields
+    #
+
+    def block(
+        self, call_headers: Any, cookie_text: str, content_type: str | None, basic: str | None, *, trusted: bool
+    ) -> HeaderBlock:
+        """Write the header fields of a call.
+
+        Args:
+            call_headers: The headers of the call, or `None`.
+            cookie_text: The value of the `Cookie` field; empty for none.
+            content_type: The type of the body, where it has one and the headers name none.
+            basic: An `Authorization` field from the URL of the call.
+            trusted: Whether the client's credentials may go there.
+
+        Raises:
+            headrace.errors.ValidationError: A field is wrong.
+        """
+        plain = call_headers is None and basic is None and trusted
+        key = (self.headers.state, self.token, cookie_text, content_type)
+        if plain and self._block is not None and self._block[0] == key:
+            return self._block[1]
+        fields = self._defaults(trusted=trusted)
+        if content_type is not None and not any(name.lower() == "content-type" for name in fields):
+            fields["Content-Type"] = content_type
+        if basic is not None:
+            fields = merge_mapping(fields, {"Authorization": basic}, fold_case=True)
+        if call_headers is not None:
+            fields = merge_mapping(fields, encode.mapping(call_headers, "headers"), fold_case=True)
+        if cookie_text and not any(name.lower() == "cookie" for name in fields):
+            fields["Cookie"] = cookie_text
+        block = HeaderBlock([encode.header(name, value) for name, value in fields.items() if value is not None])
+        if plain and _never_changes_inside(self.headers):
+            self._block = (key, block)
+        return block
+
+    def _defaults(self, *, trusted: bool) -> dict[Any, Any]:
+        fields = merge_mapping(self._automatic, self.headers, fold_case=True)
+        if not trusted:
+            return {name: value for name, value in fields.items() if not _redact.is_secret(str(name))}
+        authorization = self._basic if self.token is None else f"Bearer {self.token}"
+        if authorization is not None and "Authorization" not in self.headers:
+            fields["Authorization"] = authorization
+        return fields
+
+
+def _never_changes_inside(settings: LiveMapping) -> bool:
+    """Tell whether every value is a scalar: a list or model in it could change without the mapping noticing."""
+    return all(isinstance(value, _SCALARS) for value in settings.values())
+
+
+def _basic(url: URL) -> str | None:
+    """Write the userinfo of a URL as an `Authorization` field (RFC 7617)."""
+    if url.raw_user is None and url.raw_password is None:
+        return None
+    return "Basic " + base64.b64encode(f"{url.user or ''}:{url.password or ''}".encode()).decode()
+
+
+def check_framing(block: HeaderBlock, body: Any) -> HeaderBlock:
+    """Hold a caller's framing fields to the truth: they say where a message ends, so only the exchange may write them.
+
+    Returns:
+        The block without them.
+
+    Raises:
+        headrace.errors.ValidationError: `Content-Length` is not the body's length, or there is a `Transfer-Encoding`.
+    """
+    if not block.names & encode.FRAMING:
+        return block
+    size = len(body) if isinstance(body, bytes) else 0 if body is None else body.size
+    for name, value in block.pairs:
+        if name.lower() == "transfer-encoding":
+            message = "headers['Transfer-Encoding']: is written by the exchange; leave it out"
+            raise ValidationError(message)
+        if name.lower() == "content-length" and value != str(size):
+            message = f"headers['Content-Length']: the body has {size} bytes; leave the field out"
+            raise ValidationError(message)
+    return HeaderBlock([pair for pair in block.pairs if pair[0].lower() not in encode.FRAMING])

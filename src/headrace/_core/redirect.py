@@ -1,0 +1,77 @@
+"""Where an answer sends a request, and what may go along, live here (RFC 9110, section 15.4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from yarl import URL
+
+from headrace import _redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MOST_REDIRECTS: Final = 10
+#: Statuses that are followed. 300, 304, 305 and 306 name no single place to go.
+FOLLOWED: Final = frozenset({301, 302, 303, 307, 308})
+#: Fields that describe a body, which go with it (RFC 9110, section 15.4, rule 5).
+_BODY_FIELDS: Final = frozenset({"content-type", "content-encoding", "content-language", "content-location", "digest"})
+
+
+class Hop(NamedTuple):
+    """The next request of a redirect.
+
+    Attributes:
+        method: Its method.
+        url: Its URL.
+        keeps_body: Whether the body is sent again.
+        crosses: Whether credentials have to stay behind: another scheme, host or port.
+    """
+
+    method: str
+    url: URL
+    keeps_body: bool
+    crosses: bool
+
+
+def next_hop(method: str, url: URL, status: int, location: str | None) -> Hop | None:
+    """Decide where an answer leads.
+
+    Args:
+        method: The method of the request that was answered.
+        url: Its URL.
+        status: The status of the answer.
+        location: Its `Location` field.
+
+    Returns:
+        The hop, or `None` where the answer is no redirect that can be followed: no place to go, or none that is
+        http(s).
+    """
+    if status not in FOLLOWED or not location:
+        return None
+    try:
+        # Servers send raw UTF-8 and spaces here; yarl encodes what is not encoded yet.
+        to = url.join(URL(location.encode("utf-8", "surrogateescape").decode("utf-8", "replace")))
+        usable = to.scheme in ("http", "https") and bool(to.raw_host) and to.port is not None
+    except ValueError:
+        return None
+    if not usable:
+        return None
+    to = to.with_fragment(None)
+    if to.raw_user is not None:
+        to = to.with_user(None)  # a server does not get to choose our credentials
+    becomes_get = (status == 303 and method != "HEAD") or (status in (301, 302) and method == "POST")
+    return Hop("GET" if becomes_get else method, to, not becomes_get, to.origin() != url.origin())
+
+
+def fields_for(hop: Hop, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Choose the fields that go along: no cookies (they are chosen anew), no credentials where the origin changes."""
+    kept = []
+    for name, value in pairs:
+        lower = name.lower()
+        if lower in ("cookie", "host") or (not hop.keeps_body and lower in _BODY_FIELDS):
+            continue
+        if hop.crosses and _redact.is_secret(name):
+            continue
+        kept.append((name, value))
+    return kept

@@ -1,0 +1,129 @@
+"""Request bodies that are given as they are (`data=`) live here; aiohttp's payloads carry what is not bytes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from aiohttp import payload
+
+from headrace._core import encode
+from headrace._io.files import FileBody, MultipartBody, check_binary
+from headrace.config import wrong
+from headrace.errors import UploadError
+
+if TYPE_CHECKING:
+    from headrace._core.messages import StreamedBody
+
+_OCTETS = "application/octet-stream"
+_FORM = "application/x-www-form-urlencoded"
+
+
+class IterableBody:
+    """Pieces of bytes from an iterable, sent chunked because nobody knows their length.
+
+    Args:
+        source: An async or plain iterable of bytes. An iterator can be sent once, a list again and again.
+    """
+
+    size: int | None = None
+    content_type = _OCTETS
+
+    def __init__(self, source: AsyncIterable[bytes] | Iterable[bytes]) -> None:
+        self._source = source
+        self._begun = False
+
+    def payload(self) -> payload.Payload:
+        """Begin at the first piece.
+
+        Raises:
+            headrace.errors.UploadError: The pieces came from an iterator that is used up.
+        """
+        if self._begun and (hasattr(self._source, "__anext__") or hasattr(self._source, "__next__")):
+            message = (
+                "the body came from an iterator that was sent once; give a list, a file or bytes to allow a second time"
+            )
+            raise UploadError(message, maybe_sent=False)
+        self._begun = True
+        return payload.AsyncIterablePayload(_pieces(self._source), content_type=_OCTETS)
+
+
+async def _pieces(source: AsyncIterable[bytes] | Iterable[bytes]) -> AsyncIterator[bytes]:
+    if isinstance(source, AsyncIterable):
+        async for piece in source:
+            yield _checked(piece)
+    else:
+        for piece in source:
+            yield _checked(piece)
+
+
+def _checked(piece: Any) -> bytes:
+    if not isinstance(piece, (bytes, bytearray, memoryview)):
+        raise wrong("data", piece, "an iterable whose items are bytes")
+    return bytes(piece)
+
+
+class FormBody:
+    """An `aiohttp.FormData`, urlencoded or multipart as aiohttp decides.
+
+    Args:
+        form: The form; it can be sent once.
+    """
+
+    def __init__(self, form: aiohttp.FormData) -> None:
+        self._payload: Any = form()
+        self.size: int | None = self._payload.size
+        self.content_type: str = self._payload.headers["Content-Type"]
+
+    def payload(self) -> payload.Payload:
+        """Begin the form.
+
+        Raises:
+            headrace.errors.UploadError: It was sent before.
+        """
+        if self._payload is None:
+            message = "an aiohttp.FormData can be sent once"
+            raise UploadError(message, maybe_sent=False)
+        begun, self._payload = self._payload, None
+        return begun  # type: ignore[no-any-return] # a MultipartWriter is a Payload
+
+
+def of_data(data: Any) -> tuple[bytes | StreamedBody, str]:
+    """Turn the `data` argument into a body.
+
+    Args:
+        data: Bytes, text, a mapping (a form), an `aiohttp.FormData`, an open binary file, or an (async) iterable of
+            bytes.
+
+    Returns:
+        The body and its `Content-Type`.
+
+    Raises:
+        headrace.errors.ValidationError: It is none of them.
+    """
+    if isinstance(data, (FileBody, MultipartBody)):
+        return _streamed(data)
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        return bytes(data), _OCTETS
+    if isinstance(data, str):
+        return data.encode(), "text/plain; charset=utf-8"
+    if isinstance(data, Mapping):
+        if any(isinstance(value, (io.IOBase, bytes, bytearray)) for value in data.values()):
+            return _streamed(FormBody(aiohttp.FormData(data)))
+        return encode.form(data), _FORM
+    if isinstance(data, aiohttp.FormData):
+        return _streamed(FormBody(data))
+    if hasattr(data, "read"):
+        check_binary(data, "data")
+        return _streamed(FileBody(data, owned=False))
+    if isinstance(data, (AsyncIterable, Iterable)):
+        return _streamed(IterableBody(data))
+    raise wrong(
+        "data", data, "bytes, text, a mapping, an aiohttp.FormData, an open binary file or an iterable of bytes"
+    )
+
+
+def _streamed(body: FileBody | MultipartBody | IterableBody | FormBody) -> tuple[StreamedBody, str]:
+    return body, body.content_type

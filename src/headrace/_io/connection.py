@@ -1,0 +1,246 @@
+"""One socket and one exchange at a time live here: an `asyncio.Protocol` that writes a request and reads its answer."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from headrace._core.http1 import ResponseParser
+from headrace._core.messages import Request, Response
+from headrace.errors import ConnectionLost, RequestTimeout, TransportError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from headrace._core.stats import Stats
+
+#: A body up to this many bytes goes out in one write with its head; a copy is cheaper than a second system call.
+_ONE_WRITE = 64 * 1024
+
+
+class Connection(asyncio.Protocol):
+    """A connection that the pool lends to one exchange after the other.
+
+    It is used again only after an exchange that was complete, kept alive and had no byte behind it. Any byte that
+    arrives while no exchange is under way retires it.
+
+    Args:
+        loop: The loop it lives on.
+        on_free: Called when the exchange has ended and the connection may serve again.
+        on_gone: Called once, when it will never serve again.
+        stats: Where bytes are counted.
+    """
+
+    __slots__ = (
+        "_has_body", "_heard_at", "_loop", "_on_free", "_on_gone", "_parser", "_resumed", "_silence",
+        "_silence_timer", "_stats", "_streaming", "_transport", "_waiter", "answered", "exchanges", "gone",
+        "idle_since", "key",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        key: str,
+        on_free: Callable[[Connection], None],
+        on_gone: Callable[[Connection], None],
+        stats: Stats,
+    ) -> None:
+        self._loop = loop
+        self.key = key
+        self._on_free = on_free
+        self._on_gone = on_gone
+        self._stats = stats
+        self._transport: Any = None
+        self._parser: ResponseParser | None = None
+        self._waiter: asyncio.Future[Response] | None = None
+        self._resumed: asyncio.Future[None] | None = None
+        self._has_body = False
+        self._streaming = False
+        self._silence = 0.0
+        self._heard_at = 0.0
+        self._silence_timer: asyncio.TimerHandle | None = None
+        self.exchanges = 0
+        self.idle_since = 0.0
+        self.answered = False  # whether any byte of an answer came in the exchange that failed
+        self.gone = False
+
+    # What the transport below calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take over a connected transport."""
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Read bytes of the answer; without a request under way they retire the connection."""
+        self._stats.bytes_in += len(data)
+        parser = self._parser
+        if parser is None:
+            self.abort()
+            return
+        if self._silence:
+            self._heard_at = self._loop.time()
+        try:
+            complete = parser.feed(data)
+        except TransportError as error:
+            self._fail(error)
+            return
+        if complete:
+            self._finish(parser)
+
+    def eof_received(self) -> bool:
+        """Let the peer's end complete an answer without a length; the connection is over either way."""
+        parser = self._parser
+        if parser is None:
+            self.abort()
+        elif parser.eof():
+            self._finish(parser)
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Fail the exchange that is under way, if any."""
+        parser = self._parser
+        if parser is not None:
+            error = ConnectionLost(f"the server ended the connection {parser.describe_missing()}")
+            error.__cause__ = exc
+            self._fail(error)
+        self._retire()
+
+    def pause_writing(self) -> None:
+        """Make a streamed body wait: the socket takes no more."""
+        if self._resumed is None:
+            self._resumed = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        """Let a streamed body go on."""
+        resumed, self._resumed = self._resumed, None
+        if resumed is not None and not resumed.done():
+            resumed.set_result(None)
+
+    # What the transport above calls.
+
+    def begin(self, request: Request, head: bytes) -> asyncio.Future[Response]:
+        """Write a request's head, and its body where that is bytes.
+
+        Returns:
+            The future of its answer. The connection is back in the pool, or gone, before that future is done.
+        """
+        self._waiter = waiter = self._loop.create_future()
+        self._parser = ResponseParser(request.method, request.max_response_bytes)
+        body = request.body
+        transport = self._transport
+        self._has_body = body is not None
+        if body is None:
+            transport.write(head)
+        elif isinstance(body, bytes):
+            self._stats.bytes_out += len(body)
+            if len(body) <= _ONE_WRITE:
+                transport.write(head + body)
+            else:
+                transport.write(head)
+                transport.write(body)
+        else:
+            self._streaming = True
+            transport.write(head)
+        self._stats.bytes_out += len(head)
+        if request.timeout.read is not None:
+            self._watch_silence(request.timeout.read)
+        return waiter
+
+    async def write(self, chunk: bytes | bytearray | memoryview) -> None:
+        """Write a piece of a streamed body and wait until the socket takes more.
+
+        Raises:
+            headrace.errors.ConnectionLost: The connection is gone.
+        """
+        if self.gone or self._transport.is_closing():
+            message = "the server ended the connection while the body was sent"
+            raise ConnectionLost(message)
+        self._stats.bytes_out += len(chunk)
+        self._transport.write(chunk)
+        if self._resumed is not None:
+            await self._resumed
+
+    def end_of_body(self) -> None:
+        """Note that a streamed body has been written whole."""
+        self._streaming = False
+
+    def abandon(self, waiter: asyncio.Future[Response]) -> None:
+        """End the exchange of a caller that gave up; if it had ended, the connection may be another's by now."""
+        if self._waiter is waiter:
+            self._parser = self._waiter = None
+            self.abort()
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        if self._transport is not None:
+            self._transport.abort()
+        self._retire()
+
+    def close(self, error: TransportError) -> None:
+        """Close the connection; an exchange that is under way fails with the given error."""
+        if self._waiter is not None:
+            self._fail(error)
+        elif not self.gone:
+            self._transport.close()
+            self._retire()
+
+    def _finish(self, parser: ResponseParser) -> None:
+        """Hand out a complete answer, the connection having gone back to the pool first."""
+        waiter, self._waiter = self._waiter, None
+        self._parser = None
+        self._stop_silence()
+        self.exchanges += 1
+        # A server that answers before it has read the whole body may never read it (RFC 9112, section 9.3).
+        if self._has_body and (self._streaming or self._transport.get_write_buffer_size()):
+            parser.reusable = False
+        if parser.reusable and not self._transport.is_closing():
+            self._on_free(self)
+        else:
+            self._transport.close()
+            self._retire()
+        if waiter is not None and not waiter.done():
+            waiter.set_result(_response(parser))
+
+    def _fail(self, error: TransportError) -> None:
+        waiter, self._waiter = self._waiter, None
+        parser, self._parser = self._parser, None
+        self.answered = parser is not None and parser.started
+        self.abort()
+        if waiter is not None and not waiter.done():
+            waiter.set_exception(error)
+
+    def _retire(self) -> None:
+        """Leave the pool for good; a writer that still waits for the socket learns of it."""
+        if self.gone:
+            return
+        self.gone = True
+        self._stop_silence()
+        self.resume_writing()
+        self._on_gone(self)
+
+    def _watch_silence(self, seconds: float) -> None:
+        self._silence = seconds
+        self._heard_at = self._loop.time()
+        self._silence_timer = self._loop.call_later(seconds, self._check_silence)
+
+    def _check_silence(self) -> None:
+        """Fail a silent exchange; one timer follows the last byte instead of being set anew at every byte."""
+        due = self._heard_at + self._silence
+        if self._loop.time() >= due:
+            self._fail(RequestTimeout(f"the server sent nothing for {self._silence:g} s"))
+        else:
+            self._silence_timer = self._loop.call_at(due, self._check_silence)
+
+    def _stop_silence(self) -> None:
+        self._silence = 0.0
+        if self._silence_timer is not None:
+            self._silence_timer.cancel()
+            self._silence_timer = None
+
+    def __repr__(self) -> str:
+        state = "gone" if self.gone else "busy" if self._waiter is not None else "idle"
+        return f"<Connection {self.key} {state}, {self.exchanges} exchanges>"
+
+
+def _response(parser: ResponseParser) -> Response:
+    return Response(parser.status, parser.head, parser.body, parser.coding, parser.has_cookies, parser.trailers)

@@ -1,0 +1,86 @@
+"""Cookies that servers set live here, beside those that a client is given."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+from headrace._core import encode
+
+if TYPE_CHECKING:
+    from yarl import URL
+
+    from headrace._core.live import LiveMapping
+    from headrace._core.messages import Response
+
+
+class Cookies:
+    """The `Cookie` field of each request: given ones, over them what servers set, over all what a call gives.
+
+    Whoever spoke last about a cookie wins: a server may renew one that was given, and giving it anew takes it back.
+    A jar needs a running loop, so there is none until a server sets a cookie.
+    """
+
+    __slots__ = ("_given", "_jar", "_source", "_state", "_written")
+
+    def __init__(self) -> None:
+        self._jar: aiohttp.CookieJar | None = None
+        self._source: LiveMapping | None = None
+        self._state = 0
+        self._given: dict[Any, Any] = {}
+        self._written = ""
+
+    def text(self, given: LiveMapping, call: Any, url: URL | None, *, trusted: bool) -> str:
+        """Write the value of the `Cookie` field.
+
+        Args:
+            given: The client's own cookies.
+            call: The cookies of the call, or `None`.
+            url: Where the request goes; needed where `knows_any` is true.
+            trusted: Whether the client's own cookies may go there.
+
+        Returns:
+            The value, empty for none.
+
+        Raises:
+            headrace.errors.ValidationError: A cookie is wrong.
+        """
+        if self._state != given.state:
+            self._note_changes(given)
+        if call is None and self._jar is None and trusted:
+            return self._written
+        values: dict[Any, Any] = dict(self._given) if trusted else {}
+        if self._jar is not None and url is not None:
+            values.update((name, morsel.coded_value) for name, morsel in self._jar.filter_cookies(url).items())
+        if call is not None:
+            values.update(encode.mapping(call, "cookies"))
+        return encode.cookies(values)
+
+    @property
+    def knows_any(self) -> bool:
+        """Whether a server has set a cookie."""
+        return self._jar is not None
+
+    def _note_changes(self, given: LiveMapping) -> None:
+        """Let cookies given anew take back what servers had set under their names; a new mapping takes back all."""
+        fresh = given.copy()
+        replaced = self._source is not given
+        changed = {name for name in fresh | self._given if fresh.get(name) != self._given.get(name)}
+        self._written = encode.cookies(fresh)
+        self._given = fresh
+        self._source = given
+        self._state = given.state
+        if self._jar is not None:
+            if replaced:
+                self._jar = None
+            else:
+                self._jar.clear(lambda morsel: morsel.key in changed)
+
+    def receive(self, response: Response, url: URL) -> None:
+        """Store what an answer sets (RFC 6265, section 5.3, as `aiohttp.CookieJar` reads it)."""
+        if self._jar is None:
+            self._jar = aiohttp.CookieJar()
+        self._jar.update_cookies_from_headers(response.headers.getall("Set-Cookie", []), url)
+        if not len(self._jar):
+            self._jar = None

@@ -1,0 +1,192 @@
+"""The way of a request between the client and its transport lives here: admission, retries, redirects, a renewed token.
+
+None of it runs for a request that is answered at once with a success, but for the limiter's own question where there
+is one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from headrace._core import redirect, retry
+from headrace._core.messages import HeaderBlock, Request
+from headrace.errors import TransportError
+
+if TYPE_CHECKING:
+    from headrace._core.messages import Origin, Response
+    from headrace._core.prepare import Defaults
+    from headrace._core.stats import Stats
+    from headrace._io.cookies import Cookies
+    from headrace._io.token import BearerToken
+    from headrace.config import Retry
+    from headrace.types import Limiter, Transport
+
+logger = logging.getLogger("headrace.AsyncClient")
+
+
+class Flow:
+    """Sends requests as a client's settings say.
+
+    Args:
+        transport: Where attempts go.
+        limiter: What admits them, or `None`.
+        policy: When they are repeated, or `None`.
+        defaults: The client's origins and token.
+        cookies: The client's cookies.
+        token: The client's bearer token.
+        stats: Where to count.
+    """
+
+    __slots__ = (
+        "_cookies",
+        "_defaults",
+        "_limiter",
+        "_policy",
+        "_stats",
+        "_token",
+        "_transport",
+        "_try_acquire",
+        "send",
+    )
+
+    def __init__(
+        self,
+        transport: Transport,
+        limiter: Limiter | None,
+        policy: Retry | None,
+        defaults: Defaults,
+        cookies: Cookies,
+        token: BearerToken,
+        stats: Stats,
+    ) -> None:
+        self._transport = transport
+        self._limiter = limiter
+        self._try_acquire = getattr(limiter, "try_acquire", None)
+        self._policy = policy
+        self._defaults = defaults
+        self._cookies = cookies
+        self._token = token
+        self._stats = stats
+        # Chosen once, so that a feature that is off leaves no code on the path.
+        self.send = (
+            self._send_again if policy is not None else self._send_admitted if limiter is not None else self._send_once
+        )
+
+    async def _send_once(self, request: Request) -> Response:
+        self._stats.attempts += 1
+        return await self._transport.send(request)
+
+    async def _send_admitted(self, request: Request) -> Response:
+        limiter = self._limiter
+        if limiter is not None and (self._try_acquire is None or not self._try_acquire()):
+            await self._wait(limiter)
+        self._stats.attempts += 1
+        return await self._transport.send(request)
+
+    async def _wait(self, limiter: Limiter) -> None:
+        if self._try_acquire is not None:
+            logger.info("Waiting for rate limit")
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        self._stats.limiter_waits += 1
+        try:
+            await limiter.acquire()
+        finally:
+            self._stats.limiter_seconds += loop.time() - began
+
+    async def _send_again(self, request: Request) -> Response:
+        """Send a request as often as the policy allows."""
+        policy = self._policy
+        attempt = 1
+        while True:
+            asked = None
+            try:
+                response = await self._send_admitted(request)
+                if policy is None or not retry.may_retry_status(policy, request.method, response.status, attempt):
+                    return response
+                asked = retry.retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
+            except TransportError as error:
+                if policy is None or not retry.may_retry_error(policy, request.method, error, attempt):
+                    raise
+            await asyncio.sleep(retry.delay(policy, attempt, asked, random.random()))  # noqa: S311 - jitter, not a secret
+            self._stats.retries += 1
+            attempt += 1
+
+    async def settle(self, request: Request, response: Response, call_cookies: Any) -> tuple[Request, Response]:
+        """Follow an answer until there is nothing left to do about it.
+
+        Args:
+            request: The request that was answered.
+            response: A response that sets cookies or is no success.
+            call_cookies: The cookies of the call; they stay with the first origin.
+
+        Returns:
+            The last request and its response.
+        """
+        renewed = False
+        at_home = True  # once a request has left its origin, credentials stay behind, even on the way back
+        hops = 0
+        while True:
+            if response.has_cookies:
+                self._cookies.receive(response, request.url)
+            following: Request | None = None
+            if response.status == 401 and not renewed and self._sent_our_token(request):
+                renewed = True
+                following = await self._with_new_token(request)
+            elif hops < redirect.MOST_REDIRECTS:
+                hop = redirect.next_hop(request.method, request.url, response.status, response.headers.get("Location"))
+                if hop is not None:
+                    hops += 1
+                    origin = self._defaults.origin_of(hop.url)
+                    hop = hop._replace(crosses=hop.crosses and origin.text not in self._defaults.trusted)
+                    at_home = at_home and not hop.crosses
+                    following = self._redirected(
+                        request, hop, origin, call_cookies if at_home else None, at_home=at_home
+                    )
+            if following is None:
+                return request, response
+            request = following
+            response = await self.send(request)
+
+    def _sent_our_token(self, request: Request) -> bool:
+        return self._token.can_renew and ("Authorization", f"Bearer {self._defaults.token}") in request.headers.pairs
+
+    async def _with_new_token(self, request: Request) -> Request:
+        """Ask for a new token and write the request anew with it."""
+        refused = self._defaults.token
+        self._defaults.token = token = await self._token.get(refused)
+        pairs = [
+            (name, f"Bearer {token}" if name == "Authorization" else value) for name, value in request.headers.pairs
+        ]
+        return _again(request, request.method, request.target, HeaderBlock(pairs))
+
+    def _redirected(
+        self, request: Request, hop: redirect.Hop, origin: Origin, cookies: Any, *, at_home: bool
+    ) -> Request:
+        pairs = redirect.fields_for(hop, request.headers.pairs)
+        trusted = at_home and self._defaults.trusts(origin)
+        cookie = self._cookies.text(self._defaults.cookies, cookies, hop.url, trusted=trusted)
+        if cookie:
+            pairs.append(("Cookie", cookie))
+        target = hop.url.raw_path_qs or "/"
+        return _again(request, hop.method, target, HeaderBlock(pairs), origin=origin, keeps_body=hop.keeps_body)
+
+
+def _again(
+    request: Request, method: str, target: str, headers: HeaderBlock, *, origin: Any = None, keeps_body: bool = True
+) -> Request:
+    """Copy a request with another head."""
+    return Request(
+        method,
+        origin or request.origin,
+        target,
+        headers,
+        request.body if keeps_body else None,
+        request.timeout,
+        request.max_response_bytes,
+        request.idempotent or method == "GET",
+    )

@@ -1,0 +1,316 @@
+"""Which connection serves which request lives here: idle ones, limits, waiters, dialing.
+
+The law: open = idle + busy + dialing, never above the limits; nobody waits beside an idle connection of their origin;
+whoever has waited longest is served first. Decisions are plain functions; only dialing and waiting await.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from aiohttp.client_reqrep import ClientRequest
+from yarl import URL
+
+from headrace._io.connection import Connection
+from headrace.errors import ConnectError, PoolTimeout, ProtocolError, RequestTimeout, TransportError
+
+if TYPE_CHECKING:
+    import ssl
+
+    from headrace._core.messages import Origin, Request
+    from headrace._core.stats import Stats
+    from headrace.config import PoolLimits
+
+_CLOSED = "the client was closed"
+
+
+class _Lane:
+    """The connections and waiters of one origin."""
+
+    __slots__ = ("idle", "key", "open", "waiters")
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.idle: dict[Connection, None] = {}  # the last one in is the first one out
+        self.open = 0
+        self.waiters: OrderedDict[asyncio.Future[Connection | None], int] = OrderedDict()
+
+
+def _first(lane: _Lane) -> int:
+    """Tell when the lane's first waiter came."""
+    return next(iter(lane.waiters.values()))
+
+
+class Pool:
+    """Lends connections to exchanges.
+
+    Args:
+        loop: The loop that the connections live on.
+        limits: How many there may be, and how long idle ones are kept.
+        proxy: An HTTP proxy for every connection.
+        tls: An `ssl.SSLContext`, or whether to verify.
+        stats: Where connections and bytes are counted.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        limits: PoolLimits,
+        proxy: URL | None,
+        tls: ssl.SSLContext | bool,  # noqa: FBT001
+        stats: Stats,
+    ) -> None:
+        self._loop = loop
+        self._limits = limits
+        self._proxy = proxy
+        self._tls = tls
+        self._stats = stats
+        self._lanes: dict[str, _Lane] = {}
+        self._open = 0
+        self._arrivals = 0
+        self._all: set[Connection] = set()
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._closed = False
+        # Limits and keeping alive are ours: aiohttp dials, and forgets every connection as soon as it is made.
+        self._connector = aiohttp.TCPConnector(limit=0, force_close=True)
+
+    def take(self, origin: Origin) -> Connection | None:
+        """Take an idle connection of an origin, the last used first; `None` where there is none."""
+        lane = self._lanes.get(origin.text)
+        if lane is None:
+            return None
+        idle = lane.idle
+        while idle:
+            connection, _ = idle.popitem()
+            if self._loop.time() - connection.idle_since <= self._limits.keepalive:
+                self._stats.connections_reused += 1
+                return connection
+            connection.close(ConnectError(_CLOSED))
+        return None
+
+    async def acquire(self, request: Request) -> Connection:
+        """Dial a connection, or wait for one where the limits are reached.
+
+        Raises:
+            headrace.errors.PoolTimeout: None became free within `Timeout.pool`.
+            headrace.errors.RequestTimeout: It was not made within `Timeout.connect`.
+            headrace.errors.ConnectError: It could not be made.
+        """
+        key = request.origin.text
+        while not self._may_open(key):
+            connection = await self._wait(key, request)
+            if connection is None:  # the right to open one, its slot already counted
+                break
+            if not connection.gone:
+                self._stats.connections_reused += 1
+                return connection
+        else:
+            self._reserve(key)
+        try:
+            return await self._dial(request)
+        except BaseException:
+            self._give_back(key)
+            raise
+
+    def _may_open(self, key: str) -> bool:
+        """Tell whether the limits leave room, closing another origin's oldest idle connection to make some."""
+        if self._closed:
+            raise ConnectError(_CLOSED, maybe_sent=False)
+        most = self._limits.max_per_origin
+        lane = self._lanes.get(key)
+        if lane is not None and most is not None and lane.open >= most:
+            return False
+        if self._open < self._limits.max_connections:
+            return True
+        for other in self._lanes.values():
+            if other is not lane and other.idle:
+                next(iter(other.idle)).close(ConnectError(_CLOSED))
+                return self._open < self._limits.max_connections
+        return False
+
+    def _reserve(self, key: str) -> None:
+        self._lane(key).open += 1
+        self._open += 1
+
+    def _lane(self, key: str) -> _Lane:
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = _Lane(key)
+        return lane
+
+    def _give_back(self, key: str) -> None:
+        """Free the slot of a connection that is gone and hand it to whoever has waited longest and may open one."""
+        lane = self._lanes[key]
+        lane.open -= 1
+        self._open -= 1
+        while (heir := self._next_to_open()) is not None:
+            waiter, _ = heir.waiters.popitem(last=False)
+            if not waiter.done():
+                self._reserve(heir.key)
+                waiter.set_result(None)
+                break
+        if not lane.open and not lane.waiters:
+            self._lanes.pop(key, None)
+
+    def _next_to_open(self) -> _Lane | None:
+        """Find the lane that may open a connection and whose first waiter came first; a step for each lane."""
+        if self._open >= self._limits.max_connections:
+            return None
+        return min(
+            (lane for lane in self._lanes.values() if lane.waiters and self._below_limit(lane)),
+            key=_first,
+            default=None,
+        )
+
+    def _below_limit(self, lane: _Lane) -> bool:
+        return self._limits.max_per_origin is None or lane.open < self._limits.max_per_origin
+
+    async def _wait(self, key: str, request: Request) -> Connection | None:
+        """Wait for a connection of the origin, or for the right to open one (`None`)."""
+        waiter: asyncio.Future[Connection | None] = self._loop.create_future()
+        self._arrivals += 1
+        lane = self._lane(key)
+        lane.waiters[waiter] = self._arrivals
+        seconds = request.timeout.pool
+        try:
+            async with asyncio.timeout(seconds):
+                return await waiter
+        except BaseException as error:
+            lane.waiters.pop(waiter, None)
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                self._pass_on(waiter.result(), key)
+            if isinstance(error, TimeoutError) and not isinstance(error, TransportError):
+                message = f"no connection to {key} became free within {seconds:g} s"
+                raise PoolTimeout(message, maybe_sent=False) from error
+            raise
+
+    def _pass_on(self, granted: Connection | None, key: str) -> None:
+        """Pass on what a waiter was given but can no longer use."""
+        if granted is None:
+            self._give_back(key)
+        elif not granted.gone:
+            self._free(granted)
+
+    def _free(self, connection: Connection) -> None:
+        """Take a connection back after an exchange: for the first waiter of its origin, or to lie idle."""
+        lane = self._lanes[connection.key]
+        if self._closed or self._owes_its_slot(lane):
+            connection.close(ConnectError(_CLOSED))
+            return
+        while lane.waiters:
+            waiter, _ = lane.waiters.popitem(last=False)
+            if not waiter.done():
+                waiter.set_result(connection)
+                return
+        connection.idle_since = self._loop.time()
+        lane.idle[connection] = None
+        if self._sweeper is None:
+            self._sweeper = self._loop.call_later(self._limits.keepalive, self._sweep)
+
+    def _owes_its_slot(self, lane: _Lane) -> bool:
+        """Tell whether a connection of this lane has to make room for another origin that waits.
+
+        It does where nobody waits here, or where that origin has waited longer and has no connection at all: without
+        this, an origin that is always busy would keep every connection for ever.
+        """
+        if len(self._lanes) == 1 or self._open < self._limits.max_connections:
+            return False
+        others = [
+            other for other in self._lanes.values() if other.waiters and other is not lane and self._below_limit(other)
+        ]
+        if not lane.waiters:
+            return bool(others)
+        return any(not other.open and _first(other) < _first(lane) for other in others)
+
+    def _gone(self, connection: Connection) -> None:
+        """Forget a connection that will never serve again."""
+        self._all.discard(connection)
+        self._lanes[connection.key].idle.pop(connection, None)
+        self._give_back(connection.key)
+
+    def _sweep(self) -> None:
+        """Close the connections that have lain idle too long; one timer for all of them."""
+        self._sweeper = None
+        now = self._loop.time()
+        oldest = now
+        for lane in list(self._lanes.values()):
+            for connection in list(lane.idle):
+                if now - connection.idle_since >= self._limits.keepalive:
+                    connection.close(ConnectError(_CLOSED))
+                else:
+                    oldest = min(oldest, connection.idle_since)
+                    break
+        if any(lane.idle for lane in self._lanes.values()):
+            self._sweeper = self._loop.call_at(oldest + self._limits.keepalive, self._sweep)
+
+    async def _dial(self, request: Request) -> Connection:
+        origin = request.origin
+        wanted = ClientRequest(
+            "GET",
+            URL(origin.text),
+            loop=self._loop,
+            ssl=self._tls,
+            proxy=self._proxy,
+            headers={"Host": origin.authority},
+        )
+        try:
+            async with asyncio.timeout(request.timeout.connect):
+                made = await self._connector.connect(wanted, [], aiohttp.ClientTimeout())
+        except TimeoutError as error:
+            message = f"no connection to {origin.text} within {request.timeout.connect:g} s"
+            raise RequestTimeout(message, maybe_sent=False) from error
+        except (aiohttp.ClientError, OSError) as error:
+            message = f"no connection to {origin.text}: {_reason(error)}"
+            raise ConnectError(message, maybe_sent=False) from error
+        return self._take_over(made, origin)
+
+    def _take_over(self, made: Any, origin: Origin) -> Connection:
+        """Take a new connection out of aiohttp's hands, which then knows nothing of it."""
+        handler = made.protocol
+        transport = handler.transport
+        if transport is None or transport.is_closing() or handler.should_close:
+            made.close()
+            message = f"{origin.text} ended the connection, or spoke before it was asked"
+            raise ProtocolError(message, maybe_sent=False)
+        connection = Connection(self._loop, origin.text, self._free, self._gone, self._stats)
+        transport.set_protocol(connection)
+        connection.connection_made(transport)
+        handler.transport = None
+        made.close()
+        self._all.add(connection)
+        self._stats.connections_opened += 1
+        return connection
+
+    async def close(self) -> None:
+        """Close every connection; whatever waits or is under way fails at once. May be called more than once."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for lane in list(self._lanes.values()):
+            while lane.waiters:
+                waiter, _ = lane.waiters.popitem(last=False)
+                if not waiter.done():
+                    waiter.set_exception(ConnectError(_CLOSED, maybe_sent=False))
+        for connection in list(self._all):
+            connection.close(TransportError(_CLOSED))
+        await self._connector.close()
+
+    def __repr__(self) -> str:
+        lanes = ", ".join(
+            f"{key}: {lane.open} open, {len(lane.idle)} idle, {len(lane.waiters)} waiting"
+            for key, lane in self._lanes.items()
+        )
+        return f"<Pool {self._open}/{self._limits.max_connections}{' closed' if self._closed else ''} [{lanes}]>"
+
+
+def _reason(error: Exception) -> str:
+    """Say why a connection could not be made, without a proxy's password: aiohttp's texts may hold its URL."""
+    cause = getattr(error, "os_error", None) or getattr(error, "certificate_error", None) or error
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"the proxy answered {error.status}"
+    return f"{type(cause).__name__}: {cause.strerror}" if isinstance(cause, OSError) and cause.strerror else str(cause)

@@ -1,0 +1,169 @@
+"""The wire Transport lives here: a connection from the pool, one exchange, and the one safe reconnect."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from aiohttp.abc import AbstractStreamWriter
+
+from headrace._core.stats import Stats
+from headrace._io.pool import Pool
+from headrace.config import PoolLimits
+from headrace.errors import ConnectionLost, UploadError
+
+if TYPE_CHECKING:
+    import ssl
+
+    from yarl import URL
+
+    from headrace._core.messages import Request, Response, StreamedBody
+    from headrace._io.connection import Connection
+
+_EXPECT_BODY = frozenset({"POST", "PUT", "PATCH"})
+
+
+class WireTransport:
+    """Sends requests over connections of our own: aiohttp dials, httptools parses, nothing lies between.
+
+    Args:
+        pool: How many connections there may be, and how long idle ones are kept.
+        proxy: An HTTP proxy: requests to http go to it, https goes through a tunnel (`CONNECT`).
+        tls: An `ssl.SSLContext`, or whether to verify servers.
+        stats: Where to count; a client gives its own.
+    """
+
+    def __init__(
+        self,
+        pool: PoolLimits | None = None,
+        proxy: URL | None = None,
+        tls: ssl.SSLContext | bool = True,  # noqa: FBT001, FBT002
+        stats: Stats | None = None,
+    ) -> None:
+        self._pool = Pool(asyncio.get_running_loop(), pool or PoolLimits(), proxy, tls, stats or Stats())
+        self._proxy_line = ""
+        self._proxied = proxy is not None
+        if proxy is not None and proxy.user is not None:
+            credentials = aiohttp.BasicAuth(proxy.user, proxy.password or "", "utf-8").encode()
+            self._proxy_line = f"Proxy-Authorization: {credentials}\r\n"
+
+    async def send(self, request: Request) -> Response:
+        """Send one request and receive its response; see `headrace.types.Transport`."""
+        head = self._head(request)
+        connection = self._pool.take(request.origin) or await self._pool.acquire(request)
+        reused = connection.exchanges > 0
+        try:
+            return await self._exchange(connection, request, head)
+        except ConnectionLost:
+            # The server closed an idle connection while the request was on its way (RFC 9110, section 9.2.2).
+            if not reused or connection.answered or not request.idempotent or not _is_replayable(request.body):
+                raise
+        return await self._exchange(await self._pool.acquire(request), request, head)
+
+    async def _exchange(self, connection: Connection, request: Request, head: bytes) -> Response:
+        answer = connection.begin(request, head)
+        try:
+            if request.body is not None and not isinstance(request.body, bytes):
+                await _upload(connection, request.body, answer)
+            return await answer
+        except BaseException:
+            connection.abandon(answer)
+            raise
+
+    def _head(self, request: Request) -> bytes:
+        """Write the head of a request (RFC 9112, sections 2 and 3)."""
+        block, origin, body, target = request.headers, request.origin, request.body, request.target
+        host = "" if "host" in block.names else f"Host: {origin.authority}\r\n"
+        if body is None:
+            framing = "Content-Length: 0\r\n" if request.method in _EXPECT_BODY else ""
+        else:
+            size = len(body) if isinstance(body, bytes) else body.size
+            framing = "Transfer-Encoding: chunked\r\n" if size is None else f"Content-Length: {size}\r\n"
+        if self._proxied and origin.scheme == "http":
+            target = origin.text + target
+            framing += self._proxy_line
+        return f"{request.method} {target} HTTP/1.1\r\n{host}{block.text}{framing}\r\n".encode("latin-1")
+
+    async def close(self) -> None:
+        """Close every connection; requests under way fail at once."""
+        await self._pool.close()
+
+    def __repr__(self) -> str:
+        return f"<WireTransport {self._pool!r}>"
+
+
+def _is_replayable(body: Any) -> bool:
+    return body is None or isinstance(body, bytes)
+
+
+async def _upload(connection: Connection, body: StreamedBody, answer: asyncio.Future[Response]) -> None:
+    """Write a streamed body while listening for an early answer, which ends the sending (RFC 9110, section 10.1.1)."""
+    writing = asyncio.get_running_loop().create_task(_write(connection, body))
+    either: set[asyncio.Future[Any]] = {writing, answer}
+    try:
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if answer.done() and not writing.done():
+            return
+        try:
+            writing.result()
+        except ConnectionLost:
+            if not answer.done():
+                raise
+    finally:
+        writing.cancel()
+        with contextlib.suppress(BaseException):
+            await writing
+
+
+async def _write(connection: Connection, body: StreamedBody) -> None:
+    writer = _BodyWriter(connection, body.size)
+    await body.payload().write_with_length(writer, None)
+    await writer.write_eof()
+    connection.end_of_body()
+
+
+class _BodyWriter(AbstractStreamWriter):
+    """What aiohttp's payloads write to: our connection, chunked where the size is unknown."""
+
+    def __init__(self, connection: Connection, size: int | None) -> None:
+        self._connection = connection
+        self._size = size
+        self._written = 0
+
+    async def write(self, chunk: bytes | bytearray | memoryview) -> None:
+        length = len(chunk)
+        if not length:
+            return
+        self._written += length
+        if self._size is None:
+            await self._connection.write(b"%x\r\n%b\r\n" % (length, bytes(chunk)))
+            return
+        if self._written > self._size:
+            message = f"the body is longer than the {self._size} bytes that were announced"
+            raise UploadError(message)
+        await self._connection.write(chunk)
+
+    async def write_eof(self, chunk: bytes = b"") -> None:
+        await self.write(chunk)
+        if self._size is None:
+            await self._connection.write(b"0\r\n\r\n")
+        elif self._written < self._size:
+            message = f"the body ended after {self._written} of the {self._size} bytes that were announced"
+            raise UploadError(message)
+
+    async def drain(self) -> None:
+        """Nothing: every write waits for the socket itself."""
+
+    def enable_compression(self, encoding: str = "deflate", strategy: int | None = None) -> None:
+        """Refuse: bodies are sent as they are."""
+        raise NotImplementedError
+
+    def enable_chunking(self) -> None:
+        """Refuse: framing follows from the size."""
+        raise NotImplementedError
+
+    async def write_headers(self, status_line: str, headers: Any) -> None:
+        """Refuse: the head is written already."""
+        raise NotImplementedError

@@ -1,0 +1,344 @@
+"""The verbs of a client live here, as callers and type checkers see them; each is one line above `request()`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Unpack, overload
+
+from headrace._io import files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from yarl import URL
+
+    from headrace.types import BodyOptions, FileLike, RequestOptions
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class TypeAdapterLike(Protocol[T_co]):
+    """What a type checker sees of a `pydantic.TypeAdapter`."""
+
+    def validate_json(self, data: str | bytes | bytearray, /) -> T_co:
+        """Decode JSON text."""
+        ...
+
+
+class Verbs:
+    """The request methods.
+
+    All of them take, behind the path, keyword arguments only:
+
+    Args:
+        path: Joined to the client's `uri` with exactly one slash; `None` is the `uri` itself. An absolute URL is sent
+            as it is.
+        body: What is sent as JSON: a mapping, list or any model.
+        data: What is sent as it is: bytes, text, a mapping (a form), an `aiohttp.FormData`, an open file, an (async)
+            iterable of bytes.
+        headers: Header fields over the client's, for this request.
+        cookies: Cookies over the client's, for this request.
+        parameters: Query parameters over the client's, for this request. Nested ones get dotted keys, lists repeat the
+            key.
+        response_format: `None` for plain JSON, `bytes` or `str` for the body as it is, or a model. A single model class
+            and a JSON array give a list of that model.
+        timeout: Seconds for the whole request, a `Timeout`, or `None` for no limit.
+        error_responses: Status to model or function, over the client's, for this request.
+
+    Returns:
+        The decoded body; `None` where a success has none, and where the client is closed (nothing is sent then).
+
+    Raises:
+        headrace.errors.ValidationError: An argument is wrong; nothing was sent.
+        headrace.errors.HTTPError: The status is no success: its own class, with the decoded error body as `response`.
+        headrace.errors.ResponseParseError: The body of a success is not JSON, or (`ResponseValidationError`) does not
+        fit. headrace.errors.TransportError: No whole answer arrived: `ConnectError`, `ConnectionLost`, `ProtocolError`,
+            `RequestTimeout`, `PoolTimeout`, `ResponseTooLarge`, `UploadError`.
+    """
+
+    _request: Callable[..., Coroutine[Any, Any, Any]]
+
+    @overload
+    def request(
+        self,
+        method: str,
+        path: str | URL | None = None,
+        *,
+        response_format: TypeAdapterLike[T],
+        **options: Unpack[BodyOptions],
+    ) -> Coroutine[Any, Any, T]: ...
+
+    @overload
+    def request(
+        self, method: str, path: str | URL | None = None, *, response_format: type[T], **options: Unpack[BodyOptions]
+    ) -> Coroutine[Any, Any, T]: ...
+
+    @overload
+    def request(
+        self, method: str, path: str | URL | None = None, *, response_format: Any = None, **options: Unpack[BodyOptions]
+    ) -> Coroutine[Any, Any, Any]: ...
+
+    def request(
+        self, method: str, path: str | URL | None = None, *, response_format: Any = None, **options: Any
+    ) -> Coroutine[Any, Any, Any]:
+        """Send a request with any method, a token (RFC 9110, section 9.1)."""
+        return self._request(method, path, response_format=response_format, **options)
+
+    @overload
+    def get(
+        self, path: str | URL | None = None, *, response_format: TypeAdapterLike[T], **options: Unpack[RequestOptions]
+    ) -> Coroutine[Any, Any, T]: ...
+
+    @overload
+    def get(
+        self, path: str | URL | None = None, *, response_format: type[T], **options: Unpack[RequestOptions]
+    ) -> Coroutine[Any, Any, T]: ...
+
+    @overload
+    def get(
+        self, path: str | URL | None = None, *, response_format: Any = None, **options: Unpack[RequestOptions]
+    ) -> Coroutine[Any, Any, Any]: ...
+
+    def get(
+        self, path: str | URL | None = None, *, response_format: Any = None, **options: Any
+    ) -> Coroutine[Any, Any, Any]:
+        """Send a GET request (RFC 9110, section 9.3.1)."""
+        return self.request("GET", path, response_format=response_format, **options)
+
+    @overload
+    def head(
+        self, path: str | URL | None = None, *, response_format: TypeAdapterLike[T], **options: Unpack[RequestOptions]
+    ) -> Coroutine[Any, Any, T]: ...
+
+    @overload
+    def head(
+        self, path: str | URL | None = None, *, response_format: type[T], **options: Unpack[RequestOptions]
+    ) -> Coroutine[Any, Any, T]: ...
+
+    @overload
+    def head(
+        self, path: str | URL | None = None, *, response_format: Any = None, **options: Unpack[RequestOptions]
+    ) -> Coroutine[Any, Any, Any]: ...
+
+    def head(
+        self, path: str | URL | None = None, *, response_format: Any = None, **options: Any
+    ) -> Coroutine[Any, Any, Any]:
+        """Send a HEAD request (RFC 9110, section 9.3.2); a success gives `None`."""
+        return self.request("HEAD", path, response_format=response_format, **options)
+
+    @overload
+    def options(
+        self, path: str | URL | None = None, *, response_format: TypeAdapterLike[T], **options: Unpack[RequestOptions]
+    ) -> Coroutine[Any, Any, T]: ...
+
+    @overload
+    def options(
+        self, path: str | URL | None = None, *, response_format: type[T], **options: Unpack[RequestOptions]
+    ) -> Coroutine[Any, Any, T]: ...
+
+    @overload
+    def options(
+        self, path: str | URL | None = None, *, response_format: Any = None, **options: Unpack[RequestOptions]
+    ) -> Coroutine[Any, Any, Any]: ...
+
+    def options(
+        self, path: str | URL | None = None, *, response_format: Any = None, **options: Any
+    ) -> Coroutine[Any, Any, Any]:
+        """Send an OPTIONS request (RFC 9110, section 9.3.7)."""
+        return self.request("OPTIONS", path, response_format=response_format, **options)
+
+    @overload
+    def delete(
+        self, path: str | URL | None = None, *, response_format: TypeAdapterLike[T], **options: Unpack[RequestOptions]
+    ) -> Coroutine[Any, Any, T]: ...
+
+    @overload
+    def delete(
+        self, path: str | URL | None = None, *, response_format: type[T], **options: Unpack[RequestOptions]
+    ) -> Coroutine[Any, Any, T]: ...
+
+    @overload
+    def delete(
+        self, path: str | URL | None = None, *, response_format: Any = None, **options: Unpack[RequestOptions]
+    ) -> Coroutine[Any, Any, Any]: ...
+
+    def delete(
+        self, path: str | URL | None = None, *, response_format: Any = None, **options: Any
+    ) -> Coroutine[Any, Any, Any]:
+        """Send a DELETE request (RFC 9110, section 9.3.5)."""
+        return self.request("DELETE", path, response_format=response_format, **options)
+
+    @overload
+    def post(
+        self, path: str | URL | None = None, *, response_format: TypeAdapterLike[T], **options: Unpack[BodyOptions]
+    ) -> Coroutine[Any, Any, T]: ...
+
+    @overload
+    def post(
+        self, path: str | URL | None = None, *, response_format: type[T], **options: Unpack[BodyOptions]
+    ) -> Coroutine[Any, Any, T]: ...
+
+    @overload
+    def post(
+        self, path: str | URL | None = None, *, response_format: Any = None, **options: Unpack[BodyOptions]
+    ) -> Coroutine[Any, Any, Any]: ...
+
+    def post(
+        self, path: str | URL | None = None, *, response_format: Any = None, **options: Any
+    ) -> Coroutine[Any, Any, Any]:
+        """Send a POST request (RFC 9110, section 9.3.3)."""
+        return self.request("POST", path, response_format=response_format, **options)
+
+    @overload
+    def put(
+        self, path: str | URL | None = None, *, response_format: TypeAdapterLike[T], **options: Unpack[BodyOptions]
+    ) -> Coroutine[Any, Any, T]: ...
+
+    @overload
+    def put(
+        self, path: str | URL | None = None, *, response_format: type[T], **options: Unpack[BodyOptions]
+    ) -> Coroutine[Any, Any, T]: ...
+
+    @overload
+    def put(
+        self, path: str | URL | None = None, *, response_format: Any = None, **options: Unpack[BodyOptions]
+    ) -> Coroutine[Any, Any, Any]: ...
+
+    def put(
+        self, path: str | URL | None = None, *, response_format: Any = None, **options: Any
+    ) -> Coroutine[Any, Any, Any]:
+        """Send a PUT request (RFC 9110, section 9.3.4)."""
+        return self.request("PUT", path, response_format=response_format, **options)
+
+    @overload
+    def patch(
+        self, path: str | URL | None = None, *, response_format: TypeAdapterLike[T], **options: Unpack[BodyOptions]
+    ) -> Coroutine[Any, Any, T]: ...
+
+    @overload
+    def patch(
+        self, path: str | URL | None = None, *, response_format: type[T], **options: Unpack[BodyOptions]
+    ) -> Coroutine[Any, Any, T]: ...
+
+    @overload
+    def patch(
+        self, path: str | URL | None = None, *, response_format: Any = None, **options: Unpack[BodyOptions]
+    ) -> Coroutine[Any, Any, Any]: ...
+
+    def patch(
+        self, path: str | URL | None = None, *, response_format: Any = None, **options: Any
+    ) -> Coroutine[Any, Any, Any]:
+        """Send a PATCH request (RFC 5789)."""
+        return self.request("PATCH", path, response_format=response_format, **options)
+
+    @overload
+    async def upload_file(
+        self,
+        file: FileLike,
+        path: str | URL | None = None,
+        *,
+        field: str = "file",
+        response_format: TypeAdapterLike[T],
+        **options: Unpack[RequestOptions],
+    ) -> T: ...
+
+    @overload
+    async def upload_file(
+        self,
+        file: FileLike,
+        path: str | URL | None = None,
+        *,
+        field: str = "file",
+        response_format: type[T],
+        **options: Unpack[RequestOptions],
+    ) -> T: ...
+
+    @overload
+    async def upload_file(
+        self,
+        file: FileLike,
+        path: str | URL | None = None,
+        *,
+        field: str = "file",
+        response_format: Any = None,
+        **options: Unpack[RequestOptions],
+    ) -> Any: ...
+
+    async def upload_file(
+        self,
+        file: FileLike,
+        path: str | URL | None = None,
+        *,
+        field: str = "file",
+        response_format: Any = None,
+        **options: Any,
+    ) -> Any:
+        """Send a file as `multipart/form-data` (RFC 7578) in a POST request.
+
+        Args:
+            file: A path, or a file open for binary reading, sent from where it stands.
+            path: As for every request; so are the results and errors.
+            field: Name of the form field.
+            response_format: As for every request.
+            **options: As for every request.
+
+        Raises:
+            OSError: The file cannot be opened or read.
+        """
+        content = await files.open_body(file)
+        try:
+            data: Any = files.MultipartBody(content, field)
+            return await self.request("POST", path, data=data, response_format=response_format, **options)
+        finally:
+            await content.close()
+
+    @overload
+    async def stream_file(
+        self,
+        file: FileLike,
+        path: str | URL | None = None,
+        *,
+        response_format: TypeAdapterLike[T],
+        **options: Unpack[RequestOptions],
+    ) -> T: ...
+
+    @overload
+    async def stream_file(
+        self,
+        file: FileLike,
+        path: str | URL | None = None,
+        *,
+        response_format: type[T],
+        **options: Unpack[RequestOptions],
+    ) -> T: ...
+
+    @overload
+    async def stream_file(
+        self,
+        file: FileLike,
+        path: str | URL | None = None,
+        *,
+        response_format: Any = None,
+        **options: Unpack[RequestOptions],
+    ) -> Any: ...
+
+    async def stream_file(
+        self, file: FileLike, path: str | URL | None = None, *, response_format: Any = None, **options: Any
+    ) -> Any:
+        """Send the bytes of a file as the body of a POST request, read in chunks.
+
+        Args:
+            file: A path, or a file open for binary reading, sent from where it stands.
+            path: As for every request; so are the results and errors.
+            response_format: As for every request.
+            **options: As for every request.
+
+        Raises:
+            OSError: The file cannot be opened or read.
+        """
+        content = await files.open_body(file)
+        try:
+            data: Any = content
+            return await self.request("POST", path, data=data, response_format=response_format, **options)
+        finally:
+            await content.close()

@@ -1,0 +1,220 @@
+"""The client lives here: the one pipeline that every request takes, and its life from the first request to `close`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import warnings
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Self
+
+from yarl import URL
+
+from headrace import _redact
+from headrace import config as settings
+from headrace._configured import Configured, checked_error_responses
+from headrace._core import answer, decode, encode
+from headrace._core.messages import Request
+from headrace._core.prepare import check_framing
+from headrace._io import bodies
+from headrace._io.aiohttp_transport import AiohttpTransport
+from headrace._io.deadline import Deadlines
+from headrace._io.flow import Flow
+from headrace._io.transport import WireTransport
+from headrace._verbs import Verbs
+from headrace.config import IDEMPOTENT_METHODS
+from headrace.errors import AsyncClientError, RequestTimeout, ValidationError
+from headrace.types import UNSET
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from headrace._core.messages import Response
+    from headrace.config import Timeout
+    from headrace.types import Transport
+
+logger = logging.getLogger("headrace.AsyncClient")
+
+_KNOWN_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+_INLINE_DECOMPRESSION = 64 * 1024  # bytes; what is larger is decompressed in a thread, so that the loop goes on
+_TRANSPORTS = {"wire": WireTransport, "aiohttp": AiohttpTransport}
+
+
+class AsyncClient(Configured, Verbs):
+    """A typed client of one HTTP API.
+
+    Every keyword below is also a subclass parameter: ``class Github(AsyncClient, uri="https://api.github.com")``. A
+    subclass inherits its parents' parameters; mappings merge key by key (`None` removes a key), everything else
+    replaces. The constructor merges over the class in the same way. Arguments that are not listed go to
+    `__post_init__`.
+
+    Args:
+        uri: Base of every request, an absolute http(s) URL (`str` or `yarl.URL`).
+        headers: Header fields sent with every request (a mapping or model).
+        cookies: Cookies sent with every request (a mapping or model).
+        parameters: Query parameters sent with every request (a mapping or model).
+        error_responses: Status to the model, or the function of the JSON, that an error body of that status becomes.
+        bearer_token: A `str`, a pydantic `SecretStr`, or a sync or async function that returns one and is asked again
+            after a 401.
+        rate_limit: Requests that may start in any `rate_limit_interval`.
+        rate_limit_interval: Seconds; 1 by default.
+        timeout: Seconds for a whole request, a `Timeout`, or `None`; 300 s by default.
+        retry: A `Retry`; `None`, the default, repeats only what met a dead kept-alive connection.
+        limiter: A `Limiter` instead of `rate_limit`, possibly shared between clients.
+        pool: `PoolLimits`.
+        proxy: URL of an HTTP proxy.
+        tls: An `ssl.SSLContext`, or whether to verify servers.
+        transport: ``"wire"``, ``"aiohttp"`` or a `Transport`.
+        max_response_bytes: Bytes that a body may have after decompression, or `None`; 256 MiB by default.
+        trusted_origins: Other origins that may get the client's credentials.
+
+    Raises:
+        headrace.errors.AsyncClientError: There is no `uri`, neither in the class nor in the call.
+        headrace.errors.ValidationError: A value is wrong.
+        TypeError: A keyword is neither a setting nor taken by `__post_init__`.
+    """
+
+    _loop: asyncio.AbstractEventLoop | None = None
+    _transport: Transport | None = None
+
+    async def _request(  # noqa: C901 - one page that shows the whole way beats five that hide it
+        self,
+        method: str,
+        path: str | URL | None = None,
+        *,
+        body: Any = None,
+        data: Any = None,
+        headers: Any = None,
+        cookies: Any = None,
+        parameters: Any = None,
+        response_format: Any = None,
+        timeout: Any = UNSET,
+        error_responses: Any = None,
+    ) -> Any:
+        """Send a request and decode what is answered: the way of every request, top to bottom."""
+        if self._closed:
+            logger.warning("%s is closed; nothing was sent", type(self).__name__)
+            return None
+        if self._loop is not asyncio.get_running_loop():
+            self._bind()
+        decoder = decode.decoder_for(response_format)
+        limits = self._config.timeout if timeout is UNSET else settings.as_timeout(timeout)
+        models = self._error_responses if error_responses is None else self._merged_error_responses(error_responses)
+        deadline = None if limits.total is None else self._deadlines.begin(limits.total)
+        stats = self._stats
+        stats.requests += 1
+        try:
+            if self._token.value is None and self._token.can_renew:
+                self._defaults.token = await self._token.get()
+            request = self._prepare(method, path, body, data, headers, cookies, parameters, limits)
+            response = await self._flow.send(request)
+            if response.status >= 300 or response.has_cookies:
+                request, response = await self._flow.settle(request, response, cookies)
+            if logger.isEnabledFor(logging.INFO):
+                logger.info(answer.log_line(request, response.status))
+            if response.status >= 300:
+                raise answer.error(  # noqa: TRY301 - counted below, with all others
+                    request, response, models, self._config.max_response_bytes, _now()
+                )
+            content = response.body if not response.coding else await self._decompress(response)
+            return answer.value(content, decoder, request, response, _now)
+        except asyncio.CancelledError:
+            if deadline is not None and deadline.is_mine():
+                stats.errors["RequestTimeout"] += 1
+                message = f"{method} {path or self.uri} did not end within {limits.total:g} s"
+                raise RequestTimeout(message) from None
+            raise
+        except Exception as error:
+            stats.errors[type(error).__name__] += 1
+            raise
+        finally:
+            if deadline is not None:
+                deadline.end()
+
+    def _prepare(
+        self, method: Any, path: Any, body: Any, data: Any, headers: Any, cookies: Any, parameters: Any, limits: Timeout
+    ) -> Request:
+        """Make the request of a call; raises `ValidationError` for whatever is wrong with it."""
+        defaults = self._defaults
+        if method not in _KNOWN_METHODS:
+            method = encode.method(method)
+        try:
+            origin, target, trusted, basic = defaults.locate(path, parameters)
+            content: Any = None
+            content_type = None
+            if body is not None:
+                if data is not None:
+                    message = "body and data: give one of them"
+                    raise ValidationError(message)
+                content, content_type = encode.json(body), "application/json"
+            elif data is not None:
+                content, content_type = bodies.of_data(data)
+            url = URL(origin.text + target, encoded=True) if self._cookies.knows_any else None
+            cookie = self._cookies.text(defaults.cookies, cookies, url, trusted=trusted)
+            block = defaults.block(headers, cookie, content_type, basic, trusted=trusted)
+        except UnicodeEncodeError as error:
+            message = f"an argument has text that cannot be encoded: {error.reason}"
+            raise ValidationError(message) from error
+        if headers is not None or block.names & encode.FRAMING:
+            block = check_framing(block, content)
+        idempotent = method in IDEMPOTENT_METHODS
+        return Request(method, origin, target, block, content, limits, self._config.max_response_bytes, idempotent)
+
+    async def _decompress(self, response: Response) -> bytes:
+        limit = self._config.max_response_bytes
+        if len(response.body) <= _INLINE_DECOMPRESSION:
+            return answer.content(response, limit)
+        return await asyncio.to_thread(answer.content, response, limit)
+
+    def _merged_error_responses(self, call: Any) -> Mapping[int, Any]:
+        return settings.merge_mapping(self._error_responses, checked_error_responses(call))
+
+    # -- life
+    #
+
+    def _bind(self) -> None:
+        """Belong to the loop of the first request."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not None:
+            message = (
+                f"{type(self).__name__} belongs to another event loop, the one of its first request;"
+                " make a client for each loop"
+            )
+            raise AsyncClientError(message)
+        config = self._config
+        transport = config.transport
+        if isinstance(transport, str):
+            kind = _TRANSPORTS[transport]
+            transport = kind(pool=config.pool, proxy=config.proxy, tls=config.tls, stats=self._stats)
+        self._loop = loop
+        self._transport = transport
+        self._deadlines = Deadlines(loop)
+        self._flow = Flow(
+            transport, self._limiter, config.retry, self._defaults, self._cookies, self._token, self._stats
+        )
+
+    async def close(self) -> None:
+        """Close the client and its connections; requests under way fail at once. May be called more than once."""
+        self._closed = True
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            self._deadlines.stop()
+            await transport.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def __del__(self, warn: Any = warnings.warn) -> None:
+        """Warn of a client that was used and never closed."""
+        if getattr(self, "_transport", None) is not None:
+            warn(f"unclosed {self!r}", ResourceWarning, source=self)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {_redact.url(self.uri)}{' closed' if self._closed else ''}>"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

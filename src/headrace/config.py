@@ -1,0 +1,343 @@
+"""Every setting of a client lives here: its default, its unit, what it may be, and how settings merge.
+
+Nothing in this module acts. A `ClientConfig` is the recipe that one client is made from; it can be pickled and
+compared.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import ssl
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+import attrs
+from yarl import URL
+
+from headrace import _redact
+from headrace.errors import ValidationError
+from headrace.types import UNSET, Limiter, Transport, Unset
+
+DEFAULT_MAX_RESPONSE_BYTES: Final = 256 * 1024 * 1024
+TRANSPORTS: Final = ("wire", "aiohttp")
+
+#: Settings that merge key by key; every other setting replaces what it inherits.
+_MERGED: Final = frozenset({"headers", "cookies", "parameters", "error_responses"})
+_CONTROL_OR_SPACE = re.compile(r"[\x00-\x20\x7f]")
+
+
+def wrong(argument: str, got: object, takes: str) -> ValidationError:
+    """Make the error for a wrong argument: its name, the type it got (the value may be secret), and what it takes."""
+    return ValidationError(f"{argument}: got {type(got).__name__}, takes {takes}")
+
+
+def _number(value: object, *, integer: bool = False) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int if integer else (int, float)):
+        return False
+    return math.isfinite(value) and value > 0
+
+
+def _wrong_number(argument: str, got: Any, takes: str) -> ValidationError:
+    """Make the error for a wrong number, which is no secret and may be shown."""
+    shown = f" ({got!r})" if isinstance(got, (int, float)) else ""
+    return ValidationError(f"{argument}: got {type(got).__name__}{shown}, takes {takes}")
+
+
+def _positive(takes: str, *, integer: bool = False, optional: bool = False) -> Callable[[Any, Any, Any], None]:
+    """Make a validator for a number above zero."""
+
+    def check(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+        if not (value is None and optional) and not _number(value, integer=integer):
+            raise _wrong_number(attribute.name, value, takes)
+
+    return check
+
+
+_SECONDS = _positive("a number of seconds above 0, or None", optional=True)
+
+
+@attrs.frozen
+class Timeout:
+    """How long the parts of a request may take.
+
+    Args:
+        total: Seconds for the whole request, waiting for the limiter and a connection included; `None` is no limit.
+        connect: Seconds to make a new connection (DNS, TCP, TLS, proxy); `None` is no limit of its own.
+        pool: Seconds to wait for a connection to become free; `None` is no limit of its own.
+        read: Seconds of silence from the server while an answer is awaited; `None` is no limit of its own.
+
+    Raises:
+        headrace.errors.ValidationError: A value is not a number above 0.
+    """
+
+    total: float | None = attrs.field(default=300.0, validator=_SECONDS)
+    connect: float | None = attrs.field(default=30.0, validator=_SECONDS)
+    pool: float | None = attrs.field(default=None, validator=_SECONDS)
+    read: float | None = attrs.field(default=None, validator=_SECONDS)
+
+
+def as_timeout(value: float | Timeout | None) -> Timeout:
+    """Read a `timeout` argument: a `Timeout`, seconds in all, or `None` for none at all."""
+    if isinstance(value, Timeout):
+        return value
+    if value is None:
+        return Timeout(total=None, connect=None)
+    if not _number(value):
+        raise _wrong_number("timeout", value, "seconds above 0, a Timeout or None")
+    return Timeout(total=float(value))
+
+
+@attrs.frozen
+class PoolLimits:
+    """How many connections a client may hold and how long idle ones are kept.
+
+    Args:
+        max_connections: Open connections in all.
+        max_per_origin: Open connections to one scheme, host and port; `None` is no limit of its own.
+        keepalive: Seconds that an idle connection is kept.
+
+    Raises:
+        headrace.errors.ValidationError: A value is not a number above 0.
+    """
+
+    max_connections: int = attrs.field(default=100, validator=_positive("a whole number above 0", integer=True))
+    max_per_origin: int | None = attrs.field(
+        default=None, validator=_positive("a whole number above 0, or None", integer=True, optional=True)
+    )
+    keepalive: float = attrs.field(default=15.0, validator=_positive("a number of seconds above 0"))
+
+
+def _upper(values: Iterable[str]) -> frozenset[str]:
+    return frozenset(value.upper() for value in values)
+
+
+#: RFC 9110, section 9.2.2.
+IDEMPOTENT_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+
+
+@attrs.frozen
+class Retry:
+    """When a request that failed is sent again.
+
+    Args:
+        attempts: How often a request is sent at most, the first time included.
+        statuses: Statuses after which it is sent again.
+        methods: Methods that may be sent again.
+        backoff: Seconds before the first retry; doubled at each further one, and shortened at random (full jitter).
+        max_backoff: Seconds that a wait may last at most, `Retry-After` included.
+
+    Raises:
+        headrace.errors.ValidationError: A value is not a number above 0.
+    """
+
+    attempts: int = attrs.field(default=3, validator=_positive("a whole number above 0", integer=True))
+    statuses: frozenset[int] = attrs.field(default=frozenset({408, 425, 429, 500, 502, 503, 504}), converter=frozenset)
+    methods: frozenset[str] = attrs.field(default=IDEMPOTENT_METHODS, converter=_upper)
+    backoff: float = attrs.field(default=0.5, validator=_positive("a number of seconds above 0"))
+    max_backoff: float = attrs.field(default=60.0, validator=_positive("a number of seconds above 0"))
+
+
+def as_url(value: Any, argument: str, schemes: Iterable[str] = ("http", "https")) -> URL:
+    """Read an absolute URL.
+
+    Args:
+        value: A `str` or `yarl.URL`.
+        argument: The argument's name, for the error.
+        schemes: The schemes that are allowed.
+
+    Returns:
+        The URL, its fragment removed.
+
+    Raises:
+        headrace.errors.ValidationError: It is not an absolute URL of such a scheme.
+    """
+    takes = f"an absolute {' or '.join(schemes)} URL"
+    if not isinstance(value, (str, URL)):
+        raise wrong(argument, value, takes)
+    if isinstance(value, str) and _CONTROL_OR_SPACE.search(value):
+        message = f"{argument}: has a space or control character; takes {takes}"
+        raise ValidationError(message)
+    try:
+        url = URL(value)
+        _ = url.port
+    except ValueError as error:
+        message = f"{argument}: is not a URL; takes {takes}"
+        raise ValidationError(message) from error
+    if url.scheme not in schemes or not url.raw_host:
+        message = f"{argument}: {_redact.url(url)} is not {takes}"
+        raise ValidationError(message)
+    return url.with_fragment(None)
+
+
+def _checked(check: Callable[[Any], bool], takes: str) -> Callable[[Any, Any, Any], None]:
+    """Make a validator out of a predicate."""
+
+    def validate(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+        if value is not None and not check(value):
+            raise wrong(attribute.name, value, takes)
+
+    return validate
+
+
+def _is_token(value: Any) -> bool:
+    return isinstance(value, str) or callable(value) or callable(getattr(value, "get_secret_value", None))
+
+
+def _is_transport(value: Any) -> bool:
+    return value in TRANSPORTS if isinstance(value, str) else isinstance(value, Transport)
+
+
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _is_error_responses(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(type(status) is int and 100 <= status <= 999 for status in value)
+
+
+def _origins(values: Any) -> frozenset[str]:
+    if isinstance(values, (str, URL)):
+        values = (values,)
+    if not isinstance(values, Iterable):
+        raise wrong("trusted_origins", values, "origins such as https://cdn.example.com")
+    return frozenset(str(as_url(value, "trusted_origins").origin()) for value in values)
+
+
+def _hidden(value: Mapping[str, Any]) -> str:
+    return f"<{len(value)} hidden>"
+
+
+def _uri(value: Any) -> URL:
+    return as_url(value, "uri")
+
+
+def _copied(value: Any) -> Any:
+    # What is no mapping is left for the validator, which says so better.
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def _proxy(value: Any) -> URL | None:
+    return None if value is None else as_url(value, "proxy")
+
+
+@attrs.frozen(kw_only=True)
+class ClientConfig:
+    """Everything that a client is made from; the constructor of `AsyncClient` describes each field.
+
+    Picklable wherever its values are (an `ssl.SSLContext`, a live limiter or a transport object is not). Its `repr`
+    shows no secret.
+    """
+
+    uri: URL = attrs.field(converter=_uri, repr=_redact.url)
+    headers: Mapping[str, Any] = attrs.field(
+        factory=dict, converter=_copied, validator=_checked(_is_mapping, "a mapping or model"), repr=_hidden
+    )
+    cookies: Mapping[str, Any] = attrs.field(
+        factory=dict, converter=_copied, validator=_checked(_is_mapping, "a mapping or model"), repr=_hidden
+    )
+    parameters: Mapping[str, Any] = attrs.field(
+        factory=dict, converter=_copied, validator=_checked(_is_mapping, "a mapping or model"), repr=_hidden
+    )
+    error_responses: Mapping[int, Any] = attrs.field(
+        factory=dict, validator=_checked(_is_error_responses, "a mapping of statuses to models"), converter=_copied
+    )
+    bearer_token: Any = attrs.field(
+        default=None, repr=False, validator=_checked(_is_token, "a str, a SecretStr or a function that returns a str")
+    )
+    rate_limit: float | None = attrs.field(
+        default=None, validator=_positive("a number of requests above 0", optional=True)
+    )
+    rate_limit_interval: float = attrs.field(default=1, validator=_positive("a number of seconds above 0"))
+    timeout: Timeout = attrs.field(factory=Timeout, converter=as_timeout)
+    retry: Retry | None = attrs.field(
+        default=None, validator=_checked(lambda value: isinstance(value, Retry), "a Retry or None")
+    )
+    limiter: Limiter | None = attrs.field(
+        default=None, validator=_checked(lambda value: isinstance(value, Limiter), "a Limiter: async acquire()")
+    )
+    pool: PoolLimits = attrs.field(
+        factory=PoolLimits, validator=_checked(lambda value: isinstance(value, PoolLimits), "a PoolLimits")
+    )
+    proxy: URL | None = attrs.field(
+        default=None,
+        converter=_proxy,
+        repr=lambda value: repr(value and _redact.url(value)),
+    )
+    tls: ssl.SSLContext | bool = attrs.field(
+        default=True,
+        validator=_checked(lambda value: isinstance(value, (ssl.SSLContext, bool)), "an ssl.SSLContext or a bool"),
+    )
+    transport: Any = attrs.field(
+        default="wire", validator=_checked(_is_transport, "'wire', 'aiohttp' or a Transport: async send() and close()")
+    )
+    max_response_bytes: int | None = attrs.field(
+        default=DEFAULT_MAX_RESPONSE_BYTES,
+        validator=_positive("a whole number of bytes above 0, or None", integer=True, optional=True),
+    )
+    trusted_origins: frozenset[str] = attrs.field(default=frozenset(), converter=_origins)
+    arguments: tuple[Any, ...] = attrs.field(default=(), repr=False)
+    keywords: Mapping[str, Any] = attrs.field(factory=dict, repr=False, converter=dict)
+
+
+#: The settings that may be given to a class or a constructor.
+SETTINGS: Final = frozenset(field.name for field in attrs.fields(ClientConfig)) - {"arguments", "keywords"}
+
+
+def check_settings(settings: Mapping[str, Any]) -> None:
+    """Raise the error of the first wrong setting, if any; a missing ``uri`` is none."""
+    ClientConfig(**{"uri": "http://localhost", **settings})
+
+
+def given(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep the settings that a caller named: everything that is not `UNSET`."""
+    return {name: value for name, value in settings.items() if not isinstance(value, Unset)}
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay settings over inherited ones.
+
+    Args:
+        base: Inherited settings.
+        over: Settings that were named; the mappings among them merge key by key, everything else replaces.
+
+    Returns:
+        New settings; neither argument is changed.
+    """
+    merged = dict(base)
+    for name, value in over.items():
+        if name in _MERGED:
+            value = merge_mapping(base.get(name, {}), value, fold_case=name == "headers")  # noqa: PLW2901
+        merged[name] = value
+    return merged
+
+
+def merge_mapping(base: Mapping[Any, Any], over: Mapping[Any, Any], *, fold_case: bool = False) -> dict[Any, Any]:
+    """Lay one mapping over another: later wins, `None` removes the key.
+
+    Args:
+        base: What is laid over.
+        over: What lies on top.
+        fold_case: Whether keys that differ in case are the same key, as the names of header fields are.
+
+    Returns:
+        A new mapping.
+    """
+    merged = dict(base)
+    if fold_case:
+        replaced = {str(key).lower() for key in over}
+        merged = {key: value for key, value in merged.items() if str(key).lower() not in replaced}
+    merged.update(over)
+    return {key: value for key, value in merged.items() if value is not None}
+
+
+__all__ = [
+    "DEFAULT_MAX_RESPONSE_BYTES",
+    "IDEMPOTENT_METHODS",
+    "SETTINGS",
+    "UNSET",
+    "ClientConfig",
+    "PoolLimits",
+    "Retry",
+    "Timeout",
+]

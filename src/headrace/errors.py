@@ -1,0 +1,545 @@
+"""Everything that headrace raises, and nothing else, lives here.
+
+    FrameworkException
+    ├── ValidationError                  an argument of ours was wrong; also a ValueError
+    ├── StructifyError                   a pydantic model has no faithful Struct
+    ├── ClientError
+    │   ├── AsyncClientError             the client is set up or used wrongly
+    │   ├── SyncClientError
+    │   ├── ResponseParseError           the body is not JSON
+    │   │   └── ResponseValidationError  the body does not fit the model (also a ValidationError)
+    │   └── TransportError               no whole answer arrived
+    │       ├── ConnectError             also a ConnectionError
+    │       ├── ConnectionLost           also a ConnectionError
+    │       ├── ProtocolError            the peer does not speak HTTP/1.1 correctly
+    │       ├── RequestTimeout           also a TimeoutError
+    │       ├── PoolTimeout              also a TimeoutError
+    │       ├── ResponseTooLarge
+    │       └── UploadError              the request body could not be sent whole
+    └── HTTPError                        an answer that is not a success
+        ├── HTTPRedirect                 one class for every registered 3xx that is not followed
+        ├── HTTPClientError              … 4xx
+        └── HTTPServerError              … 5xx
+
+The cause in a library below (aiohttp, msgspec, pydantic, OSError) stays in ``__cause__``.
+"""
+
+from __future__ import annotations
+
+import functools
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from multidict import CIMultiDict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Bytes of a body that a message may show.
+_EXCERPT = 200
+
+
+class FrameworkException(Exception):
+    """Base of every exception of this library."""
+
+
+class ValidationError(FrameworkException, ValueError):
+    """An argument has a wrong type or value; nothing was sent."""
+
+
+class StructifyError(FrameworkException):
+    """A pydantic model has fields that no msgspec Struct can carry faithfully.
+
+    Args:
+        model_name: Name of the pydantic model.
+        problems: Field name to the reason why it cannot be carried over.
+    """
+
+    def __init__(self, model_name: str, problems: Mapping[str, str]) -> None:
+        self.model_name = model_name
+        self.problems = dict(problems)
+        listed = "; ".join(f"{field}: {reason}" for field, reason in self.problems.items())
+        super().__init__(f"{model_name} cannot become a Struct: {listed}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by the arguments, not by the message."""
+        return type(self), (self.model_name, self.problems)
+
+
+class ClientError(FrameworkException):
+    """Something went wrong in the client, not in the answer's status."""
+
+
+class AsyncClientError(ClientError):
+    """An `AsyncClient` is set up or used wrongly."""
+
+
+class SyncClientError(ClientError):
+    """A synchronous client is set up or used wrongly."""
+
+
+def _excerpt(body: bytes | str) -> str:
+    text = repr(body[:_EXCERPT])
+    return f"{text}… ({len(body)} in all)" if len(body) > _EXCERPT else text
+
+
+class ResponseParseError(ClientError):
+    """The body of a successful answer could not be decoded.
+
+    Args:
+        message: What was wrong.
+        raw_response: The body as it came.
+    """
+
+    def __init__(self, message: str = "the body is not JSON", raw_response: bytes | str = b"") -> None:
+        self.message = message
+        self.raw_response = raw_response
+        super().__init__(message, raw_response)
+
+    def __str__(self) -> str:
+        """Tell the reason and the first bytes of the body."""
+        return f"{self.message}; the body begins {_excerpt(self.raw_response)}"
+
+
+class ResponseValidationError(ResponseParseError, ValidationError):
+    """The body of a successful answer is JSON but does not fit the model.
+
+    Args:
+        message: What was wrong.
+        raw_response: The body as it came.
+        path: Where in the document, such as ``$.address.geo.lat``.
+    """
+
+    def __init__(self, message: str, raw_response: bytes | str = b"", path: str = "$") -> None:
+        super().__init__(message, raw_response)
+        self.path = path
+        self.args = (message, raw_response, path)
+
+    def __str__(self) -> str:
+        """Tell the reason, the path and the first bytes of the body."""
+        return f"{self.message} - at `{self.path}`; the body begins {_excerpt(self.raw_response)}"
+
+
+class TransportError(ClientError):
+    """No whole, well-formed answer arrived.
+
+    Args:
+        message: What happened.
+        maybe_sent: Whether any byte of the request may have reached the server.
+    """
+
+    def __init__(self, message: str = "", *, maybe_sent: bool = True) -> None:
+        super().__init__(message)
+        self.maybe_sent = maybe_sent
+
+
+class ConnectError(TransportError, ConnectionError):
+    """No connection could be made: refused, no such host, TLS or proxy failure."""
+
+
+class ConnectionLost(TransportError, ConnectionError):
+    """The connection ended before the answer was complete."""
+
+
+class ProtocolError(TransportError):
+    """The peer's bytes are not a valid HTTP/1.1 answer (RFC 9112)."""
+
+
+class RequestTimeout(TransportError, TimeoutError):
+    """The request did not end within its time."""
+
+
+class PoolTimeout(TransportError, TimeoutError):
+    """No connection became free within the time that `Timeout.pool` allows."""
+
+
+class ResponseTooLarge(TransportError):
+    """The body is larger than ``max_response_bytes`` after decompression."""
+
+
+class UploadError(TransportError):
+    """The request body is shorter or longer than announced, or cannot be sent a second time."""
+
+
+class HTTPError(FrameworkException):
+    """An answer whose status is not a success.
+
+    Args:
+        response: The decoded error model, else the JSON, else the text of the body.
+        status_code: The number of the status; a registered class knows its own.
+        headers: Header fields of the answer.
+        url: The URL that answered, without userinfo and with secret parameters masked.
+        method: The method of the request.
+        retry_after: What ``Retry-After`` asks for, in seconds.
+        model_error: Why the body did not fit its error model.
+    """
+
+    status_code: int = 0
+
+    def __init__(
+        self,
+        response: Any = None,
+        *,
+        status_code: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        url: str = "",
+        method: str = "",
+        retry_after: float | None = None,
+        model_error: Exception | None = None,
+    ) -> None:
+        super().__init__(response)
+        if status_code is not None:
+            self.status_code = status_code
+        self.response = response
+        self.headers: Mapping[str, str] = {} if headers is None else headers
+        self.url = url
+        self.method = method
+        self.retry_after = retry_after
+        self.model_error = model_error
+
+    def __str__(self) -> str:
+        """Read as ``404 Not Found: GET https://api.example.com/users/9``."""
+        text = f"{self.status_code} {_phrase(self.status_code)}".rstrip()
+        if self.method:
+            text += f": {self.method} {self.url}"
+        if self.response not in (None, "", b""):
+            shown = self.response if isinstance(self.response, str) else repr(self.response)
+            text += f" - {shown[:_EXCERPT]}"
+        return text
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Survive pickling with every attribute (`BaseException` would keep only `args`)."""
+        state: dict[str, Any] = {
+            "status_code": self.status_code,
+            "headers": list(self.headers.items()),
+            "url": self.url,
+            "method": self.method,
+            "retry_after": self.retry_after,
+            "model_error": self.model_error,
+        }
+        return functools.partial(_unpickle, type(self)), (self.response, state)
+
+
+def _phrase(status: int) -> str:
+    return HTTPStatus(status).phrase if status in ERROR_RESPONSE_MAPPING else ""
+
+
+def _unpickle(cls: type[HTTPError], response: Any, state: dict[str, Any]) -> HTTPError:
+    """Rebuild a pickled `HTTPError`; the header pairs become a case-insensitive map again."""
+    state["headers"] = CIMultiDict(state["headers"])
+    return cls(response, **state)
+
+
+class HTTPRedirect(HTTPError):
+    """An unfollowed 3xx answer (RFC 9110, section 15.4)."""
+
+
+class HTTPClientError(HTTPError):
+    """A 4xx answer (RFC 9110, section 15.5)."""
+
+
+class HTTPServerError(HTTPError):
+    """A 5xx answer (RFC 9110, section 15.6)."""
+
+
+class HTTPMultipleChoices(HTTPRedirect):
+    """300 Multiple Choices."""
+
+    status_code = 300
+
+
+class HTTPMovedPermanently(HTTPRedirect):
+    """301 Moved Permanently."""
+
+    status_code = 301
+
+
+class HTTPFound(HTTPRedirect):
+    """302 Found."""
+
+    status_code = 302
+
+
+class HTTPSeeOther(HTTPRedirect):
+    """303 See Other."""
+
+    status_code = 303
+
+
+class HTTPNotModified(HTTPRedirect):
+    """304 Not Modified."""
+
+    status_code = 304
+
+
+class HTTPUseProxy(HTTPRedirect):
+    """305 Use Proxy."""
+
+    status_code = 305
+
+
+class HTTPTemporaryRedirect(HTTPRedirect):
+    """307 Temporary Redirect."""
+
+    status_code = 307
+
+
+class HTTPPermanentRedirect(HTTPRedirect):
+    """308 Permanent Redirect."""
+
+    status_code = 308
+
+
+class HTTPBadRequest(HTTPClientError):
+    """400 Bad Request."""
+
+    status_code = 400
+
+
+class HTTPUnauthorized(HTTPClientError):
+    """401 Unauthorized."""
+
+    status_code = 401
+
+
+class HTTPPaymentRequired(HTTPClientError):
+    """402 Payment Required."""
+
+    status_code = 402
+
+
+class HTTPForbidden(HTTPClientError):
+    """403 Forbidden."""
+
+    status_code = 403
+
+
+class HTTPNotFound(HTTPClientError):
+    """404 Not Found."""
+
+    status_code = 404
+
+
+class HTTPMethodNotAllowed(HTTPClientError):
+    """405 Method Not Allowed."""
+
+    status_code = 405
+
+
+class HTTPNotAcceptable(HTTPClientError):
+    """406 Not Acceptable."""
+
+    status_code = 406
+
+
+class HTTPProxyAuthenticationRequired(HTTPClientError):
+    """407 Proxy Authentication Required."""
+
+    status_code = 407
+
+
+class HTTPRequestTimeout(HTTPClientError):
+    """408 Request Timeout."""
+
+    status_code = 408
+
+
+class HTTPConflict(HTTPClientError):
+    """409 Conflict."""
+
+    status_code = 409
+
+
+class HTTPGone(HTTPClientError):
+    """410 Gone."""
+
+    status_code = 410
+
+
+class HTTPLengthRequired(HTTPClientError):
+    """411 Length Required."""
+
+    status_code = 411
+
+
+class HTTPPreconditionFailed(HTTPClientError):
+    """412 Precondition Failed."""
+
+    status_code = 412
+
+
+class HTTPRequestEntityTooLarge(HTTPClientError):
+    """413 Request Entity Too Large."""
+
+    status_code = 413
+
+
+class HTTPRequestUriTooLong(HTTPClientError):
+    """414 Request-URI Too Long."""
+
+    status_code = 414
+
+
+class HTTPUnsupportedMediaType(HTTPClientError):
+    """415 Unsupported Media Type."""
+
+    status_code = 415
+
+
+class HTTPRequestedRangeNotSatisfiable(HTTPClientError):
+    """416 Requested Range Not Satisfiable."""
+
+    status_code = 416
+
+
+class HTTPExpectationFailed(HTTPClientError):
+    """417 Expectation Failed."""
+
+    status_code = 417
+
+
+class HTTPImATeapot(HTTPClientError):
+    """418 I'm a Teapot."""
+
+    status_code = 418
+
+
+class HTTPMisdirectedRequest(HTTPClientError):
+    """421 Misdirected Request."""
+
+    status_code = 421
+
+
+class HTTPUnprocessableEntity(HTTPClientError):
+    """422 Unprocessable Entity."""
+
+    status_code = 422
+
+
+class HTTPLocked(HTTPClientError):
+    """423 Locked."""
+
+    status_code = 423
+
+
+class HTTPFailedDependency(HTTPClientError):
+    """424 Failed Dependency."""
+
+    status_code = 424
+
+
+class HTTPTooEarly(HTTPClientError):
+    """425 Too Early."""
+
+    status_code = 425
+
+
+class HTTPUpgradeRequired(HTTPClientError):
+    """426 Upgrade Required."""
+
+    status_code = 426
+
+
+class HTTPPreconditionRequired(HTTPClientError):
+    """428 Precondition Required."""
+
+    status_code = 428
+
+
+class HTTPTooManyRequests(HTTPClientError):
+    """429 Too Many Requests."""
+
+    status_code = 429
+
+
+class HTTPRequestHeaderFieldsTooLarge(HTTPClientError):
+    """431 Request Header Fields Too Large."""
+
+    status_code = 431
+
+
+class HTTPUnavailableForLegalReasons(HTTPClientError):
+    """451 Unavailable For Legal Reasons."""
+
+    status_code = 451
+
+
+class HTTPInternalServerError(HTTPServerError):
+    """500 Internal Server Error."""
+
+    status_code = 500
+
+
+class HTTPNotImplemented(HTTPServerError):
+    """501 Not Implemented."""
+
+    status_code = 501
+
+
+class HTTPBadGateway(HTTPServerError):
+    """502 Bad Gateway."""
+
+    status_code = 502
+
+
+class HTTPServiceUnavailable(HTTPServerError):
+    """503 Service Unavailable."""
+
+    status_code = 503
+
+
+class HTTPGatewayTimeout(HTTPServerError):
+    """504 Gateway Timeout."""
+
+    status_code = 504
+
+
+class HTTPHttpVersionNotSupported(HTTPServerError):
+    """505 HTTP Version Not Supported."""
+
+    status_code = 505
+
+
+class HTTPVariantAlsoNegotiates(HTTPServerError):
+    """506 Variant Also Negotiates."""
+
+    status_code = 506
+
+
+class HTTPInsufficientStorage(HTTPServerError):
+    """507 Insufficient Storage."""
+
+    status_code = 507
+
+
+class HTTPLoopDetected(HTTPServerError):
+    """508 Loop Detected."""
+
+    status_code = 508
+
+
+class HTTPNotExtended(HTTPServerError):
+    """510 Not Extended."""
+
+    status_code = 510
+
+
+class HTTPNetworkAuthenticationRequired(HTTPServerError):
+    """511 Network Authentication Required."""
+
+    status_code = 511
+
+
+#: Every registered status from 300 on, and its class.
+ERROR_RESPONSE_MAPPING: dict[int, type[HTTPError]] = {
+    error.status_code: error
+    for family in (HTTPRedirect, HTTPClientError, HTTPServerError)
+    for error in family.__subclasses__()
+}
+
+_FAMILIES: dict[int, type[HTTPError]] = {3: HTTPRedirect, 4: HTTPClientError, 5: HTTPServerError}
+
+
+def error_class(status: int) -> type[HTTPError]:
+    """Find the class of a status: its own, else its family's, else `HTTPError`."""
+    return ERROR_RESPONSE_MAPPING.get(status) or _FAMILIES.get(status // 100, HTTPError)

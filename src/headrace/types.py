@@ -1,0 +1,109 @@
+"""The names that public signatures are written in: aliases and Protocols, no code."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
+from typing import IO, TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypedDict, runtime_checkable
+
+from yarl import URL
+
+if TYPE_CHECKING:
+    import os
+
+    import aiohttp
+
+    from headrace._core.messages import Request, Response
+    from headrace.config import Timeout
+
+URLLike: TypeAlias = str | URL
+
+#: A mapping, or any model that becomes one: a Struct, dataclass, attrs class or pydantic model.
+MappingOrModel: TypeAlias = Mapping[str, Any] | Any
+Headers: TypeAlias = MappingOrModel
+Cookies: TypeAlias = MappingOrModel
+Parameters: TypeAlias = MappingOrModel
+
+Bytes: TypeAlias = bytes | bytearray | memoryview
+#: What is encoded as the JSON text of a request: a mapping, list or any model.
+Body: TypeAlias = Any
+#: What is sent as it is.
+Data: TypeAlias = (
+    "Bytes | str | Mapping[str, Any] | aiohttp.FormData | IO[bytes] | AsyncIterable[bytes] | Iterable[bytes]"
+)
+FileLike: TypeAlias = "str | os.PathLike[str] | IO[bytes]"
+
+#: What an error body of a status becomes: a model, or a function of the JSON whose result is the `response` (or is
+#: raised).
+ErrorResponses: TypeAlias = Mapping[int, Any]
+#: The token itself (a `str` or a pydantic `SecretStr`), or a function that is asked for one.
+BearerToken: TypeAlias = str | Callable[[], "str | Awaitable[str]"] | Any
+
+
+class Unset:
+    """The one value that means "not given" where ``None`` has a meaning of its own."""
+
+    def __repr__(self) -> str:
+        """Read well in signatures."""
+        return "UNSET"
+
+    def __bool__(self) -> Literal[False]:
+        """Be false, so that `or` finds the default."""
+        return False
+
+    def __reduce__(self) -> str:
+        """Stay the one value when pickled."""
+        return "UNSET"
+
+
+UNSET = Unset()
+
+TimeoutLike: TypeAlias = "float | Timeout | Unset | None"
+
+
+@runtime_checkable
+class Limiter(Protocol):
+    """What decides when a request may start."""
+
+    async def acquire(self) -> None:
+        """Return when the request may start."""
+        ...
+
+
+@runtime_checkable
+class Transport(Protocol):
+    """The one seam under the client: one request in, one response out."""
+
+    async def send(self, request: Request, /) -> Response:
+        """Send one request and receive its response.
+
+        Args:
+            request: What to send; its redirects, cookies and retries are the client's.
+
+        Returns:
+            The response, its body complete and still content-coded.
+
+        Raises:
+            headrace.errors.TransportError: No whole, well-formed answer arrived.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close every connection; may be called more than once."""
+        ...
+
+
+class RequestOptions(TypedDict, total=False):
+    """The keyword options that every verb takes."""
+
+    headers: Headers | None
+    cookies: Cookies | None
+    parameters: Parameters | None
+    timeout: TimeoutLike
+    error_responses: ErrorResponses | None
+
+
+class BodyOptions(RequestOptions, total=False):
+    """The options of a verb that carries a body."""
+
+    body: Body
+    data: Data | None

@@ -1,0 +1,400 @@
+"""What a user sees of `headrace.compat.pydantic`: models, what the client does with them, and `structify`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import pickle
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Annotated, Any, Generic, Literal, NewType, Optional, TypeVar
+
+import msgspec
+import pydantic
+import pytest
+from pydantic import Field, SecretBytes, SecretStr
+from pydantic.dataclasses import dataclass as pydantic_dataclass
+from typing_extensions import TypedDict
+
+from headrace import models
+from headrace._core import shims
+from headrace.compat.pydantic import BaseModel, PaginatedResponse, Response, structify
+from headrace.errors import ResponseParseError, ResponseValidationError, StructifyError, ValidationError
+
+NOON = dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)
+URL = "https://api.example.com/users/1"
+T = TypeVar("T")
+UserId = NewType("UserId", int)
+Color = enum.Enum("Color", {"RED": "red", "BLUE": "blue"})
+Row = TypedDict("Row", {"id": int})  # noqa: UP013 - a line, not a page
+
+
+class Geo(BaseModel):
+    """The innermost model."""
+
+    lat: float
+
+
+class Address(BaseModel):
+    """A nested model."""
+
+    city: str = Field(alias="cityName")
+    geo: Geo | None = None
+
+
+class Login(pydantic.BaseModel):
+    """A model with secrets."""
+
+    user: str = Field(alias="userName")
+    password: SecretStr
+    keys: list[SecretBytes] = []
+    number: pydantic.Secret[int] = pydantic.Secret[int](0)
+    anything: Any = None
+
+
+class Page(Response):
+    """A response."""
+
+    number: int
+
+
+class FrozenPage(Page, frozen=True):
+    """A response that cannot be changed."""
+
+
+class Node(pydantic.BaseModel):
+    """A model that contains itself, and one that contains it."""
+
+    children: list[Node] = []
+    parent: Optional[Node] = None  # noqa: UP045 - as users write it
+    tree: Tree | None = None
+
+
+class Tree(pydantic.BaseModel):
+    """A model that contains one that contains it."""
+
+    roots: list[Node] = []
+
+
+@pydantic_dataclass
+class Credentials:
+    """A pydantic dataclass."""
+
+    token: SecretStr
+
+
+def shim_for(value: Any) -> Any:
+    """Find the shim of a value."""
+    return shims.for_value(value)
+
+
+def decode(response_format: Any, body: bytes) -> Any:
+    """Decode a body as the client does."""
+    shim: Any = shims.for_type(response_format)
+    return shim.decoder(response_format)(body)
+
+
+def test_flatten_joins_names() -> None:
+    """A nested pydantic model becomes dotted keys."""
+    assert Address(cityName="Ulm", geo=Geo(lat=1)).flatten() == {"city": "Ulm", "geo.lat": 1.0}
+
+
+@pytest.mark.parametrize("kind", [Page, FrozenPage])
+def test_stamp_is_read_but_is_no_field(kind: type[Response]) -> None:
+    """URL and time can be read and are kept by copies and pickles, and appear nowhere else."""
+    page = kind.model_validate({"number": 1})
+    assert (page.base_uri, page.time) == ("", page.time)
+    shim_for(page).stamp([page, 3], URL, NOON)
+    assert page == kind.model_validate({"number": 1})
+    assert page.model_dump() == {"number": 1}
+    for same in (page, page.model_copy(), page.model_copy(deep=True), pickle.loads(pickle.dumps(page))):  # noqa: S301
+        assert (same, same.base_uri, same.time) == (page, URL, NOON)
+
+
+def test_own_fields_win_over_the_stamp() -> None:
+    """A model may have fields called `time` and `base_uri`, without a warning."""
+
+    class Clock(Response):
+        time: str
+        base_uri: str = "mine"
+
+    clock = Clock(time="noon")
+    shim_for(clock).stamp(clock, URL, NOON)
+    assert (clock.time, clock.base_uri) == ("noon", "mine")
+    clock.time = "one"
+    assert clock.model_dump() == {"time": "one", "base_uri": "mine"}
+
+
+def test_paginated_response_is_abstract() -> None:
+    """Only a subclass with all five methods can be made."""
+    for make in (PaginatedResponse, lambda: PaginatedResponse.model_validate({})):
+        with pytest.raises(TypeError, match="is_paginating"):
+            make()
+    with pytest.raises(StructifyError, match="is_paginating: methods are not carried over"):
+        structify(PaginatedResponse)
+
+
+@pytest.mark.parametrize("value", [1, {}, [Geo(lat=1)], models.BaseModel(), object(), Geo], ids=repr)
+def test_shim_leaves_other_values_alone(value: Any) -> None:
+    """What is not pydantic's, or only contains it, is not taken."""
+    assert not shim_for(Geo(lat=1)).owns(value)
+
+
+DEEP = [list[Geo], Geo | None, dict[str, list[Geo | int]], Annotated[list[Geo], "note"], NewType("NewGeo", Geo)]
+DEEP += [TypedDict("Wrapped", {"geo": Geo}), Annotated[int, Field(gt=1)], pydantic.TypeAdapter(int)]
+
+
+@pytest.mark.parametrize("response_format", [Geo, pydantic.RootModel[int], SecretStr, Credentials, *DEEP], ids=str)
+def test_shim_owns_types_that_contain_a_model(response_format: Any) -> None:
+    """A model is found however deep it is in a typing construct."""
+    assert shim_for(Geo(lat=1)).owns_type(response_format)
+
+
+@pytest.mark.parametrize("response_format", [int, list[int], models.BaseModel, Row, Literal["a"], None, Color], ids=str)
+def test_shim_leaves_other_types_alone(response_format: Any) -> None:
+    """What msgspec can decode is left to it."""
+    assert not shim_for(Geo(lat=1)).owns_type(response_format)
+
+
+def test_decoder_validates_json() -> None:
+    """Models, adapters and constructs are decoded from bytes, by alias."""
+    assert decode(Address, b'{"cityName": "Ulm"}').city == "Ulm"
+    assert decode(list[Geo], b'[{"lat": 1}]') == [Geo(lat=1)]
+    assert decode(pydantic.TypeAdapter(dict[str, int]), b'{"a": 1}') == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("response_format", "body", "path"),
+    [
+        (Address, b'{"cityName": "x", "geo": {"lat": "q"}}', "$.geo.lat"),
+        (Address, b'{"cityName": "x", "geo": {}}', "$.geo.lat"),
+        (Address, b"{}", "$.cityName"),
+        (list[Geo], b'[{"lat": 1}, {"lat": []}]', "$[1].lat"),
+        (dict[str, Geo | Address | int], b'{"pet": {"lat": "hush"}}', "$.pet.lat"),
+        (dict[str, dict[int, int] | Geo], b'{"scores": {"x": 1}}', "$.scores.x"),
+        (Geo, b"[]", "$"),
+    ],
+)
+def test_decoder_names_the_path(response_format: Any, body: bytes, path: str) -> None:
+    """A misfit carries the JSON path, the body and pydantic's error; union members are no part of the path."""
+    with pytest.raises(ResponseValidationError) as caught:
+        decode(response_format, body)
+    assert (caught.value.path, caught.value.raw_response) == (path, body)
+    cause: Any = caught.value.__cause__  # pydantic's own error
+    assert caught.value.message.endswith(f" (and {cause.error_count() - 1} more)") == (cause.error_count() > 1)
+    assert "hush" not in caught.value.message
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"<html>", b"\xff"])
+def test_decoder_tells_what_is_not_json(body: bytes) -> None:
+    """A body that is no JSON is a parse error, not a misfit."""
+    with pytest.raises(ResponseParseError) as caught:
+        decode(Geo, body)
+    assert (type(caught.value), caught.value.raw_response) == (ResponseParseError, body)
+
+
+def test_decoder_refuses_what_pydantic_cannot_validate() -> None:
+    """A format without a validator is a wrong argument."""
+    with pytest.raises(ValidationError, match="response_format"):
+        decode(dict[str, Geo | re.Match[str]], b"{}")
+
+
+def test_secrets_are_revealed_on_the_wire() -> None:
+    """Builtins and JSON have the aliases and the secrets, wherever they are."""
+    inner = Login(userName="in", password=SecretStr(""), number=pydantic.Secret[int](7))
+    login = Login(userName="me", password=SecretStr("hush"), keys=[SecretBytes(b"k1")], anything={"deep": [inner]})
+    deep = {"userName": "in", "password": "", "keys": [], "number": 7, "anything": None}
+    expected = {"userName": "me", "password": "hush", "keys": ["k1"], "number": 0, "anything": {"deep": [deep]}}
+    assert shim_for(login).builtins(login) == expected
+    assert msgspec.json.decode(shim_for(login).json(login)) == expected
+
+
+def test_a_serializer_of_the_model_has_its_say() -> None:
+    """A secret that the model itself writes in another way is not revealed."""
+
+    class Hashed(BaseModel):
+        password: SecretStr
+        shorten = pydantic.field_serializer("password", when_used="json")(lambda secret: f"{len(secret)} letters")
+
+    assert shim_for(Geo(lat=1)).json(Hashed(password=SecretStr("hush"))) == b'{"password":"4 letters"}'
+
+
+@pytest.mark.parametrize(
+    ("value", "builtins"),
+    [
+        (SecretStr("x"), "x"),
+        (SecretBytes(b"x"), "x"),
+        (pydantic.AnyUrl("https://a.b/c"), "https://a.b/c"),
+        (pydantic.RootModel[list[dt.date]]([dt.date(2000, 1, 2)]), ["2000-01-02"]),
+        (Credentials(SecretStr("x")), {"token": "x"}),
+        (Address(cityName="Ulm"), {"cityName": "Ulm", "geo": None}),
+        (pydantic.RootModel[float](float("nan")), None),
+    ],
+)
+def test_values_become_json(value: Any, builtins: Any) -> None:
+    """Every kind of pydantic object has builtins and JSON that agree."""
+    shim = shim_for(value)
+    assert msgspec.json.decode(shim.json(value)) == builtins
+    assert builtins is None or shim.builtins(value) == builtins
+
+
+class Everything(pydantic.BaseModel, extra="forbid", frozen=True):
+    """A model with all that can be carried over."""
+
+    number: int = Field(gt=0, le=10, multiple_of=2)
+    maybe: int | None = Field(default=None, ge=0)
+    code: str = Field(default="ab", min_length=2, max_length=3, pattern="^[a-z$]+$")
+    ids: list[Annotated[int, Field(gt=0)]] = [1, 2]
+    names: Annotated[set[str], Field(max_length=2)] = set()
+    pairs: dict[str, tuple[int, str]] = Field(default_factory=dict)
+    either: int | list[str] = 0
+    kind: Literal["a", "b"] = "a"
+    color: Color = Color.RED
+    when: dt.datetime | None = None
+    day: dt.date = dt.date(2000, 1, 2)
+    key: uuid.UUID | None = None
+    price: Decimal = Decimal("1.5")
+    blob: pydantic.Base64Bytes = b""
+    user: UserId = Field(default=UserId(1), description="who")
+    home: Address = Address(cityName="Ulm", geo=Geo(lat=1))
+    many: Sequence[Address] = Field(default_factory=lambda: [Address(cityName="Bonn")])
+    anything: Mapping[str, Any] = {}
+
+
+def test_structify_carries_everything_over() -> None:
+    """The Struct has the name, docstring, module and fields, and reads and writes the same JSON."""
+    struct = structify(Everything)
+    assert issubclass(struct, models.BaseModel)
+    assert (struct.__name__, struct.__module__, struct.__doc__) == ("Everything", __name__, Everything.__doc__)
+    body = (
+        b'{"number":4,"maybe":1,"code":"b$","ids":[3],"names":["x"],"pairs":{"k":[1,"v"]},"either":["s"],"kind":"b",'
+        b'"color":"blue","when":"2024-05-01T12:00:00Z","day":"2024-05-01","key":"12345678-1234-5678-1234-567812345678",'
+        b'"price":"2.50","blob":"//8=","user":2,"home":{"cityName":"Rom","geo":{"lat":2.0}},"many":[],"anything":{"z":1}}'
+    )
+    for text in (body, b'{"number":2}'):
+        ours, theirs = struct.model_validate_json(text), Everything.model_validate_json(text)
+        assert msgspec.json.encode(ours) == theirs.model_dump_json(by_alias=True).encode()
+        assert ours.model_dump(exclude={"blob"}) == theirs.model_dump(exclude={"blob"})
+
+
+NUMBERS = [{"number": 3}, {"number": 12}, {"number": 0}, {"maybe": -1}, {"ids": [0]}, {"either": [1]}, {"extra": 1}]
+TEXTS = [{"code": "a"}, {"code": "abcd"}, {"code": "A."}, {"code": "ab\n"}, {"kind": "c"}, {"color": "green"}]
+NESTED = [{"names": ["a", "b", "c"]}, {"home": {"city": "by name"}}, {"home": {"cityName": "x", "geo": {"lat": None}}}]
+
+
+@pytest.mark.parametrize("change", NUMBERS + TEXTS + NESTED, ids=str)
+def test_structify_refuses_what_the_model_refuses(change: dict[str, Any]) -> None:
+    """Constraints hold in the Struct as in the model."""
+    body = msgspec.json.encode({"number": 2, **change})
+    with pytest.raises(pydantic.ValidationError):
+        Everything.model_validate_json(body)
+    with pytest.raises(ValidationError):
+        structify(Everything).model_validate_json(body)
+
+
+def test_structify_defaults_are_not_shared() -> None:
+    """Each Struct gets its own mutable default, with Structs in it."""
+    struct: Any = structify(Everything)
+    first, second = struct(number=2), struct(number=2)
+    first.ids.append(9)
+    assert second.ids == [1, 2] == Everything(number=2).ids
+    assert type(first.home) is type(first.many[0]) is structify(Address)
+    assert first.home is not second.home
+    with pytest.raises(AttributeError):
+        first.number = 4
+
+
+def test_structify_gives_the_same_class_again() -> None:
+    """A model has one Struct, also as part of another model."""
+    assert structify(Address) is structify(Address)
+    assert structify(Address).model_fields["geo"].type == structify(Geo) | None
+
+
+def test_structify_takes_recursive_models() -> None:
+    """Models that contain themselves, or each other, are carried over."""
+    node: Any = structify(Node).model_validate_json(b'{"children":[{}],"parent":{},"tree":{"roots":[{"tree":{}}]}}')
+    assert type(node) is type(node.children[0]) is type(node.parent) is type(node.tree.roots[0]) is structify(Node)
+    assert type(node.tree) is type(node.tree.roots[0].tree) is structify(Tree)
+    with pytest.raises(ValidationError, match=re.escape("$.tree.roots[0]")):
+        structify(Node).model_validate_json(b'{"tree":{"roots":[1]}}')
+
+
+def test_structify_of_a_response_is_a_response() -> None:
+    """The Struct of a `Response` has `base_uri` and `time`."""
+    page = structify(Page).model_validate({"number": 1})
+    models.stamp(page, URL, NOON)
+    assert isinstance(page, models.Response)
+    assert (page.base_uri, page.time) == (URL, NOON)
+
+
+def test_structify_takes_generic_models() -> None:
+    """A parametrised generic model is a model like any other; a bare one is a problem."""
+
+    class Box(pydantic.BaseModel, Generic[T]):
+        item: T
+
+    assert structify(Box[int]).model_validate({"item": 1}).model_dump() == {"item": 1}
+    with pytest.raises(StructifyError, match="Box cannot become a Struct: item: "):
+        structify(Box)
+
+
+def identity(value: Any) -> Any:
+    """Change nothing; pydantic cannot know that."""
+    return value
+
+
+Inner = pydantic.create_model("Inner", url=(pydantic.AnyUrl, ...), fine=(int, 0))
+Cat = pydantic.create_model("Cat", kind=(Literal["cat"], ...))
+Dog = pydantic.create_model("Dog", kind=(Literal["dog"], ...))
+
+
+class Bad(pydantic.BaseModel, extra="allow", str_strip_whitespace=True):
+    """A model in which nothing is fine but `fine`."""
+
+    fine: int
+    inner: list[Inner]
+    many_aliases: int = Field(validation_alias=pydantic.AliasChoices("a", "b"))
+    two_names: int = Field(validation_alias="in", serialization_alias="out")
+    checked: Annotated[int, pydantic.AfterValidator(identity)]
+    validated: int
+    written: int
+    pet: Cat | Dog = Field(discriminator="kind")
+    pets: list[Cat | Dog]
+    texts: str | dt.date
+    price: Decimal = Field(max_digits=3)
+    cheap: Decimal = Field(gt=0)
+    mail: Annotated[str, pydantic.StringConstraints(to_lower=True)]
+    words: str = Field(pattern=r"\p{L}")
+    lines: str = Field(pattern="(?m)^a$")
+    raw: bytes
+    hidden: int = Field(exclude=True)
+    icy: int = Field(frozen=True)
+    size: complex
+    row: Row
+    flags: dict[bool, int]
+    json_text: pydantic.JsonValue
+    _private: int = 0
+    check = pydantic.field_validator("validated")(identity)
+    write = pydantic.field_serializer("written")(identity)
+    whole = pydantic.model_validator(mode="before")(identity)
+
+    double = pydantic.computed_field(property(identity), return_type=int)
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Run code."""
+
+
+def test_structify_names_every_problem() -> None:
+    """Every field that cannot be carried over faithfully is named with a reason, nested ones by their path."""
+    with pytest.raises(StructifyError) as caught:
+        structify(Bad)
+    assert (caught.value.model_name, all(caught.value.problems.values())) == ("Bad", True)
+    assert set(caught.value.problems) == {
+        *(set(Bad.model_fields) - {"fine", "inner"}),
+        *("inner.url", "model_config.extra", "model_config.str_strip_whitespace"),
+        *("_private", "whole", "double", "model_post_init"),
+    }
+    with pytest.raises(ValidationError, match="model: got"):
+        structify(dict)  # type: ignore[type-var]
