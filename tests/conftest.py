@@ -8,6 +8,7 @@ from typing import Protocol
 
 import pytest
 
+from tests.servers.echo import EchoServer, echo_server
 from tests.servers.jsonplaceholder import JsonPlaceholder, jsonplaceholder_server
 from tests.servers.nginx import Nginx, nginx_server
 from tests.servers.proxy import ForwardProxy, forward_proxy
@@ -81,6 +82,18 @@ async def servers() -> AsyncIterator[AsyncExitStack]:
     """What closes the servers that a test started, the last one first."""
     async with AsyncExitStack() as stack:
         yield stack
+
+
+@pytest.fixture
+async def echo(servers: AsyncExitStack) -> EchoServer:
+    """A server that answers with what it was asked."""
+    return await servers.enter_async_context(echo_server())
+
+
+@pytest.fixture
+async def other_origin(servers: AsyncExitStack) -> EchoServer:
+    """A second such server: another port, so another origin."""
+    return await servers.enter_async_context(echo_server())
 
 
 @pytest.fixture

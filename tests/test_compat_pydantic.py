@@ -109,7 +109,7 @@ def test_stamp_is_read_but_is_no_field(kind: type[Response]) -> None:
     shim_for(page).stamp([page, 3], URL, NOON)
     assert page == kind.model_validate({"number": 1})
     assert page.model_dump() == {"number": 1}
-    for same in (page, page.model_copy(), page.model_copy(deep=True), pickle.loads(pickle.dumps(page))):  # noqa: S301
+    for same in (page, page.model_copy(), page.model_copy(deep=True), pickle.loads(pickle.dumps(page))):
         assert (same, same.base_uri, same.time) == (page, URL, NOON)
 
 

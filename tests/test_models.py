@@ -361,7 +361,7 @@ def test_own_fields_win_over_the_stamp() -> None:
 def test_pickle_keeps_the_stamp(page: Response, protocol: int) -> None:
     """A pickled response comes back equal and knows who answered."""
     stamp(page, URL, NOON)
-    back = pickle.loads(pickle.dumps(page, protocol))  # noqa: S301 - our own bytes
+    back = pickle.loads(pickle.dumps(page, protocol))
     assert back == page
     assert (back.base_uri, back.time) == (URL, NOON)
 
@@ -379,7 +379,7 @@ def test_copies_keep_the_stamp_and_are_apart(duplicate: Any) -> None:
 
 def test_plain_models_pickle_and_compare(user: User) -> None:
     """A model with nested models survives pickling, and differs from one with another value."""
-    assert pickle.loads(pickle.dumps(user)) == user  # noqa: S301 - our own bytes
+    assert pickle.loads(pickle.dumps(user)) == user
     assert user != user.model_copy(update={"user_id": 9})
 
 

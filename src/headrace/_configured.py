@@ -6,7 +6,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from headrace import config as settings
-from headrace._core import encode
+from headrace._core import answer, encode
 from headrace._core.live import LiveMapping
 from headrace._core.prepare import Defaults
 from headrace._core.stats import Stats
@@ -192,7 +192,7 @@ class Configured:
 
     @error_responses.setter
     def error_responses(self, value: Any) -> None:
-        self._error_responses = LiveMapping(checked_error_responses(value))
+        self._error_responses = LiveMapping(answer.check_models(value))
 
     @property
     def bearer_token(self) -> str | None:
@@ -222,11 +222,10 @@ class Configured:
 
 def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Turn the models among settings into mappings, which merge and pickle."""
-    mapped = ("headers", "cookies", "parameters")
-    return {name: encode.mapping(value, name) if name in mapped else value for name, value in parameters.items()}
-
-
-def checked_error_responses(value: Any) -> Mapping[int, Any]:
-    """Copy a mapping of statuses to models, once it has been found to be one."""
-    settings.check_settings({"error_responses": value})
-    return dict(value)
+    plain = dict(parameters)
+    for name in ("headers", "cookies", "parameters"):
+        if name in plain:
+            plain[name] = encode.mapping(plain[name], name)
+    if "error_responses" in plain:
+        answer.check_models(plain["error_responses"])
+    return plain

@@ -28,5 +28,8 @@ def run(main: Coroutine[Any, Any, T], *, debug: bool | None = None) -> T:
         factory = uvloop.new_event_loop
     except ImportError:
         pass
+    except BaseException:
+        main.close()  # interrupted before it could begin
+        raise
     with asyncio.Runner(debug=debug, loop_factory=factory) as runner:
         return runner.run(main)

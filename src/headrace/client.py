@@ -12,7 +12,7 @@ from yarl import URL
 
 from headrace import _redact
 from headrace import config as settings
-from headrace._configured import Configured, checked_error_responses
+from headrace._configured import Configured
 from headrace._core import answer, decode, encode
 from headrace._core.messages import Request
 from headrace._core.prepare import check_framing
@@ -136,7 +136,7 @@ class AsyncClient(Configured, Verbs):
     ) -> Request:
         """Make the request of a call; raises `ValidationError` for whatever is wrong with it."""
         defaults = self._defaults
-        if method not in _KNOWN_METHODS:
+        if not isinstance(method, str) or method not in _KNOWN_METHODS:
             method = encode.method(method)
         try:
             origin, target, trusted, basic = defaults.locate(path, parameters)
@@ -146,7 +146,7 @@ class AsyncClient(Configured, Verbs):
                 if data is not None:
                     message = "body and data: give one of them"
                     raise ValidationError(message)
-                content, content_type = encode.json(body), "application/json"
+                content, content_type = encode.body(body), "application/json"
             elif data is not None:
                 content, content_type = bodies.of_data(data)
             url = URL(origin.text + target, encoded=True) if self._cookies.knows_any else None
@@ -167,7 +167,7 @@ class AsyncClient(Configured, Verbs):
         return await asyncio.to_thread(answer.content, response, limit)
 
     def _merged_error_responses(self, call: Any) -> Mapping[int, Any]:
-        return settings.merge_mapping(self._error_responses, checked_error_responses(call))
+        return settings.merge_mapping(self._error_responses, answer.check_models(call))
 
     # -- life
     #

@@ -35,7 +35,10 @@ def wrong(argument: str, got: object, takes: str) -> ValidationError:
 def _number(value: object, *, integer: bool = False) -> bool:
     if isinstance(value, bool) or not isinstance(value, int if integer else (int, float)):
         return False
-    return math.isfinite(value) and value > 0
+    try:
+        return value > 0 and math.isfinite(value)
+    except OverflowError:  # an integer beyond every float
+        return False
 
 
 def _wrong_number(argument: str, got: Any, takes: str) -> ValidationError:
@@ -108,8 +111,22 @@ class PoolLimits:
     keepalive: float = attrs.field(default=15.0, validator=_positive("a number of seconds above 0"))
 
 
-def _upper(values: Iterable[str]) -> frozenset[str]:
-    return frozenset(value.upper() for value in values)
+def _upper(values: Any) -> Any:
+    # What is no collection of text is left for the validator, which says so better.
+    collection = isinstance(values, Iterable) and not isinstance(values, str)
+    return frozenset(value.upper() if isinstance(value, str) else value for value in values) if collection else values
+
+
+def _collected(values: Any) -> Any:
+    return frozenset(values) if isinstance(values, Iterable) and not isinstance(values, str) else values
+
+
+def _all_of(kind: type, takes: str) -> Callable[[Any, Any, Any], None]:
+    def check(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+        if not isinstance(value, frozenset) or not all(type(item) is kind for item in value):
+            raise wrong(attribute.name, value, takes)
+
+    return check
 
 
 #: RFC 9110, section 9.2.2.
@@ -132,8 +149,14 @@ class Retry:
     """
 
     attempts: int = attrs.field(default=3, validator=_positive("a whole number above 0", integer=True))
-    statuses: frozenset[int] = attrs.field(default=frozenset({408, 425, 429, 500, 502, 503, 504}), converter=frozenset)
-    methods: frozenset[str] = attrs.field(default=IDEMPOTENT_METHODS, converter=_upper)
+    statuses: frozenset[int] = attrs.field(
+        default=frozenset({408, 425, 429, 500, 502, 503, 504}),
+        converter=_collected,
+        validator=_all_of(int, "a collection of statuses"),
+    )
+    methods: frozenset[str] = attrs.field(
+        default=IDEMPOTENT_METHODS, converter=_upper, validator=_all_of(str, "a collection of methods")
+    )
     backoff: float = attrs.field(default=0.5, validator=_positive("a number of seconds above 0"))
     max_backoff: float = attrs.field(default=60.0, validator=_positive("a number of seconds above 0"))
 
@@ -165,16 +188,24 @@ def as_url(value: Any, argument: str, schemes: Iterable[str] = ("http", "https")
         message = f"{argument}: is not a URL; takes {takes}"
         raise ValidationError(message) from error
     if url.scheme not in schemes or not url.raw_host:
-        message = f"{argument}: {_redact.url(url)} is not {takes}"
+        # Without a scheme that has an authority, userinfo is part of the path: `me:password@host`.
+        shown = _redact.url(url) if url.raw_host else "what was given"
+        message = f"{argument}: {shown} is not {takes}"
         raise ValidationError(message)
     return url.with_fragment(None)
 
 
-def _checked(check: Callable[[Any], bool], takes: str) -> Callable[[Any, Any, Any], None]:
+def origin(url: URL) -> str:
+    """Write the origin of a URL (RFC 9110, section 4.3.1), its port only where it is not the scheme's own."""
+    whole = url.origin()
+    return str(whole.with_port(None) if whole.is_default_port() else whole)
+
+
+def _checked(check: Callable[[Any], bool], takes: str, *, optional: bool = False) -> Callable[[Any, Any, Any], None]:
     """Make a validator out of a predicate."""
 
     def validate(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-        if value is not None and not check(value):
+        if not (value is None and optional) and not check(value):
             raise wrong(attribute.name, value, takes)
 
     return validate
@@ -201,7 +232,7 @@ def _origins(values: Any) -> frozenset[str]:
         values = (values,)
     if not isinstance(values, Iterable):
         raise wrong("trusted_origins", values, "origins such as https://cdn.example.com")
-    return frozenset(str(as_url(value, "trusted_origins").origin()) for value in values)
+    return frozenset(origin(as_url(value, "trusted_origins")) for value in values)
 
 
 def _hidden(value: Mapping[str, Any]) -> str:
@@ -243,7 +274,9 @@ class ClientConfig:
         factory=dict, validator=_checked(_is_error_responses, "a mapping of statuses to models"), converter=_copied
     )
     bearer_token: Any = attrs.field(
-        default=None, repr=False, validator=_checked(_is_token, "a str, a SecretStr or a function that returns a str")
+        default=None,
+        repr=False,
+        validator=_checked(_is_token, "a str, a SecretStr or a function that returns a str", optional=True),
     )
     rate_limit: float | None = attrs.field(
         default=None, validator=_positive("a number of requests above 0", optional=True)
@@ -251,10 +284,11 @@ class ClientConfig:
     rate_limit_interval: float = attrs.field(default=1, validator=_positive("a number of seconds above 0"))
     timeout: Timeout = attrs.field(factory=Timeout, converter=as_timeout)
     retry: Retry | None = attrs.field(
-        default=None, validator=_checked(lambda value: isinstance(value, Retry), "a Retry or None")
+        default=None, validator=_checked(lambda value: isinstance(value, Retry), "a Retry or None", optional=True)
     )
     limiter: Limiter | None = attrs.field(
-        default=None, validator=_checked(lambda value: isinstance(value, Limiter), "a Limiter: async acquire()")
+        default=None,
+        validator=_checked(lambda value: isinstance(value, Limiter), "a Limiter: async acquire()", optional=True),
     )
     pool: PoolLimits = attrs.field(
         factory=PoolLimits, validator=_checked(lambda value: isinstance(value, PoolLimits), "a PoolLimits")
@@ -327,6 +361,8 @@ def merge_mapping(base: Mapping[Any, Any], over: Mapping[Any, Any], *, fold_case
     if fold_case:
         replaced = {str(key).lower() for key in over}
         merged = {key: value for key, value in merged.items() if str(key).lower() not in replaced}
+        # Of several spellings of one name the last counts.
+        over = dict({str(key).lower(): (key, value) for key, value in over.items()}.values())
     merged.update(over)
     return {key: value for key, value in merged.items() if value is not None}
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from headrace import _redact
-from headrace._core import coding, decode, retry
-from headrace.errors import FrameworkException, ProtocolError, ResponseTooLarge, error_class
+from headrace._core import coding, decode, retry, shims
+from headrace.config import wrong
+from headrace.errors import FrameworkException, error_class
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from datetime import datetime
 
     from headrace._core.messages import Request, Response
@@ -65,23 +65,24 @@ def error(
     Returns:
         The status's own error, whatever its body holds; or the exception that the caller's function made of the body.
     """
-    status = response.status
     headers = response.headers
     problem: Exception | None = None
     body: Any = None
+    model = models.get(response.status)
     try:
         raw = content(response, limit)
         body = decode.error_body(raw, headers.get("Content-Type", ""))
-        model = models.get(status)
-        if model is not None and raw:
+        if model is not None and raw and not is_function(model):
             body = _modelled(model, raw, body)
-    except (FrameworkException, ProtocolError, ResponseTooLarge) as unreadable:
+    except FrameworkException as unreadable:
         problem = unreadable
-    if isinstance(body, BaseException):
-        return body if isinstance(body, Exception) else RuntimeError(repr(body))
-    return error_class(status)(
+    if model is not None and is_function(model) and problem is None:
+        body = model(body)  # what it raises is the caller's own
+        if isinstance(body, Exception):
+            return body
+    return error_class(response.status)(
         body,
-        status_code=status,
+        status_code=response.status,
         headers=headers,
         url=_redact.url(request.url),
         method=request.method,
@@ -90,10 +91,30 @@ def error(
     )
 
 
+def is_function(model: Any) -> bool:
+    """Tell a function, or any callable object, from a type to decode into."""
+    return callable(model) and not decode.is_type(model)
+
+
+def check_models(models: Any) -> Mapping[int, Any]:
+    """Check a mapping of statuses to models and functions.
+
+    Raises:
+        headrace.errors.ValidationError: It is none.
+    """
+    takes = "a mapping of statuses to models or functions"
+    if not isinstance(models, Mapping):
+        raise wrong("error_responses", models, takes)
+    for status, model in models.items():
+        if type(status) is not int or not 100 <= status <= 999:
+            raise wrong(f"error_responses: the key {status!r}", status, "statuses from 100 to 999")
+        if model is not None and not callable(model) and not decode.is_type(model) and shims.for_type(model) is None:
+            raise wrong(f"error_responses[{status}]", model, takes)
+    return models
+
+
 def _modelled(model: Any, raw: bytes, body: Any) -> Any:
-    """Give an error body its form: a function of the JSON, or a model."""
-    if inspect.isroutine(model) or isinstance(model, functools.partial):
-        return model(body)
+    """Give an error body the form of its model."""
     decoder = decode.decoder_for(model)
     return decoder(raw) if isinstance(decoder, decode.BodyDecoder) else raw if decoder is bytes else body
 

@@ -75,8 +75,9 @@ def _brotli(data: bytes) -> Iterator[bytes]:
     stream = brotli.Decompressor()
     try:
         yield stream.process(data, output_buffer_limit=_STEP)
-        while not stream.is_finished() and not stream.can_accept_more_data():
-            yield stream.process(b"", output_buffer_limit=_STEP)
+        # `can_accept_more_data` is true although output is left, so only an empty step says that nothing is.
+        while not stream.is_finished() and (step := stream.process(b"", output_buffer_limit=_STEP)):
+            yield step
     except brotli.error as error:
         raise _Corrupt(str(error)) from error
     if not stream.is_finished():

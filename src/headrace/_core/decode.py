@@ -6,10 +6,12 @@ import dataclasses
 import functools
 import inspect
 import re
-from typing import TYPE_CHECKING, Any, NewType, TypeVar, get_args, get_origin, is_typeddict
+import types
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NewType, TypeVar, get_args, get_origin, is_typeddict
 
 import attrs
 import msgspec
+import msgspec.inspect
 import orjson
 
 from headrace import models
@@ -21,10 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-_PATH = re.compile(r" - at `(?P<path>.*)`$", re.DOTALL)
+_PATH = re.compile(r" - at (?P<key>`key` in )?`(?P<path>.*)`$", re.DOTALL)
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([^"'\s;]+)""", re.IGNORECASE)
-_DIGITS_TO_0 = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))
-_BEYOND_U64 = b"0" * 20
+_DIGITS_TO_0 = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x2D if byte == 0x2D else 0x20 for byte in range(256))
+_BEYOND_64_BITS = (b"0" * 20, b"-" + b"0" * 19)  # 2**64 has 20 digits, -(2**63) - 1 has 19
 _OPEN_BRACKET = 0x5B
 _JSON_SPACE = b" \t\r\n"
 
@@ -66,7 +68,8 @@ class BodyDecoder:
         except msgspec.ValidationError as error:
             found = _PATH.search(text := str(error))
             path = found["path"] if found else "$"
-            raise ResponseValidationError(_PATH.sub("", text), body, path) from error
+            message = _PATH.sub("", text) + (" as a key" if found and found["key"] else "")
+            raise ResponseValidationError(message, body, path) from error
         except (msgspec.DecodeError, orjson.JSONDecodeError, UnicodeDecodeError) as error:
             message = f"the body is not JSON: {error}"
             raise ResponseParseError(message, body) from error
@@ -77,7 +80,8 @@ class BodyDecoder:
 
 def _plain_json(body: bytes) -> Any:
     """Decode any JSON; orjson makes floats of integers beyond 64 bits, so where there may be one, msgspec decodes."""
-    if _BEYOND_U64 in body.translate(_DIGITS_TO_0):
+    digits = body.translate(_DIGITS_TO_0)
+    if _BEYOND_64_BITS[0] in digits or _BEYOND_64_BITS[1] in digits:
         return msgspec.json.decode(body)
     return orjson.loads(body)
 
@@ -112,13 +116,11 @@ def _make(response_format: Any) -> BodyDecoder | type | None:
     shim = shims.for_type(response_format)
     try:
         for part in _classes_in(response_format):
-            if inspect.isabstract(part):
-                message = f"response_format: {part.__name__} is abstract; give a class that has all of its methods"
-                raise ValidationError(message)
+            _check_class(part, known_to_msgspec=shim is None)
         if shim is not None:
             many = shim.decoder(list[response_format]) if _is_single(response_format) else None
             return BodyDecoder(shim.decoder(response_format), many, shim.stamp)
-        if not _is_type(response_format):
+        if not is_type(response_format):
             raise wrong("response_format", response_format, "a model, a type that msgspec knows, bytes, str or None")
         one = msgspec.json.Decoder(response_format).decode
         many = msgspec.json.Decoder(list[response_format]).decode if _is_single(response_format) else None
@@ -132,6 +134,18 @@ def _make(response_format: Any) -> BodyDecoder | type | None:
 _cached = functools.lru_cache(maxsize=4096)(_make)
 
 
+def _check_class(part: type, *, known_to_msgspec: bool) -> None:
+    """Raise a `ValidationError` for a class of which no object can be made."""
+    if part in (Annotated, Literal, types.UnionType) or part.__module__ == "collections.abc":
+        return
+    if inspect.isabstract(part):
+        message = f"response_format: {part.__name__} is abstract; give a class that has all of its methods"
+        raise ValidationError(message)
+    if known_to_msgspec and isinstance(msgspec.inspect.type_info(part), msgspec.inspect.CustomType):
+        message = f"response_format: {part.__name__} is no type that msgspec can decode"
+        raise ValidationError(message)
+
+
 def _classes_in(response_format: Any) -> list[type]:
     found, pending = [], [response_format]
     while pending:
@@ -143,7 +157,7 @@ def _classes_in(response_format: Any) -> list[type]:
     return found
 
 
-def _is_type(response_format: Any) -> bool:
+def is_type(response_format: Any) -> bool:
     """Tell a type from a value: `User`, `list[User]`, `User | None`, `Any`, a `TypeVar` or `NewType` are types."""
     return (
         isinstance(response_format, (type, TypeVar, NewType))
@@ -169,7 +183,7 @@ def text(body: bytes, content_type: str) -> str:
     found = _CHARSET.search(content_type)
     try:
         return body.decode(found[1] if found else "utf-8-sig", "replace")
-    except LookupError:
+    except (LookupError, UnicodeError):  # the latter of `idna`, `undefined`, or a name that is no text itself
         return body.decode("utf-8-sig", "replace")
 
 

@@ -6,6 +6,7 @@ in silence.
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import enum
 import math
@@ -77,7 +78,20 @@ def target(base: str, path: str) -> str:
     path, mark, raw_query = path.partition("?")
     encoded = quote(_STRAY_PERCENT.sub("%25", path), safe=_PATH_SAFE)
     joined = f"{base}/{encoded.lstrip('/')}" if encoded else base or "/"
-    return f"{joined}?{quote(_STRAY_PERCENT.sub('%25', raw_query), safe=_QUERY_SAFE)}" if mark and raw_query else joined
+    return joined + _encoded_query(mark, raw_query)
+
+
+def as_it_is(url: str) -> str:
+    """Read the path and query of an absolute URL, which may be signed: only what could not be sent is encoded."""
+    rest = url.partition("://")[2].partition("#")[0]
+    found = re.search(r"[/?]", rest)
+    path, mark, raw_query = (rest[found.start() :] if found else "").partition("?")
+    encoded = quote(_STRAY_PERCENT.sub("%25", path), safe=_PATH_SAFE) or "/"
+    return encoded + _encoded_query(mark, raw_query)
+
+
+def _encoded_query(mark: str, raw_query: str) -> str:
+    return f"?{quote(_STRAY_PERCENT.sub('%25', raw_query), safe=_QUERY_SAFE)}" if mark and raw_query else ""
 
 
 def with_query(encoded_target: str, query: str) -> str:
@@ -135,7 +149,7 @@ def mapping(value: Any, argument: str) -> Mapping[Any, Any]:
     elif isinstance(value, msgspec.Struct) or (
         not isinstance(value, type) and (dataclasses.is_dataclass(value) or attrs.has(type(value)))
     ):
-        value = msgspec.to_builtins(value)
+        value = _builtins(value)
     if not isinstance(value, Mapping):
         raise wrong(argument, value, "a mapping or a model")
     return value
@@ -147,12 +161,20 @@ def query(parameters: Mapping[Any, Any]) -> str:
     Raises:
         headrace.errors.ValidationError: A key is not text, or a value has none.
     """
-    return "&".join([f"{_component(key)}={_component(value)}" for key, value in pairs(parameters, "parameters")])
+    return "&".join([f"{_component(key)}={_component(value)}" for key, value in _listed(parameters, "parameters")])
 
 
 def form(fields: Mapping[Any, Any]) -> bytes:
     """Encode fields as ``application/x-www-form-urlencoded`` (WHATWG URL, section 5)."""
-    return "&".join([f"{quote_plus(key)}={quote_plus(value)}" for key, value in pairs(fields, "data")]).encode()
+    return "&".join([f"{quote_plus(key)}={quote_plus(value)}" for key, value in _listed(fields, "data")]).encode()
+
+
+def _listed(fields: Mapping[Any, Any], argument: str) -> list[tuple[str, str]]:
+    try:
+        return list(pairs(fields, argument))
+    except RecursionError as error:
+        message = f"{argument}: is nested too deeply, or in itself"
+        raise ValidationError(message) from error
 
 
 def pairs(fields: Mapping[Any, Any], argument: str, prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -160,7 +182,7 @@ def pairs(fields: Mapping[Any, Any], argument: str, prefix: str = "") -> Iterato
     for key, value in fields.items():
         if not isinstance(key, str):
             raise wrong(f"{argument}: the key {key!r}", key, "keys that are text")
-        yield from _flat(f"{prefix}{key}", value, argument)
+        yield from _flat(f"{prefix}{key.value if isinstance(key, enum.Enum) else key}", value, argument)
 
 
 def _flat(key: str, value: Any, argument: str) -> Iterator[tuple[str, str]]:
@@ -211,6 +233,13 @@ def header(name: Any, value: Any) -> tuple[str, str]:
     return name, value
 
 
+def basic(url: URL) -> str | None:
+    """Write the userinfo of a URL as credentials (RFC 7617, in UTF-8); `None` where it has none."""
+    if url.raw_user is None and url.raw_password is None:
+        return None
+    return "Basic " + base64.b64encode(f"{url.user or ''}:{url.password or ''}".encode()).decode()
+
+
 def cookies(values: Mapping[Any, Any]) -> str:
     """Write the value of a `Cookie` field (RFC 6265, section 4.2.1).
 
@@ -230,25 +259,34 @@ def cookies(values: Mapping[Any, Any]) -> str:
     return "; ".join(written)
 
 
-def json(value: Any) -> bytes:
-    """Encode a request body as JSON (RFC 8259).
+def body(value: Any) -> bytes:
+    """Encode a request body as JSON.
 
     Args:
-        value: A mapping, list or any model.
+        value: A mapping, list or any model; text and bytes are refused, being JSON already more often than not.
 
     Raises:
-        headrace.errors.ValidationError: It has no JSON text; NaN and infinities have none.
+        headrace.errors.ValidationError: It has no JSON text.
     """
     if isinstance(value, (str, bytes, bytearray, memoryview)):
         message = (
             f"body: got {type(value).__name__}, takes a mapping, list or model; for text or bytes as they are use data="
         )
         raise ValidationError(message)
+    return json(value)
+
+
+def json(value: Any) -> bytes:
+    """Encode any value as JSON (RFC 8259).
+
+    Raises:
+        headrace.errors.ValidationError: It has no JSON text; NaN and infinities have none.
+    """
     shim = shims.for_value(value)
     try:
         encoded = shim.json(value) if shim else _encode(value)
-        # Both msgspec and orjson write NaN and infinities as `null`: a value that is lost without a word.
-        if b"null" in encoded and shim is None and _has_nonfinite(msgspec.to_builtins(value, enc_hook=_plain)):
+        # msgspec, orjson and pydantic write NaN and infinities as `null`: a value that is lost without a word.
+        if b"null" in encoded and _has_nonfinite(shim.builtins(value) if shim else _builtins(value)):
             message = "body: NaN and infinities have no JSON text"
             raise ValidationError(message)
     except (TypeError, ValueError, RecursionError) as error:
@@ -271,6 +309,10 @@ def _plain(value: Any) -> Any:
 
 
 _encode = msgspec.json.Encoder(enc_hook=_plain).encode
+
+
+def _builtins(value: Any) -> Any:
+    return msgspec.to_builtins(value, enc_hook=_plain)
 
 
 def _has_nonfinite(value: Any) -> bool:

@@ -72,6 +72,8 @@ class _Chunks:
         self.began += 1
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self.complete:  # a field of another message, glued behind ours
+            return
         self.trailer_bytes += len(name) + len(value)
         self.trailers.append((name.decode("latin-1"), value.decode("utf-8", "surrogateescape").strip(" \t")))
         if len(self.trailers) > _MOST_TRAILERS or self.trailer_bytes > _MOST_TRAILER_BYTES:
@@ -323,6 +325,7 @@ class ResponseParser:
         if chunks is None:
             return False
         before = chunks.size
+        glued = False
         try:
             chunks.feed(data)
         except (HttpParserError, HttpParserUpgrade) as error:
@@ -331,18 +334,20 @@ class ResponseParser:
                     raise error.__context__ from None
                 message = f"the chunked body is not legal: {error or type(error).__name__}"
                 raise ProtocolError(message) from error
-            self.reusable = False
+            glued = True
         self._check_size(chunks.size)
         self._overhead += len(data) - (chunks.size - before)
-        if self._overhead > _CHUNK_OVERHEAD + 16 * chunks.count + chunks.trailer_bytes + 8 * _MOST_TRAILERS:
+        self._tail = (self._tail + data[-5:])[-5:]
+        if chunks.complete:
+            # Bytes behind the body: a new message, or the line ends that llhttp skips before one.
+            glued = glued or chunks.began > 1 or not self._tail.endswith(_HEAD_END) or self._tail[:1] in (b"\r", b"\n")
+        if glued:
+            self.reusable = False
+        elif self._overhead > _CHUNK_OVERHEAD + 16 * chunks.count + chunks.trailer_bytes + 8 * _MOST_TRAILERS:
             message = "the chunked body has more framing than content"
             raise ProtocolError(message)
-        self._tail = (self._tail + data[-5:])[-5:]
         if not chunks.complete:
             return False
-        # Bytes behind the body: a new message, or the line ends that llhttp skips before one.
-        if chunks.began > 1 or not self._tail.endswith(_HEAD_END) or self._tail[:1] in (b"\r", b"\n"):
-            self.reusable = False
         chunks.release()
         self._state = _COMPLETE
         return True

@@ -24,7 +24,7 @@ class LiveMapping(MutableMapping[Any, Any]):
     __slots__ = ("_entries", "_fold", "state")
 
     def __init__(self, initial: Mapping[Any, Any] | None = None, *, fold_case: bool = False) -> None:
-        self._fold: Callable[[Any], Any] = str.lower if fold_case else _same
+        self._fold: Callable[[Any], Any] = _lower if fold_case else _same
         self._entries: dict[Any, tuple[Any, Any]] = {}
         self.state = next(_states)
         if initial:
@@ -60,6 +60,10 @@ class LiveMapping(MutableMapping[Any, Any]):
     def copy(self) -> dict[Any, Any]:
         """Copy the contents into a plain `dict`."""
         return dict(self.items())
+
+
+def _lower(key: Any) -> Any:
+    return key.lower() if isinstance(key, str) else key  # what is no name is refused when it is written
 
 
 def _same(key: Any) -> Any:

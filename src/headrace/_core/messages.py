@@ -8,12 +8,11 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from headrace import _redact
-from headrace.config import Timeout
+from headrace.config import Timeout, origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 _NO_TIMEOUT = Timeout(total=None, connect=None)
 
 
@@ -25,10 +24,9 @@ class Origin:
     def __init__(self, url: URL) -> None:
         self.scheme = url.scheme
         self.host = url.raw_host or ""
-        self.port = url.port or _DEFAULT_PORTS[url.scheme]
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        self.authority = host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
-        self.text = f"{self.scheme}://{self.authority}"
+        self.port = url.port
+        self.text = origin(url)
+        self.authority = self.text.partition("://")[2]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Origin) and self.text == other.text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from headrace import _redact
 from headrace._core import coding, encode
 from headrace._core.live import LiveMapping
 from headrace._core.messages import HeaderBlock, Origin
-from headrace.config import as_url, merge_mapping, wrong
+from headrace.config import as_url, merge_mapping, origin, wrong
 from headrace.errors import ValidationError
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ class Defaults:
         self.base = self.uri.raw_path.rstrip("/")
         self.token: str | None = None
         self._own_query = self.uri.raw_query_string
-        self._basic = _basic(config.uri)
+        self._basic = encode.basic(config.uri)
         self.trusted = config.trusted_origins
         self._origins: dict[str, Origin] = {self.origin.text: self.origin}
         self._automatic = {
@@ -79,7 +78,7 @@ class Defaults:
                 message = f"path: {absolute['scheme']}:// is not a scheme that can be requested; takes http or https"
                 raise ValidationError(message)
             return self._locate_absolute(path, parameters)
-        target = encode.target(self.base, path)
+        target = encode.target(self.base, path) if path else self.uri.raw_path or "/"
         if self._own_query:
             target = encode.with_query(target, self._own_query)
         query = self._query_for(parameters)
@@ -88,28 +87,28 @@ class Defaults:
     def _locate_absolute(self, path: str, parameters: Any) -> tuple[Origin, str, bool, str | None]:
         """Locate an absolute URL: sent as it is, but that our own origin gets the default parameters it lacks."""
         url = as_url(path.replace(" ", "%20"), "path")
-        origin = self.origin_of(url)
-        trusted = self.trusts(origin)
-        target = url.raw_path_qs or "/"
+        site = self.origin_of(url)
+        trusted = self.trusts(site)
+        target = encode.as_it_is(path)
         given = dict(encode.mapping(parameters, "parameters"))
         if trusted:
             lacking = {key: value for key, value in self.parameters.items() if key not in url.query}
             given = merge_mapping(lacking, given)
-        return origin, encode.with_query(target, encode.query(given)), trusted, _basic(url)
+        return site, encode.with_query(target, encode.query(given)), trusted, encode.basic(url)
 
     def origin_of(self, url: URL) -> Origin:
         """Find the origin of a URL, made once."""
-        key = str(url.origin())
-        origin = self._origins.get(key)
-        if origin is None:
+        key = origin(url)
+        known = self._origins.get(key)
+        if known is None:
             if len(self._origins) >= _MOST_ORIGINS:
                 self._origins = {self.origin.text: self.origin}
-            origin = self._origins[key] = Origin(url)
-        return origin
+            known = self._origins[key] = Origin(url)
+        return known
 
-    def trusts(self, origin: Origin) -> bool:
+    def trusts(self, site: Origin) -> bool:
         """Tell whether the client's credentials may go to an origin."""
-        return origin is self.origin or origin == self.origin or origin.text in self.trusted
+        return site == self.origin or site.text in self.trusted
 
     def _query_for(self, parameters: Any) -> str:
         if parameters is None:
@@ -147,13 +146,13 @@ class Defaults:
         if plain and self._block is not None and self._block[0] == key:
             return self._block[1]
         fields = self._defaults(trusted=trusted)
-        if content_type is not None and not any(name.lower() == "content-type" for name in fields):
+        if content_type is not None and not any(str(name).lower() == "content-type" for name in fields):
             fields["Content-Type"] = content_type
         if basic is not None:
             fields = merge_mapping(fields, {"Authorization": basic}, fold_case=True)
         if call_headers is not None:
             fields = merge_mapping(fields, encode.mapping(call_headers, "headers"), fold_case=True)
-        if cookie_text and not any(name.lower() == "cookie" for name in fields):
+        if cookie_text and not any(str(name).lower() == "cookie" for name in fields):
             fields["Cookie"] = cookie_text
         block = HeaderBlock([encode.header(name, value) for name, value in fields.items() if value is not None])
         if plain and _never_changes_inside(self.headers):
@@ -173,13 +172,6 @@ class Defaults:
 def _never_changes_inside(settings: LiveMapping) -> bool:
     """Tell whether every value is a scalar: a list or model in it could change without the mapping noticing."""
     return all(isinstance(value, _SCALARS) for value in settings.values())
-
-
-def _basic(url: URL) -> str | None:
-    """Write the userinfo of a URL as an `Authorization` field (RFC 7617)."""
-    if url.raw_user is None and url.raw_password is None:
-        return None
-    return "Basic " + base64.b64encode(f"{url.user or ''}:{url.password or ''}".encode()).decode()
 
 
 def check_framing(block: HeaderBlock, body: Any) -> HeaderBlock:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from yarl import URL
 
 from headrace import _redact
+from headrace.config import origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,7 +62,7 @@ def next_hop(method: str, url: URL, status: int, location: str | None) -> Hop | 
     if to.raw_user is not None:
         to = to.with_user(None)  # a server does not get to choose our credentials
     becomes_get = (status == 303 and method != "HEAD") or (status in (301, 302) and method == "POST")
-    return Hop("GET" if becomes_get else method, to, not becomes_get, to.origin() != url.origin())
+    return Hop("GET" if becomes_get else method, to, not becomes_get, origin(to) != origin(url))
 
 
 def fields_for(hop: Hop, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

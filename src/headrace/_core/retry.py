@@ -34,7 +34,7 @@ def retry_after(value: str | None, now: datetime) -> float | None:
         return seconds if math.isfinite(seconds) else None
     try:
         date = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if date.tzinfo is None:
         date = date.replace(tzinfo=UTC)
@@ -62,5 +62,5 @@ def delay(policy: Retry, attempt: int, asked: float | None, chance: float) -> fl
         asked: What `Retry-After` asks for, in seconds.
         chance: A random number from 0 to 1: full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter").
     """
-    backoff = min(policy.max_backoff, policy.backoff * 2.0 ** (attempt - 1)) * chance
+    backoff = min(policy.max_backoff, policy.backoff * 2.0 ** min(attempt - 1, 1000)) * chance
     return backoff if asked is None else min(policy.max_backoff, max(asked, backoff))

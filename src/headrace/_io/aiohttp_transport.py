@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -9,10 +10,13 @@ from multidict import CIMultiDict
 
 from headrace._core.messages import Response
 from headrace._core.stats import Stats
+from headrace._io import bodies
+from headrace._io.pool import proxy_and_fields
 from headrace.config import PoolLimits
 from headrace.errors import (
     ConnectError,
     ConnectionLost,
+    PoolTimeout,
     ProtocolError,
     RequestTimeout,
     ResponseTooLarge,
@@ -25,6 +29,9 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from headrace._core.messages import Request
+    from headrace.config import Timeout
+
+_CLOSED = "the client was closed"
 
 # Each of aiohttp's errors and ours; the first that matches counts, so the narrow ones come first.
 _ERRORS: tuple[tuple[type[BaseException], type[TransportError]], ...] = (
@@ -63,45 +70,66 @@ class AiohttpTransport:
         stats: Stats | None = None,
     ) -> None:
         self._stats = stats or Stats()
-        self._proxy = proxy
+        self._proxy, self._proxy_fields = proxy_and_fields(proxy)
         self._tls = tls
         self._own = session is None
-        self._session = session or _session(pool or PoolLimits())
+        self._session = session or _session(pool or PoolLimits(), self._stats)
         self._closed = False
+        self._sending: set[asyncio.Task[Any]] = set()
 
-    async def send(self, request: Request) -> Response:
+    async def send(self, request: Request, /) -> Response:
         """Send one request and receive its response; see `headrace.types.Transport`."""
-        if self._closed:
-            message = "the client was closed"
-            raise ConnectError(message, maybe_sent=False)
+        task = asyncio.current_task()
+        if self._closed or task is None:
+            raise ConnectError(_CLOSED, maybe_sent=False)
         body = request.body
-        data: Any = body if body is None or isinstance(body, bytes) else body.payload()
-        limits = request.timeout
+        data = body if body is None or isinstance(body, bytes) else bodies.Exact(body)
+        phase = _Phase(request.timeout)
+        self._sending.add(task)
         try:
-            async with self._session.request(
-                request.method,
-                request.url,
-                headers=CIMultiDict(request.headers.pairs),
-                skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-                data=data,
-                allow_redirects=False,
-                auto_decompress=False,
-                proxy=self._proxy,
-                ssl=self._tls,
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=limits.connect, sock_read=limits.read),
-            ) as answer:
-                content = await _read(answer, request.max_response_bytes)
+            async with phase.clock:
+                return await self._exchange(request, data, phase)
+        except asyncio.CancelledError:
+            if self._closed and task not in self._sending:
+                task.uncancel()  # it was `close` that has cancelled, not the caller
+                raise ConnectionLost(_CLOSED) from None
+            raise
         except TransportError:
             raise
         except (aiohttp.ClientError, ValueError, OSError) as error:
+            if isinstance(data, bodies.Exact) and data.failure is not None:
+                raise data.failure from None
+            if phase.clock.expired():
+                raise phase.error(request) from error
             raise _translated(error, request) from error
+        finally:
+            self._sending.discard(task)
+
+    async def _exchange(self, request: Request, data: bytes | bodies.Exact | None, phase: _Phase) -> Response:
+        async with self._session.request(
+            request.method,
+            request.url,
+            headers=CIMultiDict(request.headers.pairs),
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+            data=data,
+            allow_redirects=False,
+            auto_decompress=False,
+            proxy=self._proxy,
+            proxy_headers=dict(self._proxy_fields),  # aiohttp writes into it
+            ssl=self._tls,
+            timeout=aiohttp.ClientTimeout(total=None, sock_read=request.timeout.read),
+            trace_request_ctx=phase,
+        ) as answer:
+            content = await _read(answer, request.max_response_bytes)
         self._stats.bytes_in += len(content)
-        self._stats.bytes_out += len(body) if isinstance(body, bytes) else 0
+        self._stats.bytes_out += len(data) if isinstance(data, bytes) else 0
         return Response(answer.status, answer.headers, content)
 
     async def close(self) -> None:
-        """Close the session if it was made here."""
+        """Fail what is under way, and close the session if it was made here."""
         self._closed = True
+        while self._sending:
+            self._sending.pop().cancel()
         if self._own:
             await self._session.close()
 
@@ -109,12 +137,60 @@ class AiohttpTransport:
         return f"<AiohttpTransport{' closed' if self._closed else ''}>"
 
 
-def _session(pool: PoolLimits) -> aiohttp.ClientSession:
+class _Phase:
+    """What a request waits for before it is sent, and for how long it may."""
+
+    def __init__(self, limits: Timeout) -> None:
+        self.clock = asyncio.timeout(None)
+        self.limits = limits
+        self.queued = False
+
+    def begin(self, seconds: float | None, *, queued: bool) -> None:
+        """Wait for a free connection (`queued`) or for a new one, so many seconds long."""
+        self.queued = queued
+        self.clock.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)
+
+    def error(self, request: Request) -> TransportError:
+        """Say what took too long."""
+        where = request.origin.text
+        if self.queued:
+            return PoolTimeout(f"no connection to {where} became free within {self.limits.pool:g} s", maybe_sent=False)
+        return RequestTimeout(f"no connection to {where} within {self.limits.connect:g} s", maybe_sent=False)
+
+
+def _session(pool: PoolLimits, stats: Stats) -> aiohttp.ClientSession:
+    """Make a session that counts connections and tells requests which phase they are in."""
+
+    async def queued(_: object, context: Any, __: object) -> None:
+        phase: _Phase = context.trace_request_ctx
+        phase.begin(phase.limits.pool, queued=True)
+
+    async def dialing(_: object, context: Any, __: object) -> None:
+        phase: _Phase = context.trace_request_ctx
+        phase.begin(phase.limits.connect, queued=False)
+
+    async def opened(_: object, context: Any, __: object) -> None:
+        stats.connections_opened += 1
+        context.trace_request_ctx.begin(None, queued=False)
+
+    async def reused(_: object, context: Any, __: object) -> None:
+        stats.connections_reused += 1
+        context.trace_request_ctx.begin(None, queued=False)
+
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_queued_start.append(queued)
+    trace.on_connection_create_start.append(dialing)
+    trace.on_connection_create_end.append(opened)
+    trace.on_connection_reuseconn.append(reused)
     connector = aiohttp.TCPConnector(
         limit=pool.max_connections, limit_per_host=pool.max_per_origin or 0, keepalive_timeout=pool.keepalive
     )
     return aiohttp.ClientSession(
-        connector=connector, cookie_jar=aiohttp.DummyCookieJar(), max_line_size=65536, max_field_size=65536
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trace_configs=[trace],
+        max_line_size=65536,
+        max_field_size=65536,
     )
 
 

@@ -12,9 +12,11 @@ from aiohttp import payload
 from headrace._core import encode
 from headrace._io.files import FileBody, MultipartBody, check_binary
 from headrace.config import wrong
-from headrace.errors import UploadError
+from headrace.errors import ConnectionLost, UploadError
 
 if TYPE_CHECKING:
+    from aiohttp.abc import AbstractStreamWriter
+
     from headrace._core.messages import StreamedBody
 
 _OCTETS = "application/octet-stream"
@@ -127,3 +129,71 @@ def of_data(data: Any) -> tuple[bytes | StreamedBody, str]:
 
 def _streamed(body: FileBody | MultipartBody | IterableBody | FormBody) -> tuple[StreamedBody, str]:
     return body, body.content_type
+
+
+class Exact(payload.Payload):
+    """A body under way, held to the size that was announced for it: a byte more would be read as the next request.
+
+    Args:
+        body: The body; begun here.
+
+    Attributes:
+        failure: What the body itself has raised, as against the connection that it was written to.
+    """
+
+    def __init__(self, body: StreamedBody) -> None:
+        super().__init__(body.payload(), content_type=body.content_type)
+        self._size = body.size
+        self._begun = False
+        self.failure: Exception | None = None
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Write the whole body; raises `UploadError` rather than send a byte more, or end with one less."""
+        counter = _Counter(writer, self._size)
+        try:
+            self._begin()
+            await self._value.write_with_length(counter, None)
+            counter.check_complete()
+        except Exception as error:
+            if not counter.broken:
+                self.failure = error
+            raise
+
+    def _begin(self) -> None:
+        if self._begun:  # aiohttp repeats a PUT on its own account
+            message = "the server ended the connection, and a streamed body is not sent a second time"
+            raise ConnectionLost(message)
+        self._begun = True
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """Name what is sent, for logs."""
+        return str(self._value.decode(encoding, errors))
+
+
+class _Counter:
+    """A writer that counts what goes through it, and knows whether it was the one that failed."""
+
+    def __init__(self, writer: AbstractStreamWriter, size: int | None) -> None:
+        self._writer = writer
+        self._size = size
+        self.written = 0
+        self.broken = False
+
+    async def write(self, chunk: bytes | bytearray | memoryview) -> None:
+        self.written += len(chunk)
+        if self._size is not None and self.written > self._size:
+            message = f"the body is longer than the {self._size} bytes that were announced"
+            raise UploadError(message)
+        try:
+            await self._writer.write(chunk)
+        except Exception:
+            self.broken = True
+            raise
+
+    def check_complete(self) -> None:
+        if self._size is not None and self.written < self._size:
+            message = f"the body ended after {self.written} of the {self._size} bytes that were announced"
+            raise UploadError(message)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._writer, name)

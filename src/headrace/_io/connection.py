@@ -28,11 +28,12 @@ class Connection(asyncio.Protocol):
         loop: The loop it lives on.
         on_free: Called when the exchange has ended and the connection may serve again.
         on_gone: Called once, when it will never serve again.
+        on_lost: Called once, when its socket is closed.
         stats: Where bytes are counted.
     """
 
     __slots__ = (
-        "_has_body", "_heard_at", "_loop", "_on_free", "_on_gone", "_parser", "_resumed", "_silence",
+        "_has_body", "_heard_at", "_loop", "_on_free", "_on_gone", "_on_lost", "_parser", "_resumed", "_silence",
         "_silence_timer", "_stats", "_streaming", "_transport", "_waiter", "answered", "exchanges", "gone",
         "idle_since", "key",
     )  # fmt: skip
@@ -43,12 +44,14 @@ class Connection(asyncio.Protocol):
         key: str,
         on_free: Callable[[Connection], None],
         on_gone: Callable[[Connection], None],
+        on_lost: Callable[[Connection], None],
         stats: Stats,
     ) -> None:
         self._loop = loop
         self.key = key
         self._on_free = on_free
         self._on_gone = on_gone
+        self._on_lost = on_lost
         self._stats = stats
         self._transport: Any = None
         self._parser: ResponseParser | None = None
@@ -98,12 +101,14 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail the exchange that is under way, if any."""
+        self._transport = None  # asyncio of Python 3.11.2 trips over aborting a TLS connection that is already lost
         parser = self._parser
         if parser is not None:
             error = ConnectionLost(f"the server ended the connection {parser.describe_missing()}")
             error.__cause__ = exc
             self._fail(error)
         self._retire()
+        self._on_lost(self)
 
     def pause_writing(self) -> None:
         """Make a streamed body wait: the socket takes no more."""
@@ -172,17 +177,16 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close the connection at once."""
+        self._retire()
         if self._transport is not None:
             self._transport.abort()
-        self._retire()
 
     def close(self, error: TransportError) -> None:
         """Close the connection; an exchange that is under way fails with the given error."""
         if self._waiter is not None:
             self._fail(error)
         elif not self.gone:
-            self._transport.close()
-            self._retire()
+            self._hang_up()
 
     def _finish(self, parser: ResponseParser) -> None:
         """Hand out a complete answer, the connection having gone back to the pool first."""
@@ -196,8 +200,7 @@ class Connection(asyncio.Protocol):
         if parser.reusable and not self._transport.is_closing():
             self._on_free(self)
         else:
-            self._transport.close()
-            self._retire()
+            self._hang_up()
         if waiter is not None and not waiter.done():
             waiter.set_result(_response(parser))
 
@@ -205,9 +208,14 @@ class Connection(asyncio.Protocol):
         waiter, self._waiter = self._waiter, None
         parser, self._parser = self._parser, None
         self.answered = parser is not None and parser.started
-        self.abort()
         if waiter is not None and not waiter.done():
             waiter.set_exception(error)
+        self.abort()
+
+    def _hang_up(self) -> None:
+        """Close the connection in good order, a step later: asyncio's TLS breaks when it is closed while it reads."""
+        self._retire()
+        self._loop.call_soon(self._transport.close)
 
     def _retire(self) -> None:
         """Leave the pool for good; a writer that still waits for the socket learns of it."""

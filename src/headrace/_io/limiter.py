@@ -32,6 +32,7 @@ class RateLimiter:
 
     __slots__ = (
         "_clock",
+        "_granted",
         "_paused_until",
         "_starts",
         "_timer",
@@ -46,6 +47,7 @@ class RateLimiter:
     def __init__(self, rate: float, interval: float = 1.0, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._starts: deque[float] = deque()
+        self._granted = 0  # released, and not yet started: they have no moment of their own yet
         self._waiters: OrderedDict[asyncio.Future[None], None] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
         self._paused_until = -math.inf
@@ -80,11 +82,15 @@ class RateLimiter:
         try:
             await waiter
         except asyncio.CancelledError:
-            if self._waiters.pop(waiter, self) is self and waiter.done() and not waiter.cancelled():
+            if self._waiters.pop(waiter, self) is self and not waiter.cancelled():
                 # Released and cancelled in the same step: the start did not happen, so its place is the next one's.
-                self._starts.pop()
+                self._granted -= 1
                 self._release()
             raise
+        else:
+            self._granted -= 1
+            self._starts.append(self._clock())
+            self._arm()
         finally:
             self.waited += self._clock() - began
 
@@ -127,12 +133,13 @@ class RateLimiter:
         horizon = now - self.window
         while starts and starts[0] <= horizon:
             starts.popleft()
-        if len(starts) < self.capacity:
+        free = self.capacity - self._granted
+        if len(starts) < free:
             return 0.0
-        return starts[len(starts) - self.capacity] + self.window - now
+        return starts[len(starts) - free] + self.window - now if free > 0 else math.inf
 
     def _arm(self) -> None:
-        if self._timer is None and self._waiters:
+        if self._timer is None and self._waiters and not self._granted:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(max(0.0, self._delay()), self._on_timer)
 
@@ -151,7 +158,7 @@ class RateLimiter:
         while self._waiters and self._delay() <= 0:
             waiter, _ = self._waiters.popitem(last=False)
             if not waiter.done():
-                self._starts.append(self._clock())
+                self._granted += 1
                 waiter.set_result(None)
         self._arm()
 

@@ -14,8 +14,9 @@ import aiohttp
 from aiohttp.client_reqrep import ClientRequest
 from yarl import URL
 
+from headrace._core import encode
 from headrace._io.connection import Connection
-from headrace.errors import ConnectError, PoolTimeout, ProtocolError, RequestTimeout, TransportError
+from headrace.errors import ConnectError, ConnectionLost, PoolTimeout, ProtocolError, RequestTimeout, TransportError
 
 if TYPE_CHECKING:
     import ssl
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from headrace.config import PoolLimits
 
 _CLOSED = "the client was closed"
+_CLOSE_SECONDS = 1.0  # how long `close` waits for peers to end their TLS in good order
 
 
 class _Lane:
@@ -65,13 +67,17 @@ class Pool:
     ) -> None:
         self._loop = loop
         self._limits = limits
-        self._proxy = proxy
+        self._proxy, self._proxy_fields = proxy_and_fields(proxy)
         self._tls = tls
         self._stats = stats
         self._lanes: dict[str, _Lane] = {}
         self._open = 0
         self._arrivals = 0
-        self._all: set[Connection] = set()
+        self._sockets: set[Connection] = (
+            set()
+        )  # gone from the lanes, a connection stays here until its socket is closed
+        self._dials: set[asyncio.Task[Any]] = set()
+        self._drained: asyncio.Future[None] | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
         # Limits and keeping alive are ours: aiohttp dials, and forgets every connection as soon as it is made.
@@ -227,9 +233,13 @@ class Pool:
 
     def _gone(self, connection: Connection) -> None:
         """Forget a connection that will never serve again."""
-        self._all.discard(connection)
         self._lanes[connection.key].idle.pop(connection, None)
         self._give_back(connection.key)
+
+    def _lost(self, connection: Connection) -> None:
+        self._sockets.discard(connection)
+        if self._drained is not None and not self._sockets and not self._drained.done():
+            self._drained.set_result(None)
 
     def _sweep(self) -> None:
         """Close the connections that have lain idle too long; one timer for all of them."""
@@ -254,33 +264,48 @@ class Pool:
             loop=self._loop,
             ssl=self._tls,
             proxy=self._proxy,
+            proxy_headers=dict(self._proxy_fields),  # aiohttp writes into it
             headers={"Host": origin.authority},
         )
+        dial = self._loop.create_task(self._connector.connect(wanted, [], aiohttp.ClientTimeout()))
+        self._dials.add(dial)
         try:
             async with asyncio.timeout(request.timeout.connect):
-                made = await self._connector.connect(wanted, [], aiohttp.ClientTimeout())
+                made = await dial
+        except asyncio.CancelledError:
+            if dial.done() and not dial.cancelled() and dial.exception() is None:
+                dial.result().close()  # made in the very step in which nobody wanted it any more
+            if self._closed and dial not in self._dials:
+                raise ConnectError(_CLOSED, maybe_sent=False) from None
+            raise
         except TimeoutError as error:
             message = f"no connection to {origin.text} within {request.timeout.connect:g} s"
             raise RequestTimeout(message, maybe_sent=False) from error
         except (aiohttp.ClientError, OSError) as error:
             message = f"no connection to {origin.text}: {_reason(error)}"
             raise ConnectError(message, maybe_sent=False) from error
+        finally:
+            self._dials.discard(dial)
         return self._take_over(made, origin)
 
     def _take_over(self, made: Any, origin: Origin) -> Connection:
         """Take a new connection out of aiohttp's hands, which then knows nothing of it."""
         handler = made.protocol
         transport = handler.transport
-        if transport is None or transport.is_closing() or handler.should_close:
+        if transport is None or transport.is_closing() or handler.exception() is not None:
             made.close()
-            message = f"{origin.text} ended the connection, or spoke before it was asked"
+            message = f"{origin.text} ended the connection as soon as it was made"
+            raise ConnectionLost(message, maybe_sent=False)
+        if handler.should_close:  # bytes have come that aiohttp keeps
+            made.close()
+            message = f"{origin.text} spoke before it was asked"
             raise ProtocolError(message, maybe_sent=False)
-        connection = Connection(self._loop, origin.text, self._free, self._gone, self._stats)
+        connection = Connection(self._loop, origin.text, self._free, self._gone, self._lost, self._stats)
         transport.set_protocol(connection)
         connection.connection_made(transport)
         handler.transport = None
         made.close()
-        self._all.add(connection)
+        self._sockets.add(connection)
         self._stats.connections_opened += 1
         return connection
 
@@ -296,8 +321,15 @@ class Pool:
                 waiter, _ = lane.waiters.popitem(last=False)
                 if not waiter.done():
                     waiter.set_exception(ConnectError(_CLOSED, maybe_sent=False))
-        for connection in list(self._all):
+        while self._dials:
+            self._dials.pop().cancel()
+        for connection in list(self._sockets):
             connection.close(TransportError(_CLOSED))
+        if self._sockets:
+            self._drained = self._loop.create_future()
+            await asyncio.wait([self._drained], timeout=_CLOSE_SECONDS)
+        for connection in list(self._sockets):
+            connection.abort()
         await self._connector.close()
 
     def __repr__(self) -> str:
@@ -306,6 +338,18 @@ class Pool:
             for key, lane in self._lanes.items()
         )
         return f"<Pool {self._open}/{self._limits.max_connections}{' closed' if self._closed else ''} [{lanes}]>"
+
+
+def proxy_and_fields(proxy: URL | None) -> tuple[URL | None, dict[str, str]]:
+    """Part a proxy's URL and its credentials: aiohttp's texts show the URL.
+
+    Returns:
+        The URL without userinfo, and the fields for it; aiohttp turns `Authorization` into `Proxy-Authorization`.
+    """
+    credentials = None if proxy is None else encode.basic(proxy)
+    if proxy is None or credentials is None:
+        return proxy, {}
+    return proxy.with_user(None), {"Authorization": credentials}
 
 
 def _reason(error: Exception) -> str:

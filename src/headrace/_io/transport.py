@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 
+from headrace._core import encode
 from headrace._core.stats import Stats
+from headrace._io import bodies
 from headrace._io.pool import Pool
 from headrace.config import PoolLimits
-from headrace.errors import ConnectionLost, UploadError
+from headrace.errors import ConnectionLost
 
 if TYPE_CHECKING:
     import ssl
@@ -45,11 +45,11 @@ class WireTransport:
         self._pool = Pool(asyncio.get_running_loop(), pool or PoolLimits(), proxy, tls, stats or Stats())
         self._proxy_line = ""
         self._proxied = proxy is not None
-        if proxy is not None and proxy.user is not None:
-            credentials = aiohttp.BasicAuth(proxy.user, proxy.password or "", "utf-8").encode()
+        credentials = None if proxy is None else encode.basic(proxy)
+        if credentials is not None:
             self._proxy_line = f"Proxy-Authorization: {credentials}\r\n"
 
-    async def send(self, request: Request) -> Response:
+    async def send(self, request: Request, /) -> Response:
         """Send one request and receive its response; see `headrace.types.Transport`."""
         head = self._head(request)
         connection = self._pool.take(request.origin) or await self._pool.acquire(request)
@@ -112,14 +112,27 @@ async def _upload(connection: Connection, body: StreamedBody, answer: asyncio.Fu
             if not answer.done():
                 raise
     finally:
-        writing.cancel()
-        with contextlib.suppress(BaseException):
-            await writing
+        await _end(writing)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """End a task of ours and wait until it has put its things away; a cancellation meanwhile goes on afterwards."""
+    task.cancel()
+    interrupted: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            interrupted = error
+    if not task.cancelled():
+        task.exception()  # seen: the exchange tells what went wrong
+    if interrupted is not None:
+        raise interrupted
 
 
 async def _write(connection: Connection, body: StreamedBody) -> None:
-    writer = _BodyWriter(connection, body.size)
-    await body.payload().write_with_length(writer, None)
+    writer = _BodyWriter(connection, chunked=body.size is None)
+    await bodies.Exact(body).write(writer)
     await writer.write_eof()
     connection.end_of_body()
 
@@ -127,31 +140,19 @@ async def _write(connection: Connection, body: StreamedBody) -> None:
 class _BodyWriter(AbstractStreamWriter):
     """What aiohttp's payloads write to: our connection, chunked where the size is unknown."""
 
-    def __init__(self, connection: Connection, size: int | None) -> None:
+    def __init__(self, connection: Connection, *, chunked: bool) -> None:
         self._connection = connection
-        self._size = size
-        self._written = 0
+        self._chunked = chunked
 
     async def write(self, chunk: bytes | bytearray | memoryview) -> None:
-        length = len(chunk)
-        if not length:
-            return
-        self._written += length
-        if self._size is None:
-            await self._connection.write(b"%x\r\n%b\r\n" % (length, bytes(chunk)))
-            return
-        if self._written > self._size:
-            message = f"the body is longer than the {self._size} bytes that were announced"
-            raise UploadError(message)
+        if self._chunked and len(chunk):
+            chunk = b"%x\r\n%b\r\n" % (len(chunk), bytes(chunk))
         await self._connection.write(chunk)
 
     async def write_eof(self, chunk: bytes = b"") -> None:
         await self.write(chunk)
-        if self._size is None:
+        if self._chunked:
             await self._connection.write(b"0\r\n\r\n")
-        elif self._written < self._size:
-            message = f"the body ended after {self._written} of the {self._size} bytes that were announced"
-            raise UploadError(message)
 
     async def drain(self) -> None:
         """Nothing: every write waits for the socket itself."""

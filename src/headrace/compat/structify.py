@@ -25,6 +25,7 @@ from typing import (
     Final,
     ForwardRef,
     Literal,
+    NewType,
     TypeAlias,
     Union,
     cast,
@@ -38,7 +39,7 @@ import msgspec
 import pydantic
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
-from typing_extensions import NewType, TypeAliasType
+from typing_extensions import TypeAliasType
 
 from headrace import models
 from headrace.errors import StructifyError, ValidationError
@@ -215,8 +216,7 @@ class _Workshop:
             inner = tuple(arg if arg is ... else self.kind(model, name, arg) for arg in args)
             if origin in _MAPPINGS and args and not _is_key(inner[0]):
                 raise _Unfaithful(f"{args[0]} is no key that both libraries read and write the same way")
-            generic: Any = origin
-            return generic[inner] if inner else kind
+            return cast("Any", origin)[inner] if inner else kind
         return self.named(model, name, kind)
 
     def named(self, model: _Model, name: str, kind: Any) -> Any:

@@ -1,0 +1,100 @@
+"""What tests of code that uses headrace need lives here: a Transport without a network, and answers for it.
+
+transport = MockTransport(lambda request: json_response({"id": 1}))
+client = MyClient(uri="https://api.example.com", transport=transport)
+assert await client.get("/users/1") == {"id": 1}
+assert transport.requests[0].url.path == "/users/1"
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from headrace._core.encode import json as _encode
+from headrace._core.messages import HeaderBlock, Request, Response
+from headrace.errors import TransportError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+__all__ = ["HeaderBlock", "MockTransport", "Request", "Response", "json_response", "sequence", "text_response"]
+
+
+class MockTransport:
+    """A Transport that asks a function for every answer; redirects, cookies, retries and decoding work as ever.
+
+    Args:
+        handler: Called with each `Request`; returns a `Response`, or an awaitable of one, or raises.
+
+    Attributes:
+        requests: What was sent, in order.
+        closed: Whether the client has closed it.
+    """
+
+    def __init__(self, handler: Callable[[Request], Response | Awaitable[Response]]) -> None:
+        self._handler = handler
+        self.requests: list[Request] = []
+        self.closed = False
+
+    async def send(self, request: Request, /) -> Response:
+        """Record a request and return the handler's answer.
+
+        Raises:
+            headrace.errors.TransportError: The transport was closed.
+        """
+        if self.closed:
+            message = "the transport was closed"
+            raise TransportError(message, maybe_sent=False)
+        self.requests.append(request)
+        answer = self._handler(request)
+        return await answer if inspect.isawaitable(answer) else answer
+
+    async def close(self) -> None:
+        """Answer nothing from now on."""
+        self.closed = True
+
+
+def sequence(answers: Iterable[Response | Exception]) -> Callable[[Request], Response]:
+    """Make a handler that gives one answer after the other.
+
+    Args:
+        answers: Responses to return and exceptions to raise, in order.
+
+    Returns:
+        The handler; it raises `AssertionError` when the answers are used up.
+    """
+    left = iter(answers)
+
+    def handler(request: Request) -> Response:
+        answer = next(left, None)
+        if answer is None:
+            message = f"no answer is left for {request!r}"
+            raise AssertionError(message)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return handler
+
+
+def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Make an answer with a JSON body.
+
+    Args:
+        value: A mapping, list or any model.
+        status: The status code.
+        headers: More header fields.
+    """
+    return Response(status, {"Content-Type": "application/json", **(headers or {})}, _encode(value))
+
+
+def text_response(text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Make an answer with a text body.
+
+    Args:
+        text: The text.
+        status: The status code.
+        headers: More header fields.
+    """
+    return Response(status, {"Content-Type": "text/plain; charset=utf-8", **(headers or {})}, text.encode())

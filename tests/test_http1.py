@@ -1,0 +1,399 @@
+"""What the bytes of an HTTP/1.1 answer mean, whatever pieces they come in."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+import h11
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headrace._core.http1 import ResponseParser
+from headrace._core.messages import Response
+from headrace.errors import ProtocolError, ResponseTooLarge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+OK = b"HTTP/1.1 200 OK\r\n"
+LENGTH = b"Content-Length: 5\r\n"
+COUNTED = OK + LENGTH + b"\r\nhello"
+CHUNKED_HEAD = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+CHUNKED = CHUNKED_HEAD + b"5\r\nhello\r\n0\r\n\r\n"
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+GLUED = OK + b"X-Poison: 1\r\nContent-Length: 4\r\n\r\nEVIL"
+
+
+class Verdict(NamedTuple):
+    """All that a user can learn of an answer."""
+
+    complete: bool
+    reusable: bool
+    status: int
+    body: bytes
+    headers: tuple[tuple[str, str], ...]
+    trailers: tuple[tuple[str, str], ...]
+
+
+def read(
+    pieces: Iterable[bytes], method: str = "GET", *, closes: bool = False, limit: int | None = None
+) -> Verdict | str:
+    """Feed pieces, and at the end the end of the connection; a refusal is the name of its error."""
+    parser = ResponseParser(method, limit)
+    try:
+        for piece in pieces:
+            if piece:
+                parser.feed(piece)
+        if closes:
+            parser.eof()
+    except (ProtocolError, ResponseTooLarge) as error:
+        return type(error).__name__
+    headers = tuple(Response(parser.status, parser.head).headers.items()) if parser.status >= 200 else ()
+    return Verdict(parser.complete, parser.reusable, parser.status, bytes(parser.body), headers, tuple(parser.trailers))
+
+
+def splits(wire: bytes) -> Iterator[list[bytes]]:
+    """Cut an answer in two at every position, and into single bytes."""
+    yield from ([wire[:position], wire[position:]] for position in range(1, len(wire)))
+    yield [wire[i : i + 1] for i in range(len(wire))]
+
+
+def accepted(wire: bytes, method: str = "GET", *, closes: bool = False, limit: int | None = None) -> Verdict:
+    """Read an answer that has to be legal."""
+    verdict = read([wire], method, closes=closes, limit=limit)
+    assert isinstance(verdict, Verdict), verdict
+    return verdict
+
+
+def head(lines: bytes) -> bytes:
+    """Put field lines into an answer with the body `hello`."""
+    return OK + lines + b"\r\n" + LENGTH + b"\r\nhello"
+
+
+def chunks(body: bytes) -> bytes:
+    """Put a chunked body behind its head."""
+    return CHUNKED_HEAD + body
+
+
+def start(line: bytes) -> bytes:
+    """Put a status line before a head with the body `hello`."""
+    return line + b"\r\n" + LENGTH + b"\r\nhello"
+
+
+LEGAL = {
+    # name: (wire, body, may be used again)
+    "counted": (COUNTED, b"hello", True),
+    "length with zeros in front": (OK + b"Content-Length: 005\r\n\r\nhello", b"hello", True),
+    "length between spaces": (OK + b"content-length: \t 5\t \r\n\r\nhello", b"hello", True),
+    "no reason": (start(b"HTTP/1.1 200"), b"hello", True),
+    "empty reason": (start(b"HTTP/1.1 200 "), b"hello", True),
+    "reason in latin-1": (start(b"HTTP/1.1 200 tr\xe8s bien"), b"hello", True),
+    "status 999": (start(b"HTTP/1.1 999 Denied"), b"hello", True),
+    "empty field": (head(b"X:"), b"hello", True),
+    "field in utf-8": (head("X: größe".encode()), b"hello", True),
+    "offered upgrade": (head(b"Upgrade: h2,h2c\r\nConnection: Upgrade, Keep-Alive"), b"hello", True),
+    "close": (head(b"Connection: close"), b"hello", False),
+    "close in a list": (head(b"Connection: foo , close"), b"hello", False),
+    "close on a second line": (head(b"Connection: keep-alive\r\nConnection: close"), b"hello", False),
+    "http/1.0": (start(b"HTTP/1.0 200 OK"), b"hello", False),
+    "http/1.0 kept alive": (start(b"HTTP/1.0 200 OK\r\nConnection: Keep-Alive"), b"hello", True),
+    "chunked": (CHUNKED, b"hello", True),
+    "chunked in capitals": (OK + b"TRANSFER-ENCODING: CHUNKED \r\n\r\n5\r\nhello\r\n0\r\n\r\n", b"hello", True),
+    "many chunks": (chunks(b"1\r\nh\r\n3\r\nell\r\n1\r\no\r\n0\r\n\r\n"), b"hello", True),
+    "hexadecimal size": (
+        chunks(b"0A\r\n0123456789\r\nb\r\n0123456789a\r\n000\r\n\r\n"),
+        b"01234567890123456789a",
+        True,
+    ),
+    "extensions": (chunks(b'5;a;b=c;d="e f"\r\nhello\r\n0;last\r\n\r\n'), b"hello", True),
+    "trailers": (chunks(b"5\r\nhello\r\n0\r\nX: y\r\nEmpty:\r\n\r\n"), b"hello", True),
+    "100 before": (CONTINUE + COUNTED, b"hello", True),
+    "103 with fields before": (b"HTTP/1.1 103 Early\r\nLink: </x>\r\n\r\n" + CHUNKED, b"hello", True),
+    "100 with a length before": (b"HTTP/1.1 100 Continue\r\nContent-Length: 0\r\n\r\n" + COUNTED, b"hello", True),
+    "unknown interim before": (b"HTTP/1.1 199 Hm\r\n\r\n" + COUNTED, b"hello", True),
+    "32 interims before": (CONTINUE * 32 + COUNTED, b"hello", True),
+    "CR LF behind": (COUNTED + b"\r\n", b"hello", False),
+    "CR behind": (COUNTED + b"\r", b"hello", False),
+    "LF behind": (COUNTED + b"\n", b"hello", False),
+    "an answer behind": (COUNTED + GLUED, b"hello", False),
+    "CR LF behind chunks": (CHUNKED + b"\r\n", b"hello", False),
+    "CR behind chunks": (CHUNKED + b"\r", b"hello", False),
+    "LF behind chunks": (CHUNKED + b"\n", b"hello", False),
+    "two CR LF behind chunks": (CHUNKED + b"\r\n\r\n", b"hello", False),
+    "junk behind chunks": (CHUNKED + b"junk", b"hello", False),
+    "an answer behind chunks": (CHUNKED + GLUED, b"hello", False),
+    "chunks behind chunks": (CHUNKED + CHUNKED, b"hello", False),
+    "a bodiless answer behind chunks": (CHUNKED + b"HTTP/1.1 204 Empty\r\n\r\n", b"hello", False),
+}
+
+BODILESS = {
+    # name: (method, wire, may be used again)
+    "HEAD with a length": ("HEAD", OK + LENGTH + b"\r\n", True),
+    "HEAD chunked": ("HEAD", CHUNKED_HEAD, True),
+    "HEAD with a body": ("HEAD", COUNTED, False),
+    "204": ("GET", b"HTTP/1.1 204 No Content\r\n\r\n", True),
+    "204 with length 0": ("GET", b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", True),
+    "204 chunked": ("GET", b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", False),
+    "304 with a length": ("GET", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", True),
+    "304 with a body": ("GET", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\nhello", False),
+    "304 and LF": ("GET", b"HTTP/1.1 304 Not Modified\r\n\r\n\n", False),
+}
+
+# fmt: off
+ILLEGAL = [
+    b"\x15\x03\x01\x00\x02\x02\x28", b"220 mail.example.com ESMTP\r\n", b"<html>hello</html>\r\n\r\n",
+    b"\r\n" + COUNTED, b" " + COUNTED, b"\0" + COUNTED, b"PRI * HTTP/2.0\r\n\r\n", COUNTED.replace(b"\r\n", b"\n"),
+    CHUNKED.replace(b"HTTP/1.1", b"HTTP/1.0"),
+    *(start(text) for text in (
+        b"http/1.1 200 OK", b"HTTP/2.0 200 OK", b"HTTP/0.9 200 OK", b"HTTP/1.2 200 OK", b"HTTP/1.10 200 OK",
+        b"HTTP/11 200 OK", b"HTTP 200 OK", b"HTTPS/1.1 200 OK", b"ICY 200 OK", b"RTSP/1.0 200 OK", b"HTTP/1.1\t200 OK",
+        b"HTTP/1.1  200 OK", b"HTTP/1.1 2000 OK", b"HTTP/1.1 20 OK", b"HTTP/1.1 abc OK", b"HTTP/1.1 -20 OK",
+        b"HTTP/1.1 200OK", b"HTTP/1.1 200\tOK", b"HTTP/1.1 099 OK", b"HTTP/1.1 000 OK", b"HTTP/1.1 200 O\0K",
+        b"HTTP/1.1 200 O\rK",
+    )),
+    *(head(text) for text in (
+        b"X: y\nZ: z", b"X: y\rz", b"X: y\r", b"X: \0", b"X: \x01", b"X: \x7f", b"X: y\r\n z", b"X: y\r\n\tz",
+        b" X: y", b"X : y", b"X", b": y", b"X Y: z", b"X(: z", b"\xff: z",
+    )),
+    *(OK + b"Content-Length: " + text + b"\r\n\r\nhello" for text in (
+        b"5, 5", b"5\r\nContent-Length: 5", b"5\r\nContent-Length: 6", b"+5", b"-5", b"0x5", b"0_5", b"5 5", b"5;",
+        b"", b"\x0b5", "\uff15".encode(), b"1" + 18 * b"0", 20 * b"9", b"5\r\nTransfer-Encoding: chunked",
+    )),
+    *(OK + b"Transfer-Encoding: " + text + b"\r\n\r\n5\r\nhello\r\n0\r\n\r\n" for text in (
+        b"gzip", b"gzip, chunked", b"identity", b"chunked, chunked", b"chunked\r\nTransfer-Encoding: chunked",
+        b"chunked;q=1", b"xchunked", b"chunked,", b"", b"\x0bchunked", b"chunked\r\nContent-Length: 5",
+    )),
+    *(b"HTTP/1.1 " + text + COUNTED for text in (
+        b"101 Switch\r\n\r\n", b"101 Switch\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+        b"199 Hm\r\nContent-Length: 5\r\n\r\n", b"150 Hm\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"100 Continue\r\n\r\n\r\n", CONTINUE[9:] + CONTINUE * 32,
+    )),
+    *(chunks(text + b"hello\r\n0\r\n\r\n") for text in (
+        b"5g\r\n", b"0x5\r\n", b"+5\r\n", b"-1\r\n", b" 5\r\n", b"\r\n", b"1" * 17 + b"\r\n", b"5\n", b"5\r\r\n",
+        b"6\r\n", b"4\r\n", b"5;a\nb\r\n", b"5;a\rb\r\n", b"5;\0\r\n",
+    )),
+    *(chunks(b"5\r\nhello" + text) for text in (
+        b"\n0\r\n\r\n", b"XX0\r\n\r\n", b"\r\r\n0\r\n\r\n", b"\r\n0\n\n", b"\r\n0\r\n\r\r\n", b"\r\n0\r\nX\r\n\r\n",
+        b"\r\n0\r\nX: y\r\n z\r\n\r\n", b"\r\n0\r\nX: y\nZ: z\r\n\r\n", b"\r\n0\r\nContent-Length: 3\r\n\r\n",
+    )),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("wire", "body", "reusable"), LEGAL.values(), ids=LEGAL)
+def test_a_legal_answer_is_read(wire: bytes, body: bytes, reusable: bool) -> None:
+    """A legal answer has its body, and the connection is used again only where nothing speaks against it."""
+    verdict = accepted(wire)
+    assert (verdict.complete, verdict.body, verdict.reusable) == (True, body, reusable)
+
+
+@pytest.mark.parametrize(("method", "wire", "reusable"), BODILESS.values(), ids=BODILESS)
+def test_an_answer_that_can_have_no_body_has_none(method: str, wire: bytes, reusable: bool) -> None:
+    """What answers HEAD, and a 204 or 304, ends with its head, and bytes behind it end the connection."""
+    verdict = accepted(wire, method)
+    assert (verdict.complete, verdict.body, verdict.reusable) == (True, b"", reusable)
+    assert {read(pieces, method) for pieces in splits(wire)} == {verdict}
+
+
+@pytest.mark.parametrize("wire", [row[0] for row in LEGAL.values()], ids=LEGAL)
+def test_pieces_do_not_change_a_legal_answer(wire: bytes) -> None:
+    """The verdict on a legal answer is the same wherever it is cut."""
+    assert {read(pieces) for pieces in splits(wire)} == {accepted(wire)}
+
+
+@pytest.mark.parametrize("wire", ILLEGAL)
+def test_an_illegal_answer_is_refused_in_any_pieces(wire: bytes) -> None:
+    """An illegal answer is a `ProtocolError` wherever it is cut."""
+    assert read([wire]) == "ProtocolError"
+    assert {read(pieces) for pieces in splits(wire)} == {"ProtocolError"}
+
+
+@pytest.mark.parametrize("wire", [COUNTED, CHUNKED, CONTINUE + CHUNKED, OK + b"\r\n"])
+def test_an_answer_is_not_complete_before_its_last_byte(wire: bytes) -> None:
+    """Every part of an answer leaves it incomplete, and the end of the connection does not complete it."""
+    for position in range(1, len(wire)):
+        for closes in (False, True):
+            verdict = accepted(wire[:position], closes=closes)
+            assert not verdict.complete
+
+
+@pytest.mark.parametrize("fields", [b"", b"Connection: keep-alive\r\n"])
+@pytest.mark.parametrize("version", [b"HTTP/1.1", b"HTTP/1.0"])
+@pytest.mark.parametrize("body", [b"", b"hello", COUNTED])
+def test_a_body_without_length_runs_to_the_end(version: bytes, fields: bytes, body: bytes) -> None:
+    """Only the end of the connection completes a body without a length, and the connection is gone then."""
+    wire = version + b" 200 OK\r\n" + fields + b"\r\n" + body
+    assert not accepted(wire).complete
+    ended = accepted(wire, closes=True)
+    assert (ended.complete, ended.reusable, ended.body) == (True, False, body)
+    assert {read(pieces, closes=True) for pieces in splits(wire)} == {ended}
+
+
+def test_fields_are_those_of_the_final_answer() -> None:
+    """Fields keep their order and repetitions, lose the space around them, and interim ones are not among them."""
+    wire = b"HTTP/1.1 103 Early\r\nLink: </x>\r\n\r\n" + head(b"X: \t a b \t\r\nx: c\r\nEmpty:\r\nSet-Cookie: d=e")
+    fields = (("X", "a b"), ("x", "c"), ("Empty", ""), ("Set-Cookie", "d=e"), ("Content-Length", "5"))
+    assert accepted(wire).headers == fields
+
+
+def test_trailers_are_kept_apart() -> None:
+    """Fields behind a chunked body are trailers and never join the header fields, framing and cookies least of all."""
+    verdict = accepted(chunks(b"0\r\nX: y\r\nSet-Cookie: a=b\r\nContent-Encoding: gzip\r\n\r\n"))
+    assert verdict.trailers == (("X", "y"), ("Set-Cookie", "a=b"), ("Content-Encoding", "gzip"))
+    assert verdict.headers == (("Transfer-Encoding", "chunked"),)
+
+
+@pytest.mark.parametrize("wire", [CHUNKED, chunks(b"5\r\nhello\r\n0\r\nX: y\r\n\r\n")], ids=["bare", "with trailers"])
+@pytest.mark.parametrize(
+    "junk", [b"x" * 20_000, GLUED, (OK + b"X: y\r\n" * 70 + b"\r\n")], ids=["long", "one", "fields"]
+)
+def test_what_follows_chunks_leaves_no_trace(wire: bytes, junk: bytes) -> None:
+    """Bytes behind a chunked body change nothing but reuse, whether they come with it or after it."""
+    apart = read([wire, junk])
+    assert apart == accepted(wire)._replace(reusable=False)
+    assert read([wire + junk]) == apart
+
+
+def wide(size: int) -> bytes:
+    """Make an answer whose head has so many bytes."""
+    wire = OK + b"Content-Length: 0\r\nX: \r\n\r\n"
+    return wire[:-4] + b"x" * (size - len(wire)) + wire[-4:]
+
+
+def many(fields: int) -> bytes:
+    """Make an answer with so many fields."""
+    return OK + b"x:\r\n" * (fields - 1) + b"Content-Length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("allowed", "refused"),
+    [
+        (wide(64 * 1024), wide(64 * 1024 + 1)),
+        (b"", OK + b"X: " + b"x" * (64 * 1024)),
+        (CONTINUE + wide(64 * 1024 - len(CONTINUE)), CONTINUE + wide(64 * 1024)),
+        (many(256), many(257)),
+        (chunks(b"0\r\n" + b"X: y\r\n" * 64 + b"\r\n"), chunks(b"0\r\n" + b"X: y\r\n" * 65 + b"\r\n")),
+        (chunks(b"0\r\nX: " + b"y" * 16_000 + b"\r\n\r\n"), chunks(b"0\r\nX: " + b"y" * 17_000 + b"\r\n\r\n")),
+        (chunks(b"1;" + b"x" * 16_000 + b"\r\nh\r\n0\r\n\r\n"), chunks(b"1;" + b"x" * 18_000 + b"\r\nh\r\n0\r\n\r\n")),
+        (chunks(b"1\r\nh\r\n" * 5000 + b"0\r\n\r\n"), chunks((b"1;" + b"x" * 40 + b"\r\nh\r\n") * 5000 + b"0\r\n\r\n")),
+    ],
+    ids=["head", "endless head", "heads together", "fields", "trailers", "trailer bytes", "extension", "tiny chunks"],
+)
+def test_an_answer_has_its_limits(allowed: bytes, refused: bytes) -> None:
+    """What a server may send beside the body is limited, whatever pieces it comes in."""
+    for pieces in ([allowed], [allowed[i : i + 1] for i in range(len(allowed))]):
+        assert isinstance(read(pieces), Verdict)
+    for pieces in ([refused], [refused[i : i + 1] for i in range(len(refused))]):
+        assert read(pieces) == "ProtocolError"
+
+
+@pytest.mark.parametrize("wire", [COUNTED, CHUNKED, OK + b"\r\nhello"], ids=["counted", "chunked", "to the end"])
+def test_a_body_has_its_limit(wire: bytes) -> None:
+    """A body of the limit is read, one byte more is `ResponseTooLarge`, and one that is not sent has no size."""
+    assert accepted(OK + LENGTH + b"\r\n", "HEAD", limit=4).complete
+    assert accepted(wire, closes=True, limit=5).body == b"hello"
+    assert {read(pieces, closes=True, limit=4) for pieces in splits(wire)} == {"ResponseTooLarge"}
+
+
+NAMES = st.from_regex(rb"[!#$%&'*+.^_`|~A-Za-z0-9-]{1,12}", fullmatch=True).filter(
+    lambda name: name.lower() not in {b"content-length", b"transfer-encoding", b"connection", b"upgrade"}
+)
+VALUES = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_categories=["Cc"]), max_size=20)
+FIELDS = st.lists(st.tuples(NAMES, VALUES.map(lambda value: value.strip(" ").encode("latin-1"))), max_size=5)
+EXTENSIONS = st.from_regex(rb'(;[a-z]{1,4}(=([a-z0-9]{1,4}|"[a-z ,;]{0,4}"))?){0,2}', fullmatch=True)
+PIECES = st.lists(st.binary(min_size=1, max_size=40), max_size=6)
+STATUSES = st.integers(200, 599).filter(lambda status: status not in {204, 304})
+CUTS = st.lists(st.integers(0, 2000), max_size=6)
+Fields = list[tuple[bytes, bytes]]
+
+
+def lines(fields: Fields) -> bytes:
+    """Write field lines."""
+    return b"".join(b"%b: %b\r\n" % field for field in fields)
+
+
+def as_sent(fields: Iterable[tuple[str, str]]) -> Fields:
+    """Take fields back to the bytes that they came in."""
+    return [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in fields]
+
+
+def cut(wire: bytes, positions: list[int]) -> list[bytes]:
+    """Cut bytes at positions, which may lie behind their end."""
+    marks = sorted({0, len(wire), *(position % len(wire) for position in positions)})
+    return [wire[a:b] for a, b in pairwise(marks)]
+
+
+class Written(NamedTuple):
+    """What a made-up server answers."""
+
+    status: int
+    fields: Fields
+    pieces: list[bytes]
+    extension: bytes
+    trailers: Fields
+    chunked: bool
+    close: bool
+
+    def head(self) -> Fields:
+        """List the fields of the head, those of the framing too."""
+        length = b"%d" % sum(map(len, self.pieces))
+        framing = (b"Transfer-Encoding", b"chunked") if self.chunked else (b"Content-Length", length)
+        return [*self.fields, framing, *([(b"Connection", b"close")] if self.close else [])]
+
+    def wire(self) -> bytes:
+        """Write it."""
+        wire = b"HTTP/1.1 %d \r\n" % self.status + lines(self.head()) + b"\r\n"
+        if not self.chunked:
+            return wire + b"".join(self.pieces)
+        coded = (b"%x%b\r\n%b\r\n" % (len(piece), self.extension, piece) for piece in self.pieces)
+        return wire + b"".join(coded) + b"0" + self.extension + b"\r\n" + lines(self.trailers) + b"\r\n"
+
+
+def by_h11(wire: bytes) -> tuple[bool, int, bytes, Fields, Fields]:
+    """Read an answer with h11: whether the connection can be used again, status, body, fields and trailers."""
+    connection = h11.Connection(h11.CLIENT)
+    connection.send(h11.Request(method="GET", target="/", headers=[("Host", "x")]))
+    connection.send(h11.EndOfMessage())
+    connection.receive_data(wire)
+    status, body, fields = 0, b"", []
+    while not isinstance(event := connection.next_event(), h11.EndOfMessage):
+        if isinstance(event, h11.Response):
+            status, fields = event.status_code, event.headers.raw_items()
+        elif isinstance(event, h11.Data):
+            body += bytes(event.data)
+    return connection.their_state is h11.DONE, status, body, fields, event.headers.raw_items()
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    written=st.builds(Written, STATUSES, FIELDS, PIECES, EXTENSIONS, FIELDS, st.booleans(), st.booleans()), cuts=CUTS
+)
+def test_what_was_written_is_read(written: Written, cuts: list[int]) -> None:
+    """Any legal answer in any pieces is read as it was written, and as h11 reads it."""
+    wire = written.wire()
+    verdict = read(cut(wire, cuts))
+    assert isinstance(verdict, Verdict)
+    seen = (*verdict[1:4], as_sent(verdict.headers), as_sent(verdict.trailers))
+    trailers = written.trailers if written.chunked else []
+    assert verdict.complete
+    assert seen == (not written.close, written.status, b"".join(written.pieces), written.head(), trailers)
+    assert seen == by_h11(wire)
+
+
+@settings(deadline=None, max_examples=400)
+@given(
+    wire=st.sampled_from([row[0] for row in LEGAL.values()] + ILLEGAL),
+    changes=st.lists(
+        st.tuples(st.integers(0, 500), st.sampled_from(list(range(33)) + list(b":;,059afzH\x7f\xff"))), max_size=3
+    ),
+    cuts=CUTS,
+)
+def test_damaged_answers_have_one_verdict(wire: bytes, changes: list[tuple[int, int]], cuts: list[int]) -> None:
+    """Whatever arrives is an answer or one of our errors, and the pieces it comes in do not decide which."""
+    damaged = bytearray(wire)
+    for position, byte in changes:
+        damaged[position % len(damaged)] = byte
+    whole = read([bytes(damaged)], closes=True)
+    assert read(cut(bytes(damaged), cuts), closes=True) == whole

@@ -1,0 +1,65 @@
+"""What type checkers must see: read by mypy and pyright, never run."""
+
+from typing import Any, assert_type
+
+import msgspec
+import pydantic
+
+from headrace import AsyncClient, BaseModel, Response, run
+
+
+class User(msgspec.Struct):
+    """A Struct."""
+
+    id: int
+
+
+class Page(Response):
+    """A Response."""
+
+    items: list[User]
+
+
+class Old(pydantic.BaseModel):
+    """A pydantic model."""
+
+    id: int
+
+
+class Api(AsyncClient, uri="https://api.example.com", headers={"X-A": "1"}, rate_limit=5):
+    """A client with subclass parameters."""
+
+    async def user(self, number: int) -> User:
+        """Return one user."""
+        return await self.get(f"/users/{number}", response_format=User)
+
+
+async def main() -> int:
+    """Use every verb."""
+    async with Api() as client:
+        assert_type(client, Api)
+        assert_type(await client.get("/x", response_format=User), User)
+        assert_type(await client.get("/x", response_format=list[User]), list[User])
+        assert_type(await client.get("/x", response_format=dict[str, User]), dict[str, User])
+        assert_type(await client.get("/x", response_format=Page), Page)
+        assert_type(await client.get("/x", response_format=Old), Old)
+        assert_type(await client.get("/x", response_format=pydantic.TypeAdapter(list[Old])), list[Old])
+        assert_type(await client.get("/x", response_format=bytes), bytes)
+        assert_type(await client.get("/x", response_format=str), str)
+        assert_type(await client.get("/x"), Any)
+        assert_type(await client.post("/x", body={"a": 1}, response_format=User), User)
+        assert_type(await client.put("/x", data=b"", response_format=User, timeout=0.5), User)
+        assert_type(await client.patch("/x", body=User(1), response_format=User), User)
+        assert_type(await client.delete("/x", response_format=User, timeout=None), User)
+        assert_type(await client.head("/x"), Any)
+        assert_type(await client.options("/x"), Any)
+        assert_type(await client.request("GET", "/x", response_format=User), User)
+        assert_type(await client.upload_file("f", "/x", response_format=User), User)
+        assert_type(await client.stream_file("f", "/x", response_format=list[User]), list[User])
+        page = await client.get(response_format=Page, parameters={"page": 1}, headers={"X-B": None})
+        assert_type(page.base_uri, str)
+        assert_type(BaseModel.model_validate({}), BaseModel)
+        return len(page.items)
+
+
+assert_type(run(main()), int)
