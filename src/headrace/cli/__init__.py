@@ -1,0 +1,33 @@
+"""The entry of the command line lives here: it answers in one line where the `cli` extra is not installed."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_EXTRA = ("click", "pycountry", "rich")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: What follows the program's name; `None` is what the process was started with.
+
+    Returns:
+        The exit code: 0 for success, 1 for a failure, 2 for wrong usage or a missing extra, 130 after Ctrl-C.
+    """
+    try:
+        # All of it before anything starts, so that a run that begins also ends.
+        for name in _EXTRA:
+            importlib.import_module(name)
+    except ImportError:
+        print("headrace demo needs the extra `cli`: pip install 'headrace[cli]'", file=sys.stderr)
+        return 2
+    from headrace.cli._app import invoke
+
+    return invoke(arguments)

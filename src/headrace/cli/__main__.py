@@ -1,0 +1,8 @@
+"""What ``python -m headrace.cli`` runs lives here."""
+
+import sys
+
+from headrace.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())
