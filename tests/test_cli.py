@@ -43,9 +43,14 @@ def without(module: str) -> Sequence[str]:
 
 def started(*arguments: str) -> tuple["subprocess.Popen[str]", int]:
     """Start a demo and return it, with the process of its server, once that serves."""
-    process = subprocess.Popen(
-        [*COMMAND, "demo", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
-    )
+    # Where the tests run in the background of a shell, SIGINT is ignored, and children would inherit that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(
+            [*COMMAND, "demo", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert process.stderr is not None
     found = PID.search(process.stderr.readline())
     assert found

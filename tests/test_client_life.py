@@ -3,13 +3,14 @@
 import asyncio
 import logging
 import pickle
+from collections.abc import AsyncIterator
 
 import pytest
 
 import headrace
 from headrace import AsyncClient, Retry, errors
 from headrace.testing import MockTransport, Request, Response, json_response, sequence, text_response
-from tests.conftest import ServeScript
+from tests.conftest import Serve, ServeScript
 from tests.servers.echo import EchoServer
 from tests.servers.raw import Do
 
@@ -206,3 +207,48 @@ async def test_overriding_request_sees_every_verb() -> None:
         for verb in ("get", "head", "options", "delete", "post", "put", "patch"):
             assert await getattr(client, verb)("/x") == verb.upper()
     assert seen == ["GET", "HEAD", "OPTIONS", "DELETE", "POST", "PUT", "PATCH"]
+
+
+async def test_closing_ends_requests_that_wait_for_their_turn() -> None:
+    """A request that waits for the limiter or for its next attempt fails at once when the client is closed."""
+    transport = MockTransport(lambda _: Response(503))
+    limited = AsyncClient("http://a.example", transport=transport, rate_limit=1, rate_limit_interval=3600)
+    patient = AsyncClient(
+        "http://a.example",
+        transport=MockTransport(lambda _: Response(503)),
+        retry=Retry(backoff=3600, max_backoff=3600),
+    )
+    with pytest.raises(errors.HTTPServiceUnavailable):
+        await limited.get("/first")
+    waiting = [asyncio.ensure_future(client.get("/x")) for client in (limited, patient)]
+    await asyncio.sleep(0)
+    await limited.close()
+    await patient.close()
+    for task in waiting:
+        with pytest.raises(errors.TransportError, match="closed"):
+            await task
+
+
+async def test_a_generator_ends_with_its_request(serve: Serve, transport: str) -> None:
+    """After an early answer the rest of an async generator is not left to the garbage collector."""
+    ended = False
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal ended
+        try:
+            while True:
+                yield b"x" * 65536
+        finally:
+            ended = True
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        await reader.readuntil(b"xxx")
+        writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        while await reader.read(1 << 20):
+            pass
+
+    server = await serve(refuse)
+    async with AsyncClient(server.url, transport=transport) as client:
+        with pytest.raises(errors.HTTPRequestEntityTooLarge):
+            await client.post("/x", data=endless())
+        assert ended

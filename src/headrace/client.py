@@ -198,8 +198,9 @@ class AsyncClient(Configured, Verbs):
         self._closed = True
         transport, self._transport = self._transport, None
         if transport is not None:
-            self._deadlines.stop()
+            self._flow.close()
             await transport.close()
+            self._deadlines.stop()
 
     async def __aenter__(self) -> Self:
         return self

@@ -70,6 +70,11 @@ class StreamedBody(Protocol):
         Raises:
             headrace.errors.UploadError: It was sent before and has no start to return to.
         """
+        ...
+
+    async def finish(self) -> None:
+        """Put away what sending has begun, whole or not."""
+        ...
 
 
 class Request:

@@ -11,6 +11,7 @@ from multidict import CIMultiDict
 from headrace._core.messages import Response
 from headrace._core.stats import Stats
 from headrace._io import bodies
+from headrace._io.closing import Closing
 from headrace._io.pool import proxy_and_fields
 from headrace.config import PoolLimits
 from headrace.errors import (
@@ -74,24 +75,21 @@ class AiohttpTransport:
         self._tls = tls
         self._own = session is None
         self._session = session or _session(pool or PoolLimits(), self._stats)
-        self._closed = False
-        self._sending: set[asyncio.Task[Any]] = set()
+        self._closing = Closing()
 
     async def send(self, request: Request, /) -> Response:
         """Send one request and receive its response; see `headrace.types.Transport`."""
-        task = asyncio.current_task()
-        if self._closed or task is None:
+        if self._closing.closed:
             raise ConnectError(_CLOSED, maybe_sent=False)
         body = request.body
         data = body if body is None or isinstance(body, bytes) else bodies.Exact(body)
         phase = _Phase(request.timeout)
-        self._sending.add(task)
+        task = self._closing.begin()
         try:
             async with phase.clock:
                 return await self._exchange(request, data, phase)
         except asyncio.CancelledError:
-            if self._closed and task not in self._sending:
-                task.uncancel()  # it was `close` that has cancelled, not the caller
+            if self._closing.is_mine(task):
                 raise ConnectionLost(_CLOSED) from None
             raise
         except TransportError:
@@ -103,7 +101,7 @@ class AiohttpTransport:
                 raise phase.error(request) from error
             raise _translated(error, request) from error
         finally:
-            self._sending.discard(task)
+            self._closing.end(task)
 
     async def _exchange(self, request: Request, data: bytes | bodies.Exact | None, phase: _Phase) -> Response:
         async with self._session.request(
@@ -127,14 +125,12 @@ class AiohttpTransport:
 
     async def close(self) -> None:
         """Fail what is under way, and close the session if it was made here."""
-        self._closed = True
-        while self._sending:
-            self._sending.pop().cancel()
+        self._closing.close()
         if self._own:
             await self._session.close()
 
     def __repr__(self) -> str:
-        return f"<AiohttpTransport{' closed' if self._closed else ''}>"
+        return f"<AiohttpTransport{' closed' if self._closing.closed else ''}>"
 
 
 class _Phase:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -51,6 +51,11 @@ class IterableBody:
         self._begun = True
         return payload.AsyncIterablePayload(_pieces(self._source), content_type=_OCTETS)
 
+    async def finish(self) -> None:
+        """End an async generator, which else would go on living half consumed until the collector finds it."""
+        if isinstance(self._source, AsyncGenerator):
+            await self._source.aclose()
+
 
 async def _pieces(source: AsyncIterable[bytes] | Iterable[bytes]) -> AsyncIterator[bytes]:
     if isinstance(source, AsyncIterable):
@@ -78,6 +83,9 @@ class FormBody:
         self._payload: Any = form()
         self.size: int | None = self._payload.size
         self.content_type: str = self._payload.headers["Content-Type"]
+
+    async def finish(self) -> None:
+        """Nothing is left to put away."""
 
     def payload(self) -> payload.Payload:
         """Begin the form.
@@ -143,6 +151,7 @@ class Exact(payload.Payload):
 
     def __init__(self, body: StreamedBody) -> None:
         super().__init__(body.payload(), content_type=body.content_type)
+        self._body = body
         self._size = body.size
         self._begun = False
         self.failure: Exception | None = None
@@ -158,6 +167,8 @@ class Exact(payload.Payload):
             if not counter.broken:
                 self.failure = error
             raise
+        finally:
+            await self._body.finish()
 
     def _begin(self) -> None:
         if self._begun:  # aiohttp repeats a PUT on its own account

@@ -144,7 +144,7 @@ class Connection(asyncio.Protocol):
                 transport.write(head)
                 transport.write(body)
         else:
-            self._streaming = True
+            self._streaming = body.size != 0
             transport.write(head)
         self._stats.bytes_out += len(head)
         if request.timeout.read is not None:
@@ -166,7 +166,7 @@ class Connection(asyncio.Protocol):
             await self._resumed
 
     def end_of_body(self) -> None:
-        """Note that a streamed body has been written whole."""
+        """Note that what follows is the last of a streamed body."""
         self._streaming = False
 
     def abandon(self, waiter: asyncio.Future[Response]) -> None:

@@ -63,6 +63,9 @@ class FileBody:
         self._begun = True
         return _FilePayload(self._file, self.size, self.content_type)
 
+    async def finish(self) -> None:
+        """Nothing is left to put away: the file stays open for another time."""
+
     async def close(self) -> None:
         """Close the file if it was opened here."""
         if self._owned:
@@ -95,6 +98,9 @@ class MultipartBody:
     def payload(self) -> payload.Payload:
         """Begin the form at its start; raises as `FileBody.payload` does."""
         return self._writer(self._file.payload())
+
+    async def finish(self) -> None:
+        """Nothing is left to put away."""
 
 
 class _FilePayload(payload.Payload):

@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from headrace._core import redirect, retry
 from headrace._core.messages import HeaderBlock, Request
+from headrace._io.closing import Closing
 from headrace.errors import TransportError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from headrace._core.messages import Origin, Response
     from headrace._core.prepare import Defaults
     from headrace._core.stats import Stats
@@ -42,6 +45,7 @@ class Flow:
     """
 
     __slots__ = (
+        "_closing",
         "_cookies",
         "_defaults",
         "_limiter",
@@ -71,6 +75,7 @@ class Flow:
         self._cookies = cookies
         self._token = token
         self._stats = stats
+        self._closing = Closing()
         # Chosen once, so that a feature that is off leaves no code on the path.
         self.send = (
             self._send_again if policy is not None else self._send_admitted if limiter is not None else self._send_once
@@ -94,9 +99,26 @@ class Flow:
         began = loop.time()
         self._stats.limiter_waits += 1
         try:
-            await limiter.acquire()
+            await self._until_closed(limiter.acquire())
         finally:
             self._stats.limiter_seconds += loop.time() - began
+
+    async def _until_closed(self, wait: Awaitable[None]) -> None:
+        """Wait for something, or until the client is closed."""
+        task = self._closing.begin()
+        try:
+            await wait
+        except asyncio.CancelledError:
+            if self._closing.is_mine(task):
+                message = "the client was closed"
+                raise TransportError(message, maybe_sent=False) from None
+            raise
+        finally:
+            self._closing.end(task)
+
+    def close(self) -> None:
+        """Fail whatever waits for the limiter, or for its next attempt."""
+        self._closing.close()
 
     async def _send_again(self, request: Request) -> Response:
         """Send a request as often as the policy allows."""
@@ -112,7 +134,8 @@ class Flow:
             except TransportError as error:
                 if policy is None or not retry.may_retry_error(policy, request.method, error, attempt):
                     raise
-            await asyncio.sleep(retry.delay(policy, attempt, asked, random.random()))  # noqa: S311 - jitter, not a secret
+            pause = retry.delay(policy, attempt, asked, random.random())  # noqa: S311 - jitter, not a secret
+            await self._until_closed(asyncio.sleep(pause))
             self._stats.retries += 1
             attempt += 1
 

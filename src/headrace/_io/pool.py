@@ -15,6 +15,7 @@ from aiohttp.client_reqrep import ClientRequest
 from yarl import URL
 
 from headrace._core import encode
+from headrace._io.closing import Closing
 from headrace._io.connection import Connection
 from headrace.errors import ConnectError, ConnectionLost, PoolTimeout, ProtocolError, RequestTimeout, TransportError
 
@@ -76,7 +77,7 @@ class Pool:
         self._sockets: set[Connection] = (
             set()
         )  # gone from the lanes, a connection stays here until its socket is closed
-        self._dials: set[asyncio.Task[Any]] = set()
+        self._dials = Closing()
         self._drained: asyncio.Future[None] | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
@@ -122,20 +123,21 @@ class Pool:
             raise
 
     def _may_open(self, key: str) -> bool:
-        """Tell whether the limits leave room, closing another origin's oldest idle connection to make some."""
+        """Tell whether the limits leave room, closing an idle connection to make some.
+
+        Another origin's goes first. Our own are idle here only after a fellow of theirs was found dead.
+        """
         if self._closed:
             raise ConnectError(_CLOSED, maybe_sent=False)
-        most = self._limits.max_per_origin
-        lane = self._lanes.get(key)
-        if lane is not None and most is not None and lane.open >= most:
-            return False
-        if self._open < self._limits.max_connections:
-            return True
-        for other in self._lanes.values():
-            if other is not lane and other.idle:
-                next(iter(other.idle)).close(ConnectError(_CLOSED))
-                return self._open < self._limits.max_connections
-        return False
+        own = self._lane(key)
+        crowded = not self._below_limit(own)
+        if crowded or self._open >= self._limits.max_connections:
+            others = [] if crowded else [lane for lane in self._lanes.values() if lane is not own]
+            oldest = next((next(iter(lane.idle)) for lane in (*others, own) if lane.idle), None)
+            if oldest is None:
+                return False
+            oldest.close(ConnectError(_CLOSED))
+        return self._below_limit(self._lane(key)) and self._open < self._limits.max_connections
 
     def _reserve(self, key: str) -> None:
         self._lane(key).open += 1
@@ -267,15 +269,12 @@ class Pool:
             proxy_headers=dict(self._proxy_fields),  # aiohttp writes into it
             headers={"Host": origin.authority},
         )
-        dial = self._loop.create_task(self._connector.connect(wanted, [], aiohttp.ClientTimeout()))
-        self._dials.add(dial)
+        task = self._dials.begin()
         try:
             async with asyncio.timeout(request.timeout.connect):
-                made = await dial
+                made = await self._connector.connect(wanted, [], aiohttp.ClientTimeout())
         except asyncio.CancelledError:
-            if dial.done() and not dial.cancelled() and dial.exception() is None:
-                dial.result().close()  # made in the very step in which nobody wanted it any more
-            if self._closed and dial not in self._dials:
+            if self._dials.is_mine(task):
                 raise ConnectError(_CLOSED, maybe_sent=False) from None
             raise
         except TimeoutError as error:
@@ -285,7 +284,7 @@ class Pool:
             message = f"no connection to {origin.text}: {_reason(error)}"
             raise ConnectError(message, maybe_sent=False) from error
         finally:
-            self._dials.discard(dial)
+            self._dials.end(task)
         return self._take_over(made, origin)
 
     def _take_over(self, made: Any, origin: Origin) -> Connection:
@@ -321,8 +320,7 @@ class Pool:
                 waiter, _ = lane.waiters.popitem(last=False)
                 if not waiter.done():
                     waiter.set_exception(ConnectError(_CLOSED, maybe_sent=False))
-        while self._dials:
-            self._dials.pop().cancel()
+        self._dials.close()
         for connection in list(self._sockets):
             connection.close(TransportError(_CLOSED))
         if self._sockets:

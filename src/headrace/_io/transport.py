@@ -124,6 +124,7 @@ async def _end(task: asyncio.Task[None]) -> None:
             await asyncio.wait([task])
         except asyncio.CancelledError as error:
             interrupted = error
+            task.cancel()
     if not task.cancelled():
         task.exception()  # seen: the exchange tells what went wrong
     if interrupted is not None:
@@ -131,27 +132,33 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 
 async def _write(connection: Connection, body: StreamedBody) -> None:
-    writer = _BodyWriter(connection, chunked=body.size is None)
+    writer = _BodyWriter(connection, body.size)
     await bodies.Exact(body).write(writer)
     await writer.write_eof()
-    connection.end_of_body()
 
 
 class _BodyWriter(AbstractStreamWriter):
     """What aiohttp's payloads write to: our connection, chunked where the size is unknown."""
 
-    def __init__(self, connection: Connection, *, chunked: bool) -> None:
+    def __init__(self, connection: Connection, size: int | None) -> None:
         self._connection = connection
-        self._chunked = chunked
+        self._left = size
 
     async def write(self, chunk: bytes | bytearray | memoryview) -> None:
-        if self._chunked and len(chunk):
+        if not chunk:
+            return
+        if self._left is None:
             chunk = b"%x\r\n%b\r\n" % (len(chunk), bytes(chunk))
+        else:
+            self._left -= len(chunk)
+            if not self._left:
+                self._connection.end_of_body()  # an answer may come before the source notices its own end
         await self._connection.write(chunk)
 
     async def write_eof(self, chunk: bytes = b"") -> None:
         await self.write(chunk)
-        if self._chunked:
+        if self._left is None:
+            self._connection.end_of_body()
             await self._connection.write(b"0\r\n\r\n")
 
     async def drain(self) -> None:

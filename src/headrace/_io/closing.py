@@ -1,0 +1,48 @@
+"""How closing ends what tasks are waiting for lives here, and how its cancellation is told from a caller's."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+
+class Closing:
+    """The waits that end when their owner is closed.
+
+    A wait is entered with `begin` and left with `end`. When it meets `CancelledError`, `is_mine` tells whether `close`
+    has cancelled it and nobody else: then the wait raises an error of its own, else the cancellation goes on.
+    """
+
+    __slots__ = ("_ended", "_waits", "closed")
+
+    def __init__(self) -> None:
+        self._waits: dict[asyncio.Task[Any], int] = {}
+        self._ended: dict[asyncio.Task[Any], int] = {}
+        self.closed = False
+
+    def begin(self) -> asyncio.Task[Any]:
+        """Enter a wait of the current task."""
+        task = asyncio.current_task()
+        if task is None:
+            message = "a request has to be awaited inside a task"
+            raise RuntimeError(message)
+        self._waits[task] = task.cancelling()
+        return task
+
+    def end(self, task: asyncio.Task[Any]) -> None:
+        """Leave a wait."""
+        self._waits.pop(task, None)
+        self._ended.pop(task, None)
+
+    def is_mine(self, task: asyncio.Task[Any]) -> bool:
+        """Tell whether `close` has cancelled the task and nobody else, and take the cancellation back if so."""
+        before = self._ended.pop(task, None)
+        return before is not None and task.uncancel() <= before
+
+    def close(self) -> None:
+        """End every wait."""
+        self.closed = True
+        self._ended.update(self._waits)
+        self._waits.clear()
+        for task in list(self._ended):
+            task.cancel()
