@@ -119,7 +119,7 @@ def decoded(response_format: Any, body: bytes) -> Any:
     """Decode a body as a client does."""
     decoder = decode.decoder_for(response_format)
     assert isinstance(decoder, decode.BodyDecoder)
-    return decoder(body)
+    return decode.decode(body, decoder)
 
 
 FORMATS: list[tuple[Any, bytes, Any]] = [

@@ -52,11 +52,18 @@ class Verbs:
         headrace.errors.ValidationError: An argument is wrong; nothing was sent.
         headrace.errors.HTTPError: The status is no success: its own class, with the decoded error body as `response`.
         headrace.errors.ResponseParseError: The body of a success is not JSON, or (`ResponseValidationError`) does not
-        fit. headrace.errors.TransportError: No whole answer arrived: `ConnectError`, `ConnectionLost`, `ProtocolError`,
+            fit.
+        headrace.errors.TransportError: No whole answer arrived: `ConnectError`, `ConnectionLost`, `ProtocolError`,
             `RequestTimeout`, `PoolTimeout`, `ResponseTooLarge`, `UploadError`.
     """
 
     _request: Callable[..., Coroutine[Any, Any, Any]]
+    #: What the verbs call: the pipeline itself, or a subclass's own `request`.
+    _dispatch: Callable[..., Coroutine[Any, Any, Any]]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls._dispatch = cls._request if cls.request is Verbs.request else cls.request
 
     @overload
     def request(
@@ -103,7 +110,7 @@ class Verbs:
         self, path: str | URL | None = None, *, response_format: Any = None, **options: Any
     ) -> Coroutine[Any, Any, Any]:
         """Send a GET request (RFC 9110, section 9.3.1)."""
-        return self.request("GET", path, response_format=response_format, **options)
+        return self._dispatch("GET", path, response_format=response_format, **options)
 
     @overload
     def head(
@@ -124,7 +131,7 @@ class Verbs:
         self, path: str | URL | None = None, *, response_format: Any = None, **options: Any
     ) -> Coroutine[Any, Any, Any]:
         """Send a HEAD request (RFC 9110, section 9.3.2); a success gives `None`."""
-        return self.request("HEAD", path, response_format=response_format, **options)
+        return self._dispatch("HEAD", path, response_format=response_format, **options)
 
     @overload
     def options(
@@ -145,7 +152,7 @@ class Verbs:
         self, path: str | URL | None = None, *, response_format: Any = None, **options: Any
     ) -> Coroutine[Any, Any, Any]:
         """Send an OPTIONS request (RFC 9110, section 9.3.7)."""
-        return self.request("OPTIONS", path, response_format=response_format, **options)
+        return self._dispatch("OPTIONS", path, response_format=response_format, **options)
 
     @overload
     def delete(
@@ -166,7 +173,7 @@ class Verbs:
         self, path: str | URL | None = None, *, response_format: Any = None, **options: Any
     ) -> Coroutine[Any, Any, Any]:
         """Send a DELETE request (RFC 9110, section 9.3.5)."""
-        return self.request("DELETE", path, response_format=response_format, **options)
+        return self._dispatch("DELETE", path, response_format=response_format, **options)
 
     @overload
     def post(
@@ -187,7 +194,7 @@ class Verbs:
         self, path: str | URL | None = None, *, response_format: Any = None, **options: Any
     ) -> Coroutine[Any, Any, Any]:
         """Send a POST request (RFC 9110, section 9.3.3)."""
-        return self.request("POST", path, response_format=response_format, **options)
+        return self._dispatch("POST", path, response_format=response_format, **options)
 
     @overload
     def put(
@@ -208,7 +215,7 @@ class Verbs:
         self, path: str | URL | None = None, *, response_format: Any = None, **options: Any
     ) -> Coroutine[Any, Any, Any]:
         """Send a PUT request (RFC 9110, section 9.3.4)."""
-        return self.request("PUT", path, response_format=response_format, **options)
+        return self._dispatch("PUT", path, response_format=response_format, **options)
 
     @overload
     def patch(
@@ -229,7 +236,7 @@ class Verbs:
         self, path: str | URL | None = None, *, response_format: Any = None, **options: Any
     ) -> Coroutine[Any, Any, Any]:
         """Send a PATCH request (RFC 5789)."""
-        return self.request("PATCH", path, response_format=response_format, **options)
+        return self._dispatch("PATCH", path, response_format=response_format, **options)
 
     @overload
     async def upload_file(
@@ -288,7 +295,7 @@ class Verbs:
         content = await files.open_body(file)
         try:
             data: Any = files.MultipartBody(content, field)
-            return await self.request("POST", path, data=data, response_format=response_format, **options)
+            return await self._dispatch("POST", path, data=data, response_format=response_format, **options)
         finally:
             await content.close()
 
@@ -339,6 +346,6 @@ class Verbs:
         content = await files.open_body(file)
         try:
             data: Any = content
-            return await self.request("POST", path, data=data, response_format=response_format, **options)
+            return await self._dispatch("POST", path, data=data, response_format=response_format, **options)
         finally:
             await content.close()

@@ -104,9 +104,10 @@ class AsyncClient(Configured, Verbs):
         stats = self._stats
         stats.requests += 1
         try:
-            if self._token.value is None and self._token.can_renew:
+            if self._token.ask is not None and self._token.value is None:
                 self._defaults.token = await self._token.get()
             request = self._prepare(method, path, body, data, headers, cookies, parameters, limits)
+            stats.attempts += 1
             response = await self._flow.send(request)
             if response.status >= 300 or response.has_cookies:
                 request, response = await self._flow.settle(request, response, cookies)
@@ -149,13 +150,13 @@ class AsyncClient(Configured, Verbs):
                 content, content_type = encode.body(body), "application/json"
             elif data is not None:
                 content, content_type = bodies.of_data(data)
-            url = URL(origin.text + target, encoded=True) if self._cookies.knows_any else None
+            url = URL(origin.text + target, encoded=True) if self._cookies.jar is not None else None
             cookie = self._cookies.text(defaults.cookies, cookies, url, trusted=trusted)
             block = defaults.block(headers, cookie, content_type, basic, trusted=trusted)
         except UnicodeEncodeError as error:
             message = f"an argument has text that cannot be encoded: {error.reason}"
             raise ValidationError(message) from error
-        if headers is not None or block.names & encode.FRAMING:
+        if block.framed:
             block = check_framing(block, content)
         idempotent = method in IDEMPOTENT_METHODS
         return Request(method, origin, target, block, content, limits, self._config.max_response_bytes, idempotent)
@@ -168,9 +169,6 @@ class AsyncClient(Configured, Verbs):
 
     def _merged_error_responses(self, call: Any) -> Mapping[int, Any]:
         return settings.merge_mapping(self._error_responses, answer.check_models(call))
-
-    # -- life
-    #
 
     def _bind(self) -> None:
         """Belong to the loop of the first request."""

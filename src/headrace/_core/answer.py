@@ -44,7 +44,7 @@ def value(body: bytes, decoder: Any, request: Request, response: Response, now: 
         return body
     if decoder is str:
         return decode.text(body, response.headers.get("Content-Type", ""))
-    decoded = decoder(body)
+    decoded = decode.decode(body, decoder)
     if decoder.stamp is not None:
         decoder.stamp(decoded, _redact.url(request.url), now())
     return decoded
@@ -116,7 +116,7 @@ def check_models(models: Any) -> Mapping[int, Any]:
 def _modelled(model: Any, raw: bytes, body: Any) -> Any:
     """Give an error body the form of its model."""
     decoder = decode.decoder_for(model)
-    return decoder(raw) if isinstance(decoder, decode.BodyDecoder) else raw if decoder is bytes else body
+    return decode.decode(raw, decoder) if isinstance(decoder, decode.BodyDecoder) else raw if decoder is bytes else body
 
 
 def log_line(request: Request, status: int) -> str:

@@ -32,7 +32,7 @@ _JSON_SPACE = b" \t\r\n"
 
 
 class BodyDecoder:
-    """Decodes the body of a success into one response format.
+    """How the body of a success becomes one response format.
 
     Args:
         one: Decodes the format itself.
@@ -40,7 +40,7 @@ class BodyDecoder:
         stamp: Notes on decoded values who answered and when; else `None`.
     """
 
-    __slots__ = ("_many", "_one", "stamp")
+    __slots__ = ("many", "one", "stamp")
 
     def __init__(
         self,
@@ -48,34 +48,35 @@ class BodyDecoder:
         many: Callable[[bytes], Any] | None = None,
         stamp: Callable[[Any, str, datetime], None] | None = None,
     ) -> None:
-        self._one = one
-        self._many = many
+        self.one = one
+        self.many = many
         self.stamp = stamp
 
-    def __call__(self, body: bytes) -> Any:
-        """Decode a body that is not empty.
 
-        Raises:
-            headrace.errors.ResponseParseError: It is not JSON.
-            headrace.errors.ResponseValidationError: It does not fit the format.
-        """
-        try:
-            if self._many is not None:
-                first = body[0]
-                if first == _OPEN_BRACKET or (first in _JSON_SPACE and body.lstrip(_JSON_SPACE)[:1] == b"["):
-                    return self._many(body)
-            return self._one(body)
-        except msgspec.ValidationError as error:
-            found = _PATH.search(text := str(error))
-            path = found["path"] if found else "$"
-            message = _PATH.sub("", text) + (" as a key" if found and found["key"] else "")
-            raise ResponseValidationError(message, body, path) from error
-        except (msgspec.DecodeError, orjson.JSONDecodeError, UnicodeDecodeError) as error:
-            message = f"the body is not JSON: {error}"
-            raise ResponseParseError(message, body) from error
-        except RecursionError as error:
-            message = "the body is not JSON that can be read: it is nested too deeply"
-            raise ResponseParseError(message, body) from error
+def decode(body: bytes, decoder: BodyDecoder) -> Any:
+    """Decode a body that is not empty.
+
+    Raises:
+        headrace.errors.ResponseParseError: It is not JSON.
+        headrace.errors.ResponseValidationError: It does not fit the format.
+    """
+    try:
+        if decoder.many is not None:
+            first = body[0]
+            if first == _OPEN_BRACKET or (first in _JSON_SPACE and body.lstrip(_JSON_SPACE)[:1] == b"["):
+                return decoder.many(body)
+        return decoder.one(body)
+    except msgspec.ValidationError as error:
+        found = _PATH.search(text := str(error))
+        path = found["path"] if found else "$"
+        message = _PATH.sub("", text) + (" as a key" if found and found["key"] else "")
+        raise ResponseValidationError(message, body, path) from error
+    except (msgspec.DecodeError, orjson.JSONDecodeError, UnicodeDecodeError) as error:
+        message = f"the body is not JSON: {error}"
+        raise ResponseParseError(message, body) from error
+    except RecursionError as error:
+        message = "the body is not JSON that can be read: it is nested too deeply"
+        raise ResponseParseError(message, body) from error
 
 
 def _plain_json(body: bytes) -> Any:
@@ -192,6 +193,6 @@ def error_body(body: bytes, content_type: str) -> Any:
     if not body:
         return None
     try:
-        return plain_json(body)
+        return decode(body, plain_json)
     except ResponseParseError:
         return text(body, content_type)

@@ -38,9 +38,6 @@ _PATH_SAFE: Final = "!$&'()*+,;=:@/%-._~"
 _QUERY_SAFE: Final = _PATH_SAFE + "?"
 _COMPONENT_SAFE: Final = "-._~:/,@"
 
-#: RFC 9112, section 6: these fields say where a message ends, so they are the exchange's own.
-FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
-
 
 def method(value: Any) -> str:
     """Check a method (a token, RFC 9110, section 9.1).

@@ -7,11 +7,14 @@ always noticed. RFC 9112 is quoted where a rule comes from it; anything doubtful
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from headrace.errors import ProtocolError, ResponseTooLarge
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _HEAD_END: Final = b"\r\n\r\n"
 _MOST_HEAD: Final = 64 * 1024
@@ -27,18 +30,6 @@ _BODILESS: Final = frozenset({204, 304})
 
 # How the body of an answer ends (RFC 9112, section 6.3).
 _HEAD, _COUNTED, _CHUNKED, _TO_END, _COMPLETE = range(5)
-
-
-class _HeadJudge:
-    """Hears from llhttp only that the head is complete."""
-
-    __slots__ = ("complete",)
-
-    def __init__(self) -> None:
-        self.complete = False
-
-    def on_headers_complete(self) -> None:
-        self.complete = True
 
 
 class _Chunks:
@@ -101,50 +92,35 @@ class ResponseParser:
         limit: Bytes that the body may have; `None` is no limit.
     """
 
-    __slots__ = (
-        "_chunks", "_interim", "_judge", "_left", "_limit", "_method", "_overhead", "_parser", "_partial", "_parts",
-        "_size", "_spent", "_state", "_tail", "coding", "has_cookies", "head", "reusable", "status",
-    )  # fmt: skip
+    # Defaults of the class, because most answers come in one piece and never set them.
+    status = 0
+    head = b""
+    body = b""  # whole as soon as the answer is
+    coding = b""
+    has_cookies = False
+    reusable = False
+    started = False  # whether any byte of an answer has come
+    trailers: Sequence[tuple[str, str]] = ()
+    _state = _HEAD
+    _spent = 0
+    _interim = 0
+    _partial: bytearray | None = None
+    _judge: HttpResponseParser | None = None
+    _parts: list[bytes]
+    _left = 0
+    _size = 0
+    _chunks: _Chunks | None = None
+    _overhead = 0
+    _tail = b""
 
     def __init__(self, method: str, limit: int | None = None) -> None:
         self._method = method
         self._limit = limit
-        self._state = _HEAD
-        self._judge: _HeadJudge | None = None
-        self._parser: HttpResponseParser | None = None
-        self._partial: bytearray | None = None
-        self._spent = 0
-        self._interim = 0
-        self._parts: list[bytes] = []
-        self._size = 0
-        self._left = 0
-        self._chunks: _Chunks | None = None
-        self.status = 0
-        self.head = b""
-        self.coding = b""
-        self.has_cookies = False
-        self.reusable = False
 
     @property
     def complete(self) -> bool:
         """Whether the whole answer is there."""
         return self._state == _COMPLETE
-
-    @property
-    def started(self) -> bool:
-        """Whether any byte of an answer has come."""
-        return self._spent > 0
-
-    @property
-    def body(self) -> bytes:
-        """The body without transfer coding."""
-        parts = self._chunks.parts if self._chunks else self._parts
-        return parts[0] if len(parts) == 1 else b"".join(parts)
-
-    @property
-    def trailers(self) -> list[tuple[str, str]]:
-        """The fields behind a chunked body."""
-        return self._chunks.trailers if self._chunks else []
 
     def feed(self, data: bytes) -> bool:
         """Read bytes as they arrive.
@@ -180,7 +156,7 @@ class ResponseParser:
         """
         self.reusable = False
         if self._state == _TO_END:
-            self._state = _COMPLETE
+            self._end(b"".join(self._parts))
         return self._state == _COMPLETE
 
     def describe_missing(self) -> str:
@@ -191,7 +167,13 @@ class ResponseParser:
             return f"{self._left} bytes before the end of the body (status {self.status})"
         return f"in the middle of the body (status {self.status})"
 
+    def _end(self, body: bytes) -> bool:
+        self.body = body
+        self._state = _COMPLETE
+        return True
+
     def _feed_head(self, data: bytes) -> bool:
+        self.started = True
         while True:
             partial = self._partial
             known = 0
@@ -199,58 +181,51 @@ class ResponseParser:
                 if data[0] != 0x48:  # the H of HTTP; llhttp would skip line ends here
                     message = f"the answer is not HTTP: it begins {data[:64]!r}"
                     raise ProtocolError(message)
+                self._judge = HttpResponseParser(None)
                 end = data.find(_HEAD_END)
             else:
                 known = len(partial)
                 partial += data
                 end = partial.find(_HEAD_END, max(0, known - 3))
             if end < 0:
-                self._judge_head(data)
+                self._hear(data)
                 if partial is None:
                     self._partial = bytearray(data)
                 return False
             cut = end + 4 - known
-            self._judge_head(data[:cut])
-            final = self._take_head(data[:cut] if partial is None else bytes(partial[: end + 4]))
+            head = data[:cut]
+            self._hear(head)
             data = data[cut:]
-            if final:
+            if self._take_head(head if partial is None else bytes(partial[: end + 4])):
                 return self._begin_body(data)
             if not data:
                 return False
 
-    def _judge_head(self, data: bytes) -> None:
-        """Let llhttp read (a part of) a head, and hold it to our limits."""
-        if self._parser is None:
-            self._judge = _HeadJudge()
-            self._parser = HttpResponseParser(self._judge)
+    def _hear(self, data: bytes) -> None:
+        """Let llhttp judge (a part of) a head, and hold it to our limit."""
         self._spent += len(data)
         if self._spent > _MOST_HEAD:
             message = f"the head of the answer has more than {_MOST_HEAD} bytes"
             raise ProtocolError(message)
         try:
-            self._parser.feed_data(data)
+            self._judge.feed_data(data)  # type: ignore[union-attr] # made with the first byte of the head
         except (HttpParserError, HttpParserUpgrade) as error:
             message = f"the head of the answer is not legal: {error or type(error).__name__}"
             raise ProtocolError(message) from error
 
     def _take_head(self, head: bytes) -> bool:
         """Accept a complete head; tell whether it is the final one."""
-        judge, parser = self._judge, self._parser
-        self._judge = self._parser = self._partial = None
-        if judge is None or parser is None or not judge.complete:
-            message = "the head of the answer is not legal: it ends too early"
-            raise ProtocolError(message)
-        status = parser.get_status_code()
-        if head[:9] not in (b"HTTP/1.1 ", b"HTTP/1.0 ") or status < 100 or b"\0" in head:
+        self.status = status = self._judge.get_status_code()  # type: ignore[union-attr] # as above
+        self.head = head
+        if not head.startswith((b"HTTP/1.1 ", b"HTTP/1.0 ")) or status < 100 or b"\0" in head:
             message = f"the answer is not HTTP/1.0 or HTTP/1.1: it begins {head[:64]!r}"
             raise ProtocolError(message)
         if len(head) > _SMALLEST_HEAD_WITH_TOO_MANY_FIELDS and head.count(b"\r\n") - 2 > _MOST_FIELDS:
             message = f"the head of the answer has more than {_MOST_FIELDS} fields"
             raise ProtocolError(message)
-        self.status = status
-        self.head = head
         if status >= 200:
             return True
+        self._partial = None
         self._interim += 1
         lower = head.lower()
         framed = b"\r\ncontent-length:" in lower or b"\r\ntransfer-encoding:" in lower
@@ -263,52 +238,53 @@ class ResponseParser:
         """Find out how the body ends (RFC 9112, section 6.3) and take the bytes of it that are there."""
         lower = self.head.lower()
         http_1_1 = lower[7] == 0x31
-        length = _content_length(lower)
         chunked = False
         if b"-encoding:" in lower:
             chunked = _is_chunked(lower, http_1_1=http_1_1)
             self.coding = b",".join(_values(lower, b"\r\ncontent-encoding:"))
         self.has_cookies = b"\r\nset-cookie:" in lower
-        self.reusable = _keeps_alive(lower, http_1_1=http_1_1)
+        self.reusable = (http_1_1 and b"close" not in lower) or _keeps_alive(lower, http_1_1=http_1_1)
+        length = _content_length(lower)
         if chunked and length is not None:  # section 6.1: a sign of request smuggling
             message = "the answer has both Transfer-Encoding and Content-Length"
             raise ProtocolError(message)
-        if self._method == "HEAD" or self.status in _BODILESS:
-            self._state = _COMPLETE
+        if self.status in _BODILESS or self._method == "HEAD":
             if rest or (self.status == 204 and (chunked or length)):
                 self.reusable = False
-            return True
-        if chunked:
-            self._state = _CHUNKED
-            self._chunks = _Chunks()
-            self._overhead = 0
-            self._tail = b""
-            return self._feed_chunked(rest) if rest else False
+            return self._end(b"")
         if length is None:
-            self._state = _TO_END
-            self.reusable = False
-            if rest:
-                self._keep(rest)
-            return False
+            return self._begin_unsized(rest, chunked=chunked)
         if self._limit is not None and length > self._limit:
             message = f"the body has {length} bytes, more than the {self._limit} that are allowed"
             raise ResponseTooLarge(message)
+        if len(rest) == length:
+            self.body = rest
+            self._state = _COMPLETE
+            return True
         self._state = _COUNTED
+        self._parts = []
         self._left = length
         return self._feed_counted(rest)
+
+    def _begin_unsized(self, rest: bytes, *, chunked: bool) -> bool:
+        if chunked:
+            self._state = _CHUNKED
+            self._chunks = _Chunks()
+            return bool(rest) and self._feed_chunked(rest)
+        self._state = _TO_END
+        self._parts = []
+        self.reusable = False
+        self._keep(rest)
+        return False
 
     def _feed_counted(self, data: bytes) -> bool:
         left = self._left - len(data)
         if left < 0:
             data = data[:left]
             self.reusable = False
-        if data:
-            self._parts.append(data)
+        self._parts.append(data)
         self._left = left
-        if left > 0:
-            return False
-        self._state = _COMPLETE
-        return True
+        return left <= 0 and self._end(b"".join(self._parts))
 
     def _keep(self, data: bytes) -> None:
         self._size += len(data)
@@ -349,8 +325,8 @@ class ResponseParser:
         if not chunks.complete:
             return False
         chunks.release()
-        self._state = _COMPLETE
-        return True
+        self.trailers = chunks.trailers
+        return self._end(b"".join(chunks.parts))
 
 
 def _values(lower_head: bytes, name: bytes) -> list[bytes]:
@@ -366,13 +342,15 @@ def _values(lower_head: bytes, name: bytes) -> list[bytes]:
 
 
 def _content_length(lower_head: bytes) -> int | None:
-    values = _values(lower_head, b"\r\ncontent-length:")
-    if not values:
+    """Read the one `Content-Length`; llhttp has refused a second one, and whatever is no number."""
+    start = lower_head.find(b"\r\ncontent-length:")
+    if start < 0:
         return None
-    if len(values) > 1 or not values[0].isdigit() or len(values[0]) > _DIGITS:
-        message = f"the answer has no single legal Content-Length: {b', '.join(values)[:80]!r}"
+    value = lower_head[start + 17 : lower_head.find(b"\r\n", start + 17)].strip(b" \t")
+    if not value.isdigit() or len(value) > _DIGITS:
+        message = f"the answer has no legal Content-Length: {value[:80]!r}"
         raise ProtocolError(message)
-    return int(values[0])
+    return int(value)
 
 
 def _is_chunked(lower_head: bytes, *, http_1_1: bool) -> bool:

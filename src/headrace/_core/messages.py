@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
@@ -38,18 +38,26 @@ class Origin:
         return f"<Origin {self.text}>"
 
 
+#: RFC 9112, section 6: these fields say where a message ends, so they are the exchange's own.
+FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
+
+
 class HeaderBlock:
     """Header fields of requests, checked and written once, used until a setting changes.
+
+    Attributes:
+        framed: Whether a caller's framing fields are among them, which have to be checked against the body.
 
     Args:
         pairs: Names and values, already checked by `headrace._core.encode`.
     """
 
-    __slots__ = ("names", "pairs", "text")
+    __slots__ = ("framed", "names", "pairs", "text")
 
     def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
         self.pairs = tuple(pairs)
         self.names = frozenset(name.lower() for name, _ in self.pairs)
+        self.framed = not self.names.isdisjoint(FRAMING)
         self.text = "".join([f"{name}: {value}\r\n" for name, value in self.pairs])
 
     def __repr__(self) -> str:

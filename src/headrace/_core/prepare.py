@@ -10,7 +10,7 @@ from yarl import URL
 from headrace import _redact
 from headrace._core import coding, encode
 from headrace._core.live import LiveMapping
-from headrace._core.messages import HeaderBlock, Origin
+from headrace._core.messages import FRAMING, HeaderBlock, Origin
 from headrace.config import as_url, merge_mapping, origin, wrong
 from headrace.errors import ValidationError
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _ABSOLUTE = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*)://").match
 _SCALARS = (str, int, float, bool, type(None))
 _MOST_ORIGINS = 256
+_MOST_BLOCKS = 32  # header blocks of one client: without a body, with JSON, with each set of cookies
 
 
 class Defaults:
@@ -47,11 +48,8 @@ class Defaults:
             "Accept": "application/json, */*;q=0.8",
             "Accept-Encoding": coding.accept_encoding(),
         }
-        self._block: tuple[Any, HeaderBlock] | None = None
+        self._blocks: dict[tuple[Any, ...], HeaderBlock] = {}
         self._query: tuple[int, str] = (0, "")
-
-    # -- where
-    #
 
     def locate(self, path: Any, parameters: Any) -> tuple[Origin, str, bool, str | None]:
         """Find where a call goes.
@@ -123,9 +121,6 @@ class Defaults:
         given = encode.mapping(parameters, "parameters")
         return encode.query(merge_mapping(self.parameters, given) if self.parameters else given)
 
-    # -- header fields
-    #
-
     def block(
         self, call_headers: Any, cookie_text: str, content_type: str | None, basic: str | None, *, trusted: bool
     ) -> HeaderBlock:
@@ -141,10 +136,10 @@ class Defaults:
         Raises:
             headrace.errors.ValidationError: A field is wrong.
         """
-        plain = call_headers is None and basic is None and trusted
         key = (self.headers.state, self.token, cookie_text, content_type)
-        if plain and self._block is not None and self._block[0] == key:
-            return self._block[1]
+        plain = call_headers is None and basic is None and trusted
+        if plain and key in self._blocks:
+            return self._blocks[key]
         fields = self._defaults(trusted=trusted)
         if content_type is not None and not any(str(name).lower() == "content-type" for name in fields):
             fields["Content-Type"] = content_type
@@ -156,7 +151,9 @@ class Defaults:
             fields["Cookie"] = cookie_text
         block = HeaderBlock([encode.header(name, value) for name, value in fields.items() if value is not None])
         if plain and _never_changes_inside(self.headers):
-            self._block = (key, block)
+            if len(self._blocks) >= _MOST_BLOCKS:
+                self._blocks.clear()
+            self._blocks[key] = block
         return block
 
     def _defaults(self, *, trusted: bool) -> dict[Any, Any]:
@@ -183,7 +180,7 @@ def check_framing(block: HeaderBlock, body: Any) -> HeaderBlock:
     Raises:
         headrace.errors.ValidationError: `Content-Length` is not the body's length, or there is a `Transfer-Encoding`.
     """
-    if not block.names & encode.FRAMING:
+    if not block.framed:
         return block
     size = len(body) if isinstance(body, bytes) else 0 if body is None else body.size
     for name, value in block.pairs:
@@ -193,4 +190,4 @@ def check_framing(block: HeaderBlock, body: Any) -> HeaderBlock:
         if name.lower() == "content-length" and value != str(size):
             message = f"headers['Content-Length']: the body has {size} bytes; leave the field out"
             raise ValidationError(message)
-    return HeaderBlock([pair for pair in block.pairs if pair[0].lower() not in encode.FRAMING])
+    return HeaderBlock([pair for pair in block.pairs if pair[0].lower() not in FRAMING])

@@ -192,7 +192,8 @@ class Connection(asyncio.Protocol):
         """Hand out a complete answer, the connection having gone back to the pool first."""
         waiter, self._waiter = self._waiter, None
         self._parser = None
-        self._stop_silence()
+        if self._silence_timer is not None:
+            self._stop_silence()
         self.exchanges += 1
         # A server that answers before it has read the whole body may never read it (RFC 9112, section 9.3).
         if self._has_body and (self._streaming or self._transport.get_write_buffer_size()):
@@ -202,7 +203,9 @@ class Connection(asyncio.Protocol):
         else:
             self._hang_up()
         if waiter is not None and not waiter.done():
-            waiter.set_result(_response(parser))
+            waiter.set_result(
+                Response(parser.status, parser.head, parser.body, parser.coding, parser.has_cookies, parser.trailers)
+            )
 
     def _fail(self, error: TransportError) -> None:
         waiter, self._waiter = self._waiter, None
@@ -248,7 +251,3 @@ class Connection(asyncio.Protocol):
     def __repr__(self) -> str:
         state = "gone" if self.gone else "busy" if self._waiter is not None else "idle"
         return f"<Connection {self.key} {state}, {self.exchanges} exchanges>"
-
-
-def _response(parser: ResponseParser) -> Response:
-    return Response(parser.status, parser.head, parser.body, parser.coding, parser.has_cookies, parser.trailers)

@@ -20,12 +20,15 @@ class Cookies:
 
     Whoever spoke last about a cookie wins: a server may renew one that was given, and giving it anew takes it back.
     A jar needs a running loop, so there is none until a server sets a cookie.
+
+    Attributes:
+        jar: What servers have set, or `None`.
     """
 
-    __slots__ = ("_given", "_jar", "_source", "_state", "_written")
+    __slots__ = ("_given", "_source", "_state", "_written", "jar")
 
     def __init__(self) -> None:
-        self._jar: aiohttp.CookieJar | None = None
+        self.jar: aiohttp.CookieJar | None = None
         self._source: LiveMapping | None = None
         self._state = 0
         self._given: dict[Any, Any] = {}
@@ -37,7 +40,7 @@ class Cookies:
         Args:
             given: The client's own cookies.
             call: The cookies of the call, or `None`.
-            url: Where the request goes; needed where `knows_any` is true.
+            url: Where the request goes; needed where there is a jar.
             trusted: Whether the client's own cookies may go there.
 
         Returns:
@@ -48,19 +51,14 @@ class Cookies:
         """
         if self._state != given.state:
             self._note_changes(given)
-        if call is None and self._jar is None and trusted:
+        if call is None and self.jar is None and trusted:
             return self._written
         values: dict[Any, Any] = dict(self._given) if trusted else {}
-        if self._jar is not None and url is not None:
-            values.update((name, morsel.coded_value) for name, morsel in self._jar.filter_cookies(url).items())
+        if self.jar is not None and url is not None:
+            values.update((name, morsel.coded_value) for name, morsel in self.jar.filter_cookies(url).items())
         if call is not None:
             values.update(encode.mapping(call, "cookies"))
         return encode.cookies(values)
-
-    @property
-    def knows_any(self) -> bool:
-        """Whether a server has set a cookie."""
-        return self._jar is not None
 
     def _note_changes(self, given: LiveMapping) -> None:
         """Let cookies given anew take back what servers had set under their names; a new mapping takes back all."""
@@ -71,16 +69,16 @@ class Cookies:
         self._given = fresh
         self._source = given
         self._state = given.state
-        if self._jar is not None:
+        if self.jar is not None:
             if replaced:
-                self._jar = None
+                self.jar = None
             else:
-                self._jar.clear(lambda morsel: morsel.key in changed)
+                self.jar.clear(lambda morsel: morsel.key in changed)
 
     def receive(self, response: Response, url: URL) -> None:
         """Store what an answer sets (RFC 6265, section 5.3, as `aiohttp.CookieJar` reads it)."""
-        if self._jar is None:
-            self._jar = aiohttp.CookieJar()
-        self._jar.update_cookies_from_headers(response.headers.getall("Set-Cookie", []), url)
-        if not len(self._jar):
-            self._jar = None
+        if self.jar is None:
+            self.jar = aiohttp.CookieJar()
+        self.jar.update_cookies_from_headers(response.headers.getall("Set-Cookie", []), url)
+        if not len(self.jar):
+            self.jar = None

@@ -9,10 +9,10 @@ from typing import Any
 class Deadline:
     """The end of one request's time."""
 
-    __slots__ = ("_cancelling", "_line", "due", "expired", "task")
+    __slots__ = ("_cancelling", "_running", "due", "expired", "task")
 
-    def __init__(self, line: _Line, task: asyncio.Task[Any], due: float) -> None:
-        self._line = line
+    def __init__(self, running: dict[Deadline, None], task: asyncio.Task[Any], due: float) -> None:
+        self._running = running
         self.task = task
         self.due = due
         self.expired = False
@@ -24,47 +24,38 @@ class Deadline:
 
     def end(self) -> None:
         """Note that the request has ended."""
-        self._line.running.pop(self, None)
+        self._running.pop(self, None)
 
 
 class _Line:
     """Requests that may take equally long: they expire in the order in which they began, so one timer serves all."""
 
-    __slots__ = ("_loop", "_timer", "running", "seconds")
+    __slots__ = ("_loop", "running", "timer")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._timer: asyncio.TimerHandle | None = None
-        self.seconds = seconds
+        self.timer: asyncio.TimerHandle | None = None
         self.running: dict[Deadline, None] = {}
 
-    def begin(self) -> Deadline:
-        task = asyncio.current_task(self._loop)
-        if task is None:
-            message = "a request has to be awaited inside a task"
-            raise RuntimeError(message)
-        deadline = Deadline(self, task, self._loop.time() + self.seconds)
-        self.running[deadline] = None
-        if self._timer is None:
-            self._timer = self._loop.call_at(deadline.due, self._expire)
-        return deadline
+    def wait_until(self, due: float) -> None:
+        self.timer = self._loop.call_at(due, self._expire)
 
     def _expire(self) -> None:
         """Cancel every request whose time is over and wait for the next one."""
-        self._timer = None
+        self.timer = None
         now = self._loop.time()
         for deadline in list(self.running):
             if deadline.due > now:
-                self._timer = self._loop.call_at(deadline.due, self._expire)
+                self.wait_until(deadline.due)
                 return
             del self.running[deadline]
             deadline.expired = True
             deadline.task.cancel()
 
     def stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
 
 
 class Deadlines:
@@ -92,8 +83,16 @@ class Deadlines:
         if line is None:
             if len(self._lines) >= self._MOST_LINES:
                 self._drop_empty()
-            line = self._lines[seconds] = _Line(self._loop, seconds)
-        return line.begin()
+            line = self._lines[seconds] = _Line(self._loop)
+        task = asyncio.current_task(self._loop)
+        if task is None:
+            message = "a request has to be awaited inside a task"
+            raise RuntimeError(message)
+        deadline = Deadline(line.running, task, self._loop.time() + seconds)
+        line.running[deadline] = None
+        if line.timer is None:
+            line.wait_until(deadline.due)
+        return deadline
 
     def _drop_empty(self) -> None:
         """Forget the lengths that nobody uses now: computed timeouts may differ from request to request."""

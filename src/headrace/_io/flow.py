@@ -78,18 +78,13 @@ class Flow:
         self._closing = Closing()
         # Chosen once, so that a feature that is off leaves no code on the path.
         self.send = (
-            self._send_again if policy is not None else self._send_admitted if limiter is not None else self._send_once
+            self._send_again if policy is not None else self._send_admitted if limiter is not None else transport.send
         )
-
-    async def _send_once(self, request: Request) -> Response:
-        self._stats.attempts += 1
-        return await self._transport.send(request)
 
     async def _send_admitted(self, request: Request) -> Response:
         limiter = self._limiter
         if limiter is not None and (self._try_acquire is None or not self._try_acquire()):
             await self._wait(limiter)
-        self._stats.attempts += 1
         return await self._transport.send(request)
 
     async def _wait(self, limiter: Limiter) -> None:
@@ -137,6 +132,7 @@ class Flow:
             pause = retry.delay(policy, attempt, asked, random.random())  # noqa: S311 - jitter, not a secret
             await self._until_closed(asyncio.sleep(pause))
             self._stats.retries += 1
+            self._stats.attempts += 1
             attempt += 1
 
     async def settle(self, request: Request, response: Response, call_cookies: Any) -> tuple[Request, Response]:
@@ -173,10 +169,13 @@ class Flow:
             if following is None:
                 return request, response
             request = following
+            self._stats.attempts += 1
             response = await self.send(request)
 
     def _sent_our_token(self, request: Request) -> bool:
-        return self._token.can_renew and ("Authorization", f"Bearer {self._defaults.token}") in request.headers.pairs
+        return (
+            self._token.ask is not None and ("Authorization", f"Bearer {self._defaults.token}") in request.headers.pairs
+        )
 
     async def _with_new_token(self, request: Request) -> Request:
         """Ask for a new token and write the request anew with it."""

@@ -84,9 +84,9 @@ class Pool:
         # Limits and keeping alive are ours: aiohttp dials, and forgets every connection as soon as it is made.
         self._connector = aiohttp.TCPConnector(limit=0, force_close=True)
 
-    def take(self, origin: Origin) -> Connection | None:
+    def take(self, key: str) -> Connection | None:
         """Take an idle connection of an origin, the last used first; `None` where there is none."""
-        lane = self._lanes.get(origin.text)
+        lane = self._lanes.get(key)
         if lane is None:
             return None
         idle = lane.idle
@@ -205,7 +205,7 @@ class Pool:
     def _free(self, connection: Connection) -> None:
         """Take a connection back after an exchange: for the first waiter of its origin, or to lie idle."""
         lane = self._lanes[connection.key]
-        if self._closed or self._owes_its_slot(lane):
+        if self._closed or (len(self._lanes) > 1 and self._owes_its_slot(lane)):
             connection.close(ConnectError(_CLOSED))
             return
         while lane.waiters:
@@ -224,7 +224,7 @@ class Pool:
         It does where nobody waits here, or where that origin has waited longer and has no connection at all: without
         this, an origin that is always busy would keep every connection for ever.
         """
-        if len(self._lanes) == 1 or self._open < self._limits.max_connections:
+        if self._open < self._limits.max_connections:
             return False
         others = [
             other for other in self._lanes.values() if other.waiters and other is not lane and self._below_limit(other)

@@ -20,9 +20,13 @@ class BearerToken:
 
     Args:
         source: The token, something with `get_secret_value()`, or a sync or async function that returns either.
+
+    Attributes:
+        value: The token; `None` where there is none, or none was asked for yet.
+        ask: The function, or `None`.
     """
 
-    __slots__ = ("_ask", "_askers", "_asking", "value")
+    __slots__ = ("_askers", "_asking", "ask", "value")
 
     def __init__(self, source: Any) -> None:
         self._asking: asyncio.Task[str] | None = None
@@ -32,16 +36,11 @@ class BearerToken:
     def assign(self, source: Any) -> None:
         """Take another token, or another function to ask."""
         self.value: str | None = None
-        self._ask: Callable[[], Any] | None = None
+        self.ask: Callable[[], Any] | None = None
         if callable(source) and not hasattr(source, "get_secret_value"):
-            self._ask = source
+            self.ask = source
         elif source is not None:
             self.value = checked(source)
-
-    @property
-    def can_renew(self) -> bool:
-        """Whether there is a function to ask."""
-        return self._ask is not None
 
     async def get(self, refused: str | None = None) -> str | None:
         """Get the token, asking for one if there is none, or if the one there is was refused.
@@ -52,7 +51,7 @@ class BearerToken:
         Returns:
             The token.
         """
-        ask = self._ask
+        ask = self.ask
         if ask is None or (self.value is not None and self.value != refused):
             return self.value
         if self._asking is None:

@@ -52,21 +52,27 @@ class WireTransport:
     async def send(self, request: Request, /) -> Response:
         """Send one request and receive its response; see `headrace.types.Transport`."""
         head = self._head(request)
-        connection = self._pool.take(request.origin) or await self._pool.acquire(request)
+        connection = self._pool.take(request.origin.text) or await self._pool.acquire(request)
         reused = connection.exchanges > 0
-        try:
-            return await self._exchange(connection, request, head)
-        except ConnectionLost:
-            # The server closed an idle connection while the request was on its way (RFC 9110, section 9.2.2).
-            if not reused or connection.answered or not request.idempotent or not _is_replayable(request.body):
-                raise
-        return await self._exchange(await self._pool.acquire(request), request, head)
-
-    async def _exchange(self, connection: Connection, request: Request, head: bytes) -> Response:
         answer = connection.begin(request, head)
         try:
             if request.body is not None and not isinstance(request.body, bytes):
                 await _upload(connection, request.body, answer)
+            return await answer
+        except ConnectionLost:
+            # The server closed an idle connection while the request was on its way (RFC 9110, section 9.2.2).
+            if not reused or connection.answered or not request.idempotent or not _is_replayable(request.body):
+                raise
+        except BaseException:
+            connection.abandon(answer)
+            raise
+        return await self._send_anew(request, head)
+
+    async def _send_anew(self, request: Request, head: bytes) -> Response:
+        """Send a request again, on a connection that has not been lying idle."""
+        connection = await self._pool.acquire(request)
+        answer = connection.begin(request, head)
+        try:
             return await answer
         except BaseException:
             connection.abandon(answer)
