@@ -1,0 +1,88 @@
+"""Who is measured, and with what, lives here as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Client:
+    """A way to make requests that is compared with others."""
+
+    title: str
+    environment: str
+    """A key of `benchmarks.environments.REQUIREMENTS`; empty for a program."""
+    peer: str
+    """A module below `benchmarks.peers`, or the name of the program."""
+    variant: str = ""
+    loop: str = "uvloop"
+
+
+CLIENTS: dict[str, Client] = {
+    "headrace": Client("headrace", "headrace", "headrace"),
+    "headrace-full": Client("headrace, limiter, retries, cookies, timeout", "headrace", "headrace", "full"),
+    "headrace-asyncio": Client("headrace, stock asyncio", "headrace", "headrace", loop="asyncio"),
+    "headrace-pydantic": Client("headrace + pydantic 2 models", "headrace-all", "headrace", "pydantic"),
+    "aiohttp": Client("aiohttp + msgspec", "aiohttp", "aiohttp"),
+    "aiohttp-asyncio": Client("aiohttp + msgspec, stock asyncio", "aiohttp", "aiohttp", loop="asyncio"),
+    "aiohttp-pydantic": Client("aiohttp + pydantic 2", "aiohttp", "aiohttp", "pydantic"),
+    "pyreqwest": Client("pyreqwest + msgspec", "pyreqwest", "rust", "pyreqwest"),
+    "rnet": Client("rnet + msgspec", "rnet", "rust", "rnet"),
+    "primp": Client("primp + msgspec", "primp", "rust", "primp"),
+    "httpx": Client("httpx + msgspec", "httpx", "python", "httpx"),
+    "niquests": Client("niquests + msgspec", "niquests", "python", "niquests"),
+    "aiosonic": Client("aiosonic + msgspec", "aiosonic", "python", "aiosonic"),
+    "arya": Client("arya-api-framework 0.3.9 + pydantic 1", "arya", "arya"),
+    "floor": Client("raw asyncio.Protocol + msgspec (the floor)", "floor", "floor"),
+    "floor-asyncio": Client("the floor, stock asyncio", "floor", "floor", loop="asyncio"),
+    "wrk": Client("wrk (C, decodes nothing)", "", "wrk"),
+    "import-headrace": Client("import headrace", "headrace-all", "imports", "headrace"),
+    "import-aiohttp": Client("import aiohttp", "headrace-all", "imports", "aiohttp"),
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is asked of the server."""
+
+    path: str
+    answer: str
+    """A key of `benchmarks.models.structs.ANSWERS`."""
+    expected: str
+    """The file that the answer must equal."""
+    body: str = ""
+    """The file that is posted."""
+    tls: bool = False
+
+
+JOBS: dict[str, Job] = {
+    "user": Job("/users/1", "user", "users-1.json"),
+    "tls": Job("/users/1", "user", "users-1.json", tls=True),
+    "post": Job("/orders", "created", "created.json", body="order.json"),
+    "list-100": Job("/users/100", "users", "users-100.json"),
+    "list-10000": Job("/users/10000", "users", "users-10000.json"),
+    "gzip": Job("/gzip/users/100", "users", "users-100.json"),
+    "zstd": Job("/zstd/users/100", "users", "users-100.json"),
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One client at one job, as often as there are rounds."""
+
+    client: str
+    """A key of `CLIENTS`."""
+    job: str = "user"
+    """A key of `JOBS`."""
+    concurrency: int = 64
+    queued: int = 0
+    seconds: float = 1.0
+    """How long it is measured, as a multiple of the run's own duration."""
+    quick: bool = True
+    """Whether a quick run has it, too."""
+
+    @property
+    def name(self) -> str:
+        """Name it within its row."""
+        queued = f", {self.queued:,} queued" if self.queued else ""
+        return f"{self.client} {self.job} @{self.concurrency}{queued}"

@@ -1,0 +1,1 @@
+"""The models that answers are decoded into live here, once for each library."""

@@ -1,0 +1,118 @@
+"""What was measured becomes Markdown here."""
+
+from __future__ import annotations
+
+import statistics
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_MET = {True: "yes", False: "**no**", None: "not measured"}
+
+
+def table(run: dict[str, Any]) -> str:
+    """Write the whole report.
+
+    Args:
+        run: What `benchmarks.__main__` puts into the JSON.
+    """
+    parts = [_head(run), _figures(run["rows"]), *(_row(row) for row in run["rows"] if row["entries"])]
+    missing = {name: made["reason"] for name, made in run["environments"].items() if made["reason"]}
+    if missing:
+        parts.append("\n".join(f"- {name}: not available: {reason}" for name, reason in missing.items()))
+    return "\n\n".join(parts) + "\n"
+
+
+def _head(run: dict[str, Any]) -> str:
+    machine, ours = run["machine"], run["headrace"]
+    how = "a shortened run; its figures are rough" if run["quick"] else "the full run" if run["whole"] else "some rows"
+    rounds = f"{run['rounds']} round{'s' * (run['rounds'] != 1)} in turns"
+    return (
+        f"`{run['command']}`: {how}, {rounds}, medians; ratios are made in each round. CPU time is that of the client's"
+        " process, user and system, with the client on one core and nginx on another.\n\n"
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['system']} {machine['kernel']}; CPython"
+        f" {machine['python']}, {machine['nginx']}; headrace {ours['version']}, commit {ours['commit']},"
+        f" source {ours['source']}; {run['made']}."
+    )
+
+
+def _figures(rows: Iterable[dict[str, Any]]) -> str:
+    lines = ["| work | measured | target | met |", "|---|---|---|---|"]
+    for row in rows:
+        title = row["title"]
+        for figure in row["figures"]:
+            lines.append(f"| {title} | {_value(figure)} | {_target(figure)} | {_MET[figure['met']]} |")
+            title = "〃"
+    return "\n".join(lines)
+
+
+def _value(figure: dict[str, Any]) -> str:
+    if figure["value"] is None:
+        return "not available"
+    shown = _number(figure["value"], figure["unit"])
+    values = figure["rounds"]
+    if len(values) < 2:
+        return shown
+    return f"{shown} ({_bare(min(values), figure['unit'])} to {_bare(max(values), figure['unit'])})"
+
+
+def _target(figure: dict[str, Any]) -> str:
+    limit = figure["target"]
+    if figure["unit"] == "x":
+        return f"<= {limit:g} x {figure['text']}"
+    if figure["unit"] == "modules":
+        return f"{limit:g} {figure['text']}"
+    return f"<= {limit:g} {figure['unit']} {figure['text']}"
+
+
+def _number(value: float, unit: str) -> str:
+    return f"{_bare(value, unit)} {unit}"
+
+
+def _bare(value: float, unit: str) -> str:
+    return {"x": f"{value:.3f}", "modules": f"{value:.0f}"}.get(unit, f"{value:.1f}")
+
+
+def _row(row: dict[str, Any]) -> str:
+    """Write what every client of a row did."""
+    imports = row["key"] == "import"
+    head = (
+        "| client | CPU ms | wall ms | optional modules loaded |"
+        if imports
+        else ("| client | in flight | requests/s | CPU µs a request | user / system µs | peak RSS MB | server busy |")
+    )
+    lines = [f"### {row['title']}", "", head, "|---" + "|---:" * (head.count("|") - 2) + "|"]
+    for entry in row["entries"].values():
+        rounds = [sample for sample in entry["rounds"] if sample]
+        if rounds:
+            lines.append(_import_line(entry, rounds) if imports else _line(entry, rounds))
+        if entry["failure"]:
+            count = sum(sample is None for sample in entry["rounds"])
+            what = "not available" if not rounds else f"failed in {count} of {len(entry['rounds'])} rounds"
+            lines.append(f"| {entry['title']} | {what}: {entry['failure'].replace('|', '/')} |")
+    return "\n".join(lines)
+
+
+def _line(entry: dict[str, Any], rounds: list[dict[str, Any]]) -> str:
+    flight = f"{entry['queued']:,} queued on {entry['concurrency']}" if entry["queued"] else f"{entry['concurrency']:,}"
+    rate = statistics.median(sample["requests"] / sample["wall"] for sample in rounds)
+    if rounds[0]["cpu"] is None:
+        return f"| {entry['title']} | {flight} | {rate:,.0f} | | | | |"
+    cost, user, system = (_per_request(rounds, name) for name in ("cpu", "user", "system"))
+    peak = statistics.median(sample["rss_peak"] for sample in rounds) / 1024**2
+    busy = statistics.median(sample["server_cpu"] / sample["wall"] for sample in rounds)
+    return (
+        f"| {entry['title']} | {flight} | {rate:,.0f} | {cost:,.1f} | {user:,.1f} / {system:,.1f} | {peak:,.0f}"
+        f" | {busy:.0%} |"
+    )
+
+
+def _per_request(rounds: list[dict[str, Any]], name: str) -> float:
+    return statistics.median(sample[name] / sample["requests"] for sample in rounds) * 1e6
+
+
+def _import_line(entry: dict[str, Any], rounds: list[dict[str, Any]]) -> str:
+    cost, wall = (statistics.median(sample[name] for sample in rounds) * 1e3 for name in ("cpu", "wall"))
+    loaded = ", ".join(rounds[0]["loaded"]) or "none"
+    return f"| {entry['title']} | {cost:.1f} | {wall:.1f} | {loaded} |"

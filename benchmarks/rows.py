@@ -1,0 +1,183 @@
+"""The rows of the table live here: what each measures, and the target that it is held to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.clients import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    #: What one round measured, by the names of its entries; a failed entry is missing.
+    Round = dict[str, dict[str, Any]]
+
+QUEUES = (1_000, 10_000, 100_000)
+CONCURRENCIES = (1, 8, 64, 256, 1024)
+#: What no import of headrace may bring along.
+UNWANTED = ("pydantic", "rich", "uvloop")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number that is held to a target."""
+
+    text: str
+    compute: Callable[[Round], float]
+    """Computes it from one round; raises `KeyError` where an entry failed."""
+    limit: float
+    unit: str = "x"
+
+
+@dataclass(frozen=True)
+class Row:
+    """Entries that are measured in turns, and the figures that follow from them."""
+
+    key: str
+    title: str
+    entries: tuple[Entry, ...]
+    figures: tuple[Figure, ...] = ()
+    more_rounds: int = 1
+    """So many times as many rounds as the others: for what is short and noisy."""
+
+
+def cpu(sample: dict[str, Any]) -> float:
+    """Return the CPU microseconds of one request."""
+    return float(sample["cpu"] / sample["requests"] * 1e6)
+
+
+def growth(sample: dict[str, Any], concurrency: int) -> float:
+    """Return the KB by which the process grew for each request in flight."""
+    return float((sample["rss_peak"] - sample["rss_before"]) / concurrency / 1024)
+
+
+def _ratio(one: Entry, other: Entry) -> Callable[[Round], float]:
+    return lambda measured: cpu(measured[one.name]) / cpu(measured[other.name])
+
+
+def _against(one: Entry, other: Entry, text: str, limit: float) -> Figure:
+    return Figure(text, _ratio(one, other), limit)
+
+
+def _memory(one: Entry, floor: Entry) -> Callable[[Round], float]:
+    size = one.concurrency
+    return lambda measured: growth(measured[one.name], size) - growth(measured[floor.name], size)
+
+
+def _flatness(entries: tuple[Entry, ...]) -> Callable[[Round], float]:
+    def compute(measured: Round) -> float:
+        costs = [cpu(measured[entry.name]) for entry in entries]
+        return max(abs(cost / costs[0] - 1) for cost in costs) * 100
+
+    return compute
+
+
+def _get() -> Row:
+    ours = Entry("headrace")
+    aiohttp, pyreqwest, arya, floor = Entry("aiohttp"), Entry("pyreqwest"), Entry("arya"), Entry("floor")
+    others = ("headrace-pydantic", "aiohttp-pydantic", "wrk")
+    slower = ("rnet", "primp", "aiosonic", "niquests", "httpx")
+    entries = (ours, aiohttp, pyreqwest, arya, floor)
+    entries += tuple(Entry(name) for name in others) + tuple(Entry(name, seconds=0.7) for name in slower)
+    figures = (
+        _against(ours, aiohttp, "aiohttp + msgspec", 0.20),
+        _against(ours, pyreqwest, "pyreqwest + msgspec", 0.55),
+        _against(ours, arya, "the older framework", 0.08),
+        _against(ours, floor, "the raw floor", 1.7),
+    )
+    return Row("get", "GET of a 431-byte JSON user, 64 in flight, uvloop", entries, figures)
+
+
+def _stock() -> Row:
+    ours, aiohttp = Entry("headrace-asyncio"), Entry("aiohttp-asyncio")
+    figures = (_against(ours, aiohttp, "aiohttp + msgspec on stock asyncio", 0.40),)
+    return Row("stock", "the same on stock asyncio", (ours, aiohttp, Entry("floor-asyncio", quick=False)), figures)
+
+
+def _full() -> Row:
+    plain, full = Entry("headrace"), Entry("headrace-full")
+    title = "the same with a limiter that never waits, retries on, cookies set, a 300 s timeout"
+    return Row("full", title, (plain, full), (_against(full, plain, "without them", 1.15),))
+
+
+def _versus(key: str, title: str, job: str, peer: str, text: str, limit: float) -> Row:
+    """Make a row in which headrace is held to one peer at one job, the other one being measured for information."""
+    ours, floor, aiohttp = Entry("headrace", job), Entry("floor", job), Entry("aiohttp", job)
+    other = {"floor": floor, "aiohttp": aiohttp}[peer]
+    more = floor if other is aiohttp else aiohttp
+    more = Entry(more.client, job, quick=False)
+    return Row(key, title, (ours, other, more), (_against(ours, other, text, limit),))
+
+
+def _list(count: int, size: str) -> Row:
+    floor = "the raw floor + msgspec decode"
+    if count < 10_000:
+        return _versus(f"list-{count}", f"list of {count} users ({size})", f"list-{count}", "floor", floor, 1.15)
+    # 4.4 MB an answer: with eight in flight the core is busy, and 64 would only need more memory.
+    job = f"list-{count}"
+    ours, raw, aiohttp = (Entry(name, job, 8, quick=name != "aiohttp") for name in ("headrace", "floor", "aiohttp"))
+    title = f"list of {count:,} users ({size}), 8 in flight"
+    return Row(job, title, (ours, raw, aiohttp), (_against(ours, raw, floor, 1.15),))
+
+
+def _many() -> Row:
+    few, many = Entry("headrace"), Entry("headrace", concurrency=2048)
+    floor = Entry("floor", concurrency=2048)
+    figures = (
+        _against(many, few, "the CPU time at 64 in flight", 1.5),
+        Figure("memory an in-flight request, above the raw floor", _memory(many, floor), 12, "KB"),
+    )
+    entries = (few, many, floor)
+    entries += tuple(Entry(name, concurrency=2048, quick=False) for name in ("aiohttp", "pyreqwest"))
+    return Row("many", "2,048 in flight on 2,048 connections", entries, figures)
+
+
+def _queue() -> Row:
+    entries = tuple(Entry("headrace", concurrency=100, queued=queued) for queued in QUEUES)
+    text = "furthest from the CPU time of a request with 1,000 queued"
+    return Row(
+        "queue", "100,000 requests queued on 100 connections", entries, (Figure(text, _flatness(entries), 15, "%"),)
+    )
+
+
+def _imports() -> Row:
+    ours, aiohttp = Entry("import-headrace"), Entry("import-aiohttp")
+
+    def unwanted(measured: Round) -> float:
+        return float(len(set(measured[ours.name]["loaded"]) & set(UNWANTED)))
+
+    figures = (
+        _against(ours, aiohttp, "`import aiohttp`", 1.25),
+        Figure(f"of {', '.join(UNWANTED)} imported", unwanted, 0, "modules"),
+    )
+    return Row("import", "`import headrace`", (ours, aiohttp), figures, more_rounds=4)
+
+
+def _sweep() -> Row:
+    clients = ("headrace", "aiohttp", "pyreqwest", "floor", "arya", "httpx")
+    entries = []
+    for concurrency in CONCURRENCIES:
+        for client in clients:
+            quick = concurrency in (1, 64, 256) and client in ("headrace", "aiohttp", "pyreqwest", "floor")
+            # The cost of httpx grows with concurrency: more would take long, and nothing more is learned.
+            if client != "httpx" or concurrency <= 256:
+                entries.append(Entry(client, concurrency=concurrency, seconds=0.5, quick=quick))
+    return Row("sweep", "throughput and CPU time against concurrency", tuple(entries))
+
+
+ROWS: tuple[Row, ...] = (
+    _get(),
+    _stock(),
+    _full(),
+    _versus("post", "POST of a 1 KB Struct, answer a Struct", "post", "aiohttp", "aiohttp", 0.25),
+    _list(100, "43 KB"),
+    _list(10_000, "4.4 MB"),
+    _versus("tls", "TLS, kept alive", "tls", "aiohttp", "aiohttp over TLS", 0.35),
+    _many(),
+    _queue(),
+    _imports(),
+    _versus("gzip", "gzip JSON, 43 KB", "gzip", "floor", "floor + decompress + decode", 1.15),
+    _versus("zstd", "zstd JSON, 43 KB", "zstd", "floor", "floor + decompress + decode", 1.15),
+    _sweep(),
+)
