@@ -252,3 +252,19 @@ async def test_a_generator_ends_with_its_request(serve: Serve, transport: str) -
         with pytest.raises(errors.HTTPRequestEntityTooLarge):
             await client.post("/x", data=endless())
         assert ended
+
+
+async def test_a_request_outside_a_task_is_refused() -> None:
+    """Stepping the coroutine by hand, outside a task, is an error that says so."""
+    client = AsyncClient("http://a.example", transport=MockTransport(lambda _: json_response(1)))
+    found: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def outside() -> None:
+        try:
+            client.get("/x").send(None)
+        except errors.AsyncClientError as error:
+            found.set_exception(error)
+
+    asyncio.get_running_loop().call_soon(outside)
+    with pytest.raises(errors.AsyncClientError, match="inside a task"):
+        await found

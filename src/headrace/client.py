@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import warnings
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
@@ -75,6 +76,7 @@ class AsyncClient(Configured, Verbs):
     """
 
     _loop: asyncio.AbstractEventLoop | None = None
+    _thread: int | None = None
     _transport: Transport | None = None
 
     async def _request(  # noqa: C901 - one page that shows the whole way beats five that hide it
@@ -95,12 +97,14 @@ class AsyncClient(Configured, Verbs):
         if self._closed:
             logger.warning("%s is closed; nothing was sent", type(self).__name__)
             return None
-        if self._loop is not asyncio.get_running_loop():
-            self._bind()
+        # Asked in this way because `get_running_loop` makes a system call on Python 3.11.
+        task = asyncio.current_task(self._loop)
+        if task is None or threading.get_ident() != self._thread:
+            task = self._bind()
         decoder = decode.decoder_for(response_format)
         limits = self._config.timeout if timeout is UNSET else settings.as_timeout(timeout)
         models = self._error_responses if error_responses is None else self._merged_error_responses(error_responses)
-        deadline = None if limits.total is None else self._deadlines.begin(limits.total)
+        deadline = None if limits.total is None else self._deadlines.begin(limits.total, task)
         stats = self._stats
         stats.requests += 1
         try:
@@ -170,9 +174,16 @@ class AsyncClient(Configured, Verbs):
     def _merged_error_responses(self, call: Any) -> Mapping[int, Any]:
         return settings.merge_mapping(self._error_responses, answer.check_models(call))
 
-    def _bind(self) -> None:
-        """Belong to the loop of the first request."""
+    def _bind(self) -> asyncio.Task[Any]:
+        """Belong to the loop of the first request; return the task that makes it."""
         loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
+        if task is None:
+            message = "a request has to be awaited inside a task"
+            raise AsyncClientError(message)
+        if self._loop is loop:  # which runs in another thread now
+            self._thread = threading.get_ident()
+            return task
         if self._loop is not None:
             message = (
                 f"{type(self).__name__} belongs to another event loop, the one of its first request;"
@@ -185,11 +196,13 @@ class AsyncClient(Configured, Verbs):
             kind = _TRANSPORTS[transport]
             transport = kind(pool=config.pool, proxy=config.proxy, tls=config.tls, stats=self._stats)
         self._loop = loop
+        self._thread = threading.get_ident()
         self._transport = transport
         self._deadlines = Deadlines(loop)
         self._flow = Flow(
             transport, self._limiter, config.retry, self._defaults, self._cookies, self._token, self._stats
         )
+        return task
 
     async def close(self) -> None:
         """Close the client and its connections; requests under way fail at once. May be called more than once."""

@@ -217,7 +217,10 @@ class ResponseParser:
         """Accept a complete head; tell whether it is the final one."""
         self.status = status = self._judge.get_status_code()  # type: ignore[union-attr] # as above
         self.head = head
-        if not head.startswith((b"HTTP/1.1 ", b"HTTP/1.0 ")) or status < 100 or b"\0" in head:
+        # llhttp lets anything stand in the status line, so whatever is not the usual one is looked at.
+        if not head.startswith(b"HTTP/1.1 200 OK\r\n") and (
+            not head.startswith((b"HTTP/1.1 ", b"HTTP/1.0 ")) or status < 100 or b"\0" in head
+        ):
             message = f"the answer is not HTTP/1.0 or HTTP/1.1: it begins {head[:64]!r}"
             raise ProtocolError(message)
         if len(head) > _SMALLEST_HEAD_WITH_TOO_MANY_FIELDS and head.count(b"\r\n") - 2 > _MOST_FIELDS:
@@ -237,26 +240,20 @@ class ResponseParser:
     def _begin_body(self, rest: bytes) -> bool:
         """Find out how the body ends (RFC 9112, section 6.3) and take the bytes of it that are there."""
         lower = self.head.lower()
-        http_1_1 = lower[7] == 0x31
+        self.has_cookies = b"\r\nset-cookie:" in lower
         chunked = False
         if b"-encoding:" in lower:
-            chunked = _is_chunked(lower, http_1_1=http_1_1)
+            chunked = _is_chunked(lower)
             self.coding = b",".join(_values(lower, b"\r\ncontent-encoding:"))
-        self.has_cookies = b"\r\nset-cookie:" in lower
-        self.reusable = (http_1_1 and b"close" not in lower) or _keeps_alive(lower, http_1_1=http_1_1)
-        length = _content_length(lower)
-        if chunked and length is not None:  # section 6.1: a sign of request smuggling
-            message = "the answer has both Transfer-Encoding and Content-Length"
-            raise ProtocolError(message)
-        if self.status in _BODILESS or self._method == "HEAD":
-            if rest or (self.status == 204 and (chunked or length)):
-                self.reusable = False
-            return self._end(b"")
-        if length is None:
-            return self._begin_unsized(rest, chunked=chunked)
+        start = lower.find(b"\r\ncontent-length:") + 17
+        length = _length(lower[start : lower.find(b"\r\n", start)]) if start > 16 else None
+        if self.status in _BODILESS or self._method == "HEAD" or not length or chunked:
+            return self._begin_unusual(lower, rest, length, chunked=chunked)
         if self._limit is not None and length > self._limit:
             message = f"the body has {length} bytes, more than the {self._limit} that are allowed"
             raise ResponseTooLarge(message)
+        # llhttp stands before the body, where it knows whether the peer keeps the connection (RFC 9112, section 9.3).
+        self.reusable = self._judge.should_keep_alive()  # type: ignore[union-attr] # as above
         if len(rest) == length:
             self.body = rest
             self._state = _COMPLETE
@@ -265,6 +262,18 @@ class ResponseParser:
         self._parts = []
         self._left = length
         return self._feed_counted(rest)
+
+    def _begin_unusual(self, lower: bytes, rest: bytes, length: int | None, *, chunked: bool) -> bool:
+        """Take an answer without a body, with an empty one, or with one that is not counted."""
+        if chunked and length is not None:  # section 6.1: a sign of request smuggling
+            message = "the answer has both Transfer-Encoding and Content-Length"
+            raise ProtocolError(message)
+        self.reusable = _keeps_alive(lower)
+        if self.status in _BODILESS or self._method == "HEAD" or length == 0:
+            if rest or (self.status == 204 and (chunked or length)):
+                self.reusable = False
+            return self._end(b"")
+        return self._begin_unsized(rest, chunked=chunked)
 
     def _begin_unsized(self, rest: bytes, *, chunked: bool) -> bool:
         if chunked:
@@ -341,32 +350,31 @@ def _values(lower_head: bytes, name: bytes) -> list[bytes]:
     return found
 
 
-def _content_length(lower_head: bytes) -> int | None:
+def _length(value: bytes) -> int:
     """Read the one `Content-Length`; llhttp has refused a second one, and whatever is no number."""
-    start = lower_head.find(b"\r\ncontent-length:")
-    if start < 0:
-        return None
-    value = lower_head[start + 17 : lower_head.find(b"\r\n", start + 17)].strip(b" \t")
+    value = value.strip(b" \t")
     if not value.isdigit() or len(value) > _DIGITS:
         message = f"the answer has no legal Content-Length: {value[:80]!r}"
         raise ProtocolError(message)
     return int(value)
 
 
-def _is_chunked(lower_head: bytes, *, http_1_1: bool) -> bool:
+def _is_chunked(lower_head: bytes) -> bool:
     values = _values(lower_head, b"\r\ntransfer-encoding:")
     if not values:
         return False
-    if values != [b"chunked"] or not http_1_1:  # section 6.1: HTTP/1.0 has no transfer codings
+    if values != [b"chunked"] or not _is_http_1_1(lower_head):  # section 6.1: HTTP/1.0 has no transfer codings
         message = f"the answer has a Transfer-Encoding other than one `chunked`: {b', '.join(values)[:80]!r}"
         raise ProtocolError(message)
     return True
 
 
-def _keeps_alive(lower_head: bytes, *, http_1_1: bool) -> bool:
+def _is_http_1_1(lower_head: bytes) -> bool:
+    return lower_head.startswith(b"http/1.1")
+
+
+def _keeps_alive(lower_head: bytes) -> bool:
     """Tell whether the peer will keep the connection (RFC 9112, section 9.3)."""
     options = b",".join(_values(lower_head, b"\r\nconnection:"))
-    if not options:
-        return http_1_1
     tokens = {token.strip(b" \t") for token in options.split(b",")}
-    return b"close" not in tokens and (http_1_1 or b"keep-alive" in tokens)
+    return b"close" not in tokens and (_is_http_1_1(lower_head) or b"keep-alive" in tokens)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+import msgspec
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
@@ -85,7 +86,7 @@ class StreamedBody(Protocol):
         ...
 
 
-class Request:
+class Request(msgspec.Struct, eq=False, gc=False):
     """One request as a transport sends it.
 
     Args:
@@ -99,27 +100,14 @@ class Request:
         idempotent: Whether it may be sent a second time when a kept-alive connection turns out dead.
     """
 
-    __slots__ = ("body", "headers", "idempotent", "max_response_bytes", "method", "origin", "target", "timeout")
-
-    def __init__(
-        self,
-        method: str,
-        origin: Origin,
-        target: str,
-        headers: HeaderBlock,
-        body: bytes | StreamedBody | None = None,
-        timeout: Timeout = _NO_TIMEOUT,
-        max_response_bytes: int | None = None,
-        idempotent: bool = False,  # noqa: FBT001, FBT002 - positional on the hot path
-    ) -> None:
-        self.method = method
-        self.origin = origin
-        self.target = target
-        self.headers = headers
-        self.body = body
-        self.timeout = timeout
-        self.max_response_bytes = max_response_bytes
-        self.idempotent = idempotent
+    method: str
+    origin: Origin
+    target: str
+    headers: HeaderBlock
+    body: bytes | StreamedBody | None = None
+    timeout: Timeout = _NO_TIMEOUT
+    max_response_bytes: int | None = None
+    idempotent: bool = False
 
     @property
     def url(self) -> URL:

@@ -79,7 +79,9 @@ class Defaults:
         target = encode.target(self.base, path) if path else self.uri.raw_path or "/"
         if self._own_query:
             target = encode.with_query(target, self._own_query)
-        query = self._query_for(parameters)
+        known, query = self._query
+        if parameters is not None or known != self.parameters.state:
+            query = self._query_for(parameters)
         return self.origin, encode.with_query(target, query) if query else target, True, None
 
     def _locate_absolute(self, path: str, parameters: Any) -> tuple[Origin, str, bool, str | None]:
@@ -110,10 +112,6 @@ class Defaults:
 
     def _query_for(self, parameters: Any) -> str:
         if parameters is None:
-            if not self.parameters:
-                return ""
-            if self._query[0] == self.parameters.state:
-                return self._query[1]
             query = encode.query(self.parameters)
             if _never_changes_inside(self.parameters):
                 self._query = (self.parameters.state, query)

@@ -5,26 +5,25 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import msgspec
 
-class Deadline:
+
+class Deadline(msgspec.Struct, eq=False):
     """The end of one request's time."""
 
-    __slots__ = ("_cancelling", "_running", "due", "expired", "task")
-
-    def __init__(self, running: dict[Deadline, None], task: asyncio.Task[Any], due: float) -> None:
-        self._running = running
-        self.task = task
-        self.due = due
-        self.expired = False
-        self._cancelling = task.cancelling()
+    running: dict[Deadline, None]
+    task: asyncio.Task[Any]
+    due: float
+    cancelling: int  # how often the task had been cancelled before
+    expired: bool = False
 
     def is_mine(self) -> bool:
         """Tell whether a `CancelledError` is this deadline's and nobody else's, and take it back if so."""
-        return self.expired and self.task.uncancel() <= self._cancelling
+        return self.expired and self.task.uncancel() <= self.cancelling
 
     def end(self) -> None:
         """Note that the request has ended."""
-        self._running.pop(self, None)
+        self.running.pop(self, None)
 
 
 class _Line:
@@ -73,7 +72,7 @@ class Deadlines:
         self._loop = loop
         self._lines: dict[float, _Line] = {}
 
-    def begin(self, seconds: float) -> Deadline:
+    def begin(self, seconds: float, task: asyncio.Task[Any]) -> Deadline:
         """Give the current task so many seconds.
 
         Returns:
@@ -84,11 +83,7 @@ class Deadlines:
             if len(self._lines) >= self._MOST_LINES:
                 self._drop_empty()
             line = self._lines[seconds] = _Line(self._loop)
-        task = asyncio.current_task(self._loop)
-        if task is None:
-            message = "a request has to be awaited inside a task"
-            raise RuntimeError(message)
-        deadline = Deadline(line.running, task, self._loop.time() + seconds)
+        deadline = Deadline(line.running, task, self._loop.time() + seconds, task.cancelling())
         line.running[deadline] = None
         if line.timer is None:
             line.wait_until(deadline.due)
