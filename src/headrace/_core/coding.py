@@ -6,6 +6,7 @@ and every one insists on the end of its stream: a body that was cut short is an 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import zlib
 from collections.abc import Callable, Iterator
@@ -35,8 +36,7 @@ def _fast_zlib() -> Any:
     return isal_zlib
 
 
-def _inflate(data: bytes, wbits: int) -> Iterator[bytes]:
-    module = _fast_zlib()
+def _inflate(module: Any, data: bytes, wbits: int) -> Iterator[bytes]:
     for _ in range(_MOST_MEMBERS):
         stream = module.decompressobj(wbits=wbits)
         try:
@@ -59,19 +59,17 @@ def _inflate(data: bytes, wbits: int) -> Iterator[bytes]:
     raise _Corrupt(reason)
 
 
-def _gunzip(data: bytes) -> Iterator[bytes]:
-    return _inflate(data, _GZIP)
+def _gunzip(module: Any, data: bytes) -> Iterator[bytes]:
+    return _inflate(module, data, _GZIP)
 
 
-def _deflate(data: bytes) -> Iterator[bytes]:
+def _deflate(module: Any, data: bytes) -> Iterator[bytes]:
     """Decode `deflate`: the zlib format, or the bare deflate stream that some servers send under that name."""
     zlib_format = len(data) > 1 and data[0] & 0x0F == 8 and (data[0] << 8 | data[1]) % 31 == 0  # RFC 1950, section 2.2
-    return _inflate(data, zlib.MAX_WBITS if zlib_format else -zlib.MAX_WBITS)
+    return _inflate(module, data, zlib.MAX_WBITS if zlib_format else -zlib.MAX_WBITS)
 
 
-def _brotli(data: bytes) -> Iterator[bytes]:
-    import brotli
-
+def _brotli(brotli: Any, data: bytes) -> Iterator[bytes]:
     stream = brotli.Decompressor()
     try:
         yield stream.process(data, output_buffer_limit=_STEP)
@@ -93,8 +91,7 @@ def _zstd_module() -> Any:
     return zstd
 
 
-def _zstandard(data: bytes) -> Iterator[bytes]:
-    zstd = _zstd_module()
+def _zstandard(zstd: Any, data: bytes) -> Iterator[bytes]:
     options = {zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG}
     for _ in range(_MOST_MEMBERS):
         stream = zstd.ZstdDecompressor(options=options)
@@ -116,19 +113,19 @@ def _zstandard(data: bytes) -> Iterator[bytes]:
 
 @functools.cache
 def decoders() -> dict[str, Decoder]:
-    """Name every coding that can be decoded here, the preferred first."""
-    found: dict[str, Decoder] = {"gzip": _gunzip, "deflate": _deflate}
-    try:
+    """Name every coding that can be decoded here, the preferred first; its module is looked for once."""
+    inflater = _fast_zlib()
+    found: dict[str, Decoder] = {
+        "gzip": functools.partial(_gunzip, inflater),
+        "deflate": functools.partial(_deflate, inflater),
+    }
+    with contextlib.suppress(ImportError):
         import brotli
 
-        found["br"] = _brotli if hasattr(brotli.Decompressor, "can_accept_more_data") else found["br"]
-    except (ImportError, KeyError):
-        pass
-    try:
-        _zstd_module()
-        found["zstd"] = _zstandard
-    except ImportError:
-        pass
+        if hasattr(brotli.Decompressor, "can_accept_more_data"):  # without it, output has no bound (CVE-2025-6176)
+            found["br"] = functools.partial(_brotli, brotli)
+    with contextlib.suppress(ImportError):
+        found["zstd"] = functools.partial(_zstandard, _zstd_module())
     return found
 
 

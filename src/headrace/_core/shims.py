@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 #: Root package of a modelling library, and the module that registers its shim.
 _MODULES = {"pydantic": "headrace.compat.pydantic", "pydantic_core": "headrace.compat.pydantic"}
 
+_MOST_PLAIN = 4096
 _registered: list[Shim] = []
+#: Classes of values that no shim owns; asked for every request body, so the answer is kept.
+_plain: set[type] = set()
 
 
 class Shim(Protocol):
@@ -50,6 +53,7 @@ class Shim(Protocol):
 def register(shim: Shim) -> None:
     """Let a shim take part from now on."""
     _registered.append(shim)
+    _plain.clear()
 
 
 def _load_for(kind: type) -> None:
@@ -63,8 +67,16 @@ def _load_for(kind: type) -> None:
 
 def for_value(value: object) -> Shim | None:
     """Find the shim that a value belongs to."""
-    _load_for(type(value))
-    return next((shim for shim in _registered if shim.owns(value)), None)
+    kind = type(value)
+    if kind in _plain:
+        return None
+    _load_for(kind)
+    shim = next((shim for shim in _registered if shim.owns(value)), None)
+    if shim is None:
+        if len(_plain) >= _MOST_PLAIN:
+            _plain.clear()
+        _plain.add(kind)
+    return shim
 
 
 def for_type(response_format: object) -> Shim | None:

@@ -184,6 +184,8 @@ class Pool:
         lane.waiters[waiter] = self._arrivals
         seconds = request.timeout.pool
         try:
+            if seconds is None:
+                return await waiter
             async with asyncio.timeout(seconds):
                 return await waiter
         except BaseException as error:
