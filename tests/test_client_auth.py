@@ -175,3 +175,37 @@ async def test_an_error_of_the_token_function_is_the_callers() -> None:
         with pytest.raises(KeyError, match="vault"):
             await client.get("/x")
         assert await client.get("/x") is None
+
+
+async def test_a_401_that_comes_late_uses_the_token_that_is_there() -> None:
+    """A request that was refused with the old token, after another has renewed it, is replayed with the new one."""
+    asked = 0
+    release = asyncio.Event()
+
+    def ask() -> str:
+        nonlocal asked
+        asked += 1
+        return f"t{asked}"
+
+    async def handler(request: Request) -> Response:
+        if sent(request) == "Bearer t2":
+            return json_response(request.target)
+        if request.target == "/late":
+            await release.wait()
+        return Response(401)
+
+    async with AsyncClient("http://a.example", transport=MockTransport(handler), bearer_token=ask) as client:
+        late = asyncio.ensure_future(client.get("/late"))
+        assert await client.get("/early") == "/early"
+        release.set()
+        assert await late == "/late"
+    assert asked == 2
+
+
+async def test_a_token_of_the_callers_own_is_left_alone() -> None:
+    """A call that brings an `Authorization` of its own is not replayed with the client's."""
+    transport = MockTransport(lambda _: Response(401))
+    async with AsyncClient("http://a.example", transport=transport, bearer_token=lambda: "t") as client:
+        with pytest.raises(errors.HTTPUnauthorized):
+            await client.get("/x", headers={"Authorization": "Bearer mine"})
+    assert [sent(request) for request in transport.requests] == ["Bearer mine"]

@@ -153,9 +153,10 @@ class Flow:
             if response.has_cookies:
                 self._cookies.receive(response, request.url)
             following: Request | None = None
-            if response.status == 401 and not renewed and self._sent_our_token(request):
+            refused = None if renewed or response.status != 401 else self._token_of(request)
+            if refused is not None:
                 renewed = True
-                following = await self._with_new_token(request)
+                following = await self._with_new_token(request, refused)
             elif hops < redirect.MOST_REDIRECTS:
                 hop = redirect.next_hop(request.method, request.url, response.status, response.headers.get("Location"))
                 if hop is not None:
@@ -172,14 +173,13 @@ class Flow:
             self._stats.attempts += 1
             response = await self.send(request)
 
-    def _sent_our_token(self, request: Request) -> bool:
-        return (
-            self._token.ask is not None and ("Authorization", f"Bearer {self._defaults.token}") in request.headers.pairs
-        )
+    def _token_of(self, request: Request) -> str | None:
+        """Find the token of ours that a request was sent with, if any: it may be an older one than there is now."""
+        scheme, _, token = dict(request.headers.pairs).get("Authorization", "").partition(" ")
+        return token if scheme == "Bearer" and self._token.gave(token) else None
 
-    async def _with_new_token(self, request: Request) -> Request:
-        """Ask for a new token and write the request anew with it."""
-        refused = self._defaults.token
+    async def _with_new_token(self, request: Request, refused: str) -> Request:
+        """Write a request anew with another token than the one that was refused."""
         self._defaults.token = token = await self._token.get(refused)
         pairs = [
             (name, f"Bearer {token}" if name == "Authorization" else value) for name, value in request.headers.pairs

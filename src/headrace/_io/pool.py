@@ -190,6 +190,8 @@ class Pool:
                 return await waiter
         except BaseException as error:
             lane.waiters.pop(waiter, None)
+            if not lane.open and not lane.waiters:
+                self._lanes.pop(key, None)
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
                 self._pass_on(waiter.result(), key)
             if isinstance(error, TimeoutError) and not isinstance(error, TransportError):

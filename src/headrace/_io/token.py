@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from headrace.config import wrong
@@ -12,6 +13,8 @@ from headrace.errors import ValidationError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+#: Tokens that requests still under way may have been sent with.
+_MOST_GIVEN = 16
 _TAKES = "a str, a SecretStr or a function that returns one"
 
 
@@ -26,11 +29,12 @@ class BearerToken:
         ask: The function, or `None`.
     """
 
-    __slots__ = ("_askers", "_asking", "ask", "value")
+    __slots__ = ("_askers", "_asking", "_given", "ask", "value")
 
     def __init__(self, source: Any) -> None:
         self._asking: asyncio.Task[str] | None = None
         self._askers = 0
+        self._given: deque[str] = deque(maxlen=_MOST_GIVEN)
         self.assign(source)
 
     def assign(self, source: Any) -> None:
@@ -41,6 +45,10 @@ class BearerToken:
             self.ask = source
         elif source is not None:
             self.value = checked(source)
+
+    def gave(self, token: str) -> bool:
+        """Tell whether a token is, or lately was, one that the function returned."""
+        return token in self._given
 
     async def get(self, refused: str | None = None) -> str | None:
         """Get the token, asking for one if there is none, or if the one there is was refused.
@@ -72,6 +80,7 @@ class BearerToken:
             if inspect.isawaitable(token):
                 token = await token
             self.value = checked(token)
+            self._given.append(self.value)
             return self.value
         finally:
             self._asking = None
