@@ -89,7 +89,7 @@ class StreamedBody(Protocol):
 class Request(msgspec.Struct, eq=False, gc=False):
     """One request as a transport sends it.
 
-    Args:
+    Attributes:
         method: The method, a token in the case it is sent in.
         origin: Where it goes.
         target: Path and query, percent-encoded.
