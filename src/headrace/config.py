@@ -223,8 +223,13 @@ def _is_mapping(value: Any) -> bool:
     return isinstance(value, Mapping)
 
 
+def is_status(value: Any) -> bool:
+    """Tell whether a value is a status code (RFC 9110, section 15)."""
+    return type(value) is int and 100 <= value <= 999
+
+
 def _is_error_responses(value: Any) -> bool:
-    return isinstance(value, Mapping) and all(type(status) is int and 100 <= status <= 999 for status in value)
+    return isinstance(value, Mapping) and all(is_status(status) for status in value)
 
 
 def _origins(values: Any) -> frozenset[str]:

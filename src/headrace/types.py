@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from typing import IO, TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypedDict, runtime_checkable
 
-from yarl import URL
-
 if TYPE_CHECKING:
     import os
 
@@ -14,8 +12,6 @@ if TYPE_CHECKING:
 
     from headrace._core.messages import Request, Response
     from headrace.config import Timeout
-
-URLLike: TypeAlias = str | URL
 
 #: A mapping, or any model that becomes one: a Struct, dataclass, attrs class or pydantic model.
 MappingOrModel: TypeAlias = Mapping[str, Any] | Any

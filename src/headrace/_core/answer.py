@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from headrace import _redact
 from headrace._core import coding, decode, retry, shims
-from headrace.config import wrong
+from headrace.config import is_status, wrong
 from headrace.errors import FrameworkException, error_class
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def check_models(models: Any) -> Mapping[int, Any]:
     if not isinstance(models, Mapping):
         raise wrong("error_responses", models, takes)
     for status, model in models.items():
-        if type(status) is not int or not 100 <= status <= 999:
+        if not is_status(status):
             raise wrong(f"error_responses: the key {status!r}", status, "statuses from 100 to 999")
         if model is not None and not callable(model) and not decode.is_type(model) and shims.for_type(model) is None:
             raise wrong(f"error_responses[{status}]", model, takes)
