@@ -1,6 +1,7 @@
 """How clients are configured: subclass parameters, the constructor, live mappings, configurations that travel."""
 
 import asyncio
+import enum
 import pickle
 import ssl
 from collections.abc import Callable
@@ -270,3 +271,15 @@ def test_config_class_takes_a_uri_and_defaults() -> None:
     assert config.max_response_bytes == 256 * 1024 * 1024
     assert config.retry is None
     assert config.transport == "wire"
+
+
+class Method(str, enum.Enum):  # noqa: UP042 - `StrEnum` is its own text, this is not
+    """Methods as some code bases write them; their own text is `Method.GET`."""
+
+    GET = "GET"
+
+
+async def test_a_method_may_be_a_text_of_another_class(echo: EchoServer, transport: str) -> None:
+    """A method that is an enumeration's member goes out as its value."""
+    async with AsyncClient(echo.url, transport=transport) as client:
+        assert (await client.request(Method.GET, "/x"))["method"] == "GET"

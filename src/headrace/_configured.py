@@ -165,7 +165,7 @@ class Configured:
 
     @headers.setter
     def headers(self, value: Any) -> None:
-        self._defaults.headers = LiveMapping(encode.mapping(value, "headers"), fold_case=True)
+        self._defaults.assign("headers", encode.mapping(value, "headers"))
 
     @property
     def cookies(self) -> LiveMapping:
@@ -174,7 +174,7 @@ class Configured:
 
     @cookies.setter
     def cookies(self, value: Any) -> None:
-        self._defaults.cookies = LiveMapping(encode.mapping(value, "cookies"))
+        self._defaults.assign("cookies", encode.mapping(value, "cookies"))
 
     @property
     def parameters(self) -> LiveMapping:
@@ -183,7 +183,7 @@ class Configured:
 
     @parameters.setter
     def parameters(self, value: Any) -> None:
-        self._defaults.parameters = LiveMapping(encode.mapping(value, "parameters"))
+        self._defaults.assign("parameters", encode.mapping(value, "parameters"))
 
     @property
     def error_responses(self) -> LiveMapping:

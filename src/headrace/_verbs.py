@@ -110,6 +110,8 @@ class Verbs:
         self, path: str | URL | None = None, *, response_format: Any = None, **options: Any
     ) -> Coroutine[Any, Any, Any]:
         """Send a GET request (RFC 9110, section 9.3.1)."""
+        if not options:  # worth a line: forwarding an empty `**options` costs more than this whole method
+            return self._dispatch("GET", path, response_format=response_format)
         return self._dispatch("GET", path, response_format=response_format, **options)
 
     @overload

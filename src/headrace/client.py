@@ -36,7 +36,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("headrace.AsyncClient")
 
-_KNOWN_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+_KNOWN_METHODS = {
+    method: (method, method in IDEMPOTENT_METHODS)
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+}
 _INLINE_DECOMPRESSION = 64 * 1024  # bytes; what is larger is decompressed in a thread, so that the loop goes on
 _TRANSPORTS = {"wire": WireTransport, "aiohttp": AiohttpTransport}
 
@@ -83,13 +86,12 @@ class AsyncClient(Configured, Verbs):
         self,
         method: str,
         path: str | URL | None = None,
-        *,
+        response_format: Any = None,
         body: Any = None,
         data: Any = None,
         headers: Any = None,
         cookies: Any = None,
         parameters: Any = None,
-        response_format: Any = None,
         timeout: Any = UNSET,
         error_responses: Any = None,
     ) -> Any:
@@ -113,7 +115,7 @@ class AsyncClient(Configured, Verbs):
             request = self._prepare(method, path, body, data, headers, cookies, parameters, limits)
             stats.attempts += 1
             response = await self._flow.send(request)
-            if response.status >= 300 or response.has_cookies:
+            if response.status >= 300 or response.has_cookies is not False:
                 request, response = await self._flow.settle(request, response, cookies)
             if logger.isEnabledFor(logging.INFO):
                 logger.info(answer.log_line(request, response.status))
@@ -121,7 +123,7 @@ class AsyncClient(Configured, Verbs):
                 raise answer.error(  # noqa: TRY301 - counted below, with all others
                     request, response, models, self._config.max_response_bytes, _now()
                 )
-            content = response.body if not response.coding else await self._decompress(response)
+            content = response.body if response.coding == b"" else await self._decompress(response)
             return answer.value(content, decoder, request, response, _now)
         except asyncio.CancelledError:
             if deadline is not None and deadline.is_mine():
@@ -141,8 +143,11 @@ class AsyncClient(Configured, Verbs):
     ) -> Request:
         """Make the request of a call; raises `ValidationError` for whatever is wrong with it."""
         defaults = self._defaults
-        if not isinstance(method, str) or method not in _KNOWN_METHODS:
+        try:
+            method, idempotent = _KNOWN_METHODS[method]
+        except (KeyError, TypeError):
             method = encode.method(method)
+            idempotent = method in IDEMPOTENT_METHODS
         try:
             origin, target, trusted, basic = defaults.locate(path, parameters)
             content: Any = None
@@ -154,15 +159,18 @@ class AsyncClient(Configured, Verbs):
                 content, content_type = encode.body(body), "application/json"
             elif data is not None:
                 content, content_type = bodies.of_data(data)
-            url = URL(origin.text + target, encoded=True) if self._cookies.jar is not None else None
-            cookie = self._cookies.text(defaults.cookies, cookies, url, trusted=trusted)
-            block = defaults.block(headers, cookie, content_type, basic, trusted=trusted)
+            jar = self._cookies.jar
+            settled = headers is None and cookies is None and jar is None and trusted and basic is None
+            block = defaults.settled.get(content_type) if settled else None
+            if block is None:
+                url = URL(origin.text + target, encoded=True) if jar is not None else None
+                cookie = self._cookies.text(defaults.cookies, cookies, url, trusted=trusted)
+                block = defaults.block(headers, cookie, content_type, basic, trusted=trusted, settled=settled)
         except UnicodeEncodeError as error:
             message = f"an argument has text that cannot be encoded: {error.reason}"
             raise ValidationError(message) from error
         if block.framed:
             block = check_framing(block, content)
-        idempotent = method in IDEMPOTENT_METHODS
         return Request(method, origin, target, block, content, limits, self._config.max_response_bytes, idempotent)
 
     async def _decompress(self, response: Response) -> bytes:

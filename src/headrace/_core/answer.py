@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 def content(response: Response, limit: int | None) -> bytes:
     """Undo the content codings of a response; raises what `headrace._core.coding.decode` raises."""
-    return coding.decode(response.body, response.coding.decode("latin-1"), limit)
+    named = response.coding
+    text = ", ".join(response.headers.getall("Content-Encoding", ())) if named is None else named.decode("latin-1")
+    return coding.decode(response.body, text, limit)
 
 
 def value(body: bytes, decoder: Any, request: Request, response: Response, now: Callable[[], datetime]) -> Any:

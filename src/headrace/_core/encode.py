@@ -30,7 +30,7 @@ from headrace.errors import ValidationError
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch  # RFC 9110, section 5.6.2
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*").fullmatch  # RFC 9110, section 5.5
 _COOKIE_VALUE = re.compile(r"[\x20-\x3a\x3c-\x7e]*").fullmatch  # RFC 6265 without `;`, as lenient as browsers otherwise
-_PLAIN_PATH = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=:@/]*").fullmatch  # RFC 3986: nothing to encode
+_NOT_PLAIN = re.compile(r"[^A-Za-z0-9\-._~!$&'()*+,;=@/]").search
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]").search
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _UNRESERVED = re.compile(r"[A-Za-z0-9\-._~]*").fullmatch
@@ -53,6 +53,11 @@ def method(value: Any) -> str:
     return value.upper() if value.isalpha() else value
 
 
+def is_plain(path: str) -> bool:
+    """Tell whether a path goes behind another as it is: it has nothing to encode (RFC 3986), scheme, query or `//`."""
+    return path != "" and not _NOT_PLAIN(path) and "//" not in path
+
+
 def target(base: str, path: str) -> str:
     """Join a path to the base path with exactly one slash and percent-encode it once.
 
@@ -66,8 +71,6 @@ def target(base: str, path: str) -> str:
     Raises:
         headrace.errors.ValidationError: The path has a control character.
     """
-    if _PLAIN_PATH(path):
-        return f"{base}/{path.lstrip('/')}" if path else base or "/"
     if _CONTROL(path):
         message = "path: has a control character (CR, LF, NUL …); percent-encode it if it belongs there"
         raise ValidationError(message)

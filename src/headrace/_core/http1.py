@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+from headrace._core.chunked import MOST_TRAILERS, Chunks
+from headrace._core.messages import Response
 from headrace.errors import ProtocolError, ResponseTooLarge
 
 if TYPE_CHECKING:
@@ -19,69 +21,57 @@ if TYPE_CHECKING:
 _HEAD_END: Final = b"\r\n\r\n"
 _MOST_HEAD: Final = 64 * 1024
 _MOST_FIELDS: Final = 256
-_MOST_TRAILERS: Final = 64
-_MOST_TRAILER_BYTES: Final = 16 * 1024
 _MOST_INTERIM: Final = 32
 _CHUNK_OVERHEAD: Final = 16 * 1024
 _SMALLEST_HEAD_WITH_TOO_MANY_FIELDS: Final = 4 * _MOST_FIELDS  # "a:\r\n"
 _DIGITS: Final = 18
 _KNOWN_INTERIM: Final = frozenset({100, 102, 103})
 _BODILESS: Final = frozenset({204, 304})
+#: How the status lines begin that `read_whole` knows.
+_PLAIN_STATUSES: Final = {b"HTTP/1.1 %d " % status: status for status in range(200, 600) if status not in _BODILESS}
 
 # How the body of an answer ends (RFC 9112, section 6.3).
 _HEAD, _COUNTED, _CHUNKED, _TO_END, _COMPLETE = range(5)
 
 
-class _Chunks:
-    """Receives a chunked body; a head of our own puts llhttp into the state behind a real one."""
+def read_whole(data: bytes, limit: int | None) -> Response | None:
+    """Read an answer that one piece holds from its first byte to its last, with nothing unusual in it: most are so.
 
-    __slots__ = ("_parser", "began", "complete", "count", "parts", "size", "trailer_bytes", "trailers")
+    It refuses nothing: whatever it does not know at a glance is left to `ResponseParser`, which finds the same.
 
-    _PREAMBLE: Final = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    Args:
+        data: The first bytes of an answer to a request that is no `HEAD`.
+        limit: Bytes that the body may have; `None` is no limit.
 
-    def __init__(self) -> None:
-        self.parts: list[bytes] = []
-        self.size = 0
-        self.count = 0
-        self.trailers: list[tuple[str, str]] = []
-        self.trailer_bytes = 0
-        self.began = 0
-        self.complete = False
-        self._parser: HttpResponseParser | None = HttpResponseParser(self)
-        self._parser.feed_data(self._PREAMBLE)
-        self.trailers.clear()
-        self.trailer_bytes = 0
-
-    def feed(self, data: bytes) -> None:
-        if self._parser is not None:
-            self._parser.feed_data(data)
-
-    def release(self) -> None:
-        self._parser = None  # it holds our callbacks: a cycle that only the collector would free
-
-    def on_message_begin(self) -> None:
-        self.began += 1
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self.complete:  # a field of another message, glued behind ours
-            return
-        self.trailer_bytes += len(name) + len(value)
-        self.trailers.append((name.decode("latin-1"), value.decode("utf-8", "surrogateescape").strip(" \t")))
-        if len(self.trailers) > _MOST_TRAILERS or self.trailer_bytes > _MOST_TRAILER_BYTES:
-            message = f"more than {_MOST_TRAILERS} trailer fields or {_MOST_TRAILER_BYTES} bytes of them"
-            raise ProtocolError(message)
-
-    def on_chunk_header(self) -> None:
-        self.count += 1
-
-    def on_body(self, data: bytes) -> None:
-        if self.complete:  # the body of another message, glued behind ours
-            return
-        self.size += len(data)
-        self.parts.append(data)
-
-    def on_message_complete(self) -> None:
-        self.complete = True
+    Returns:
+        The response, whose connection may be used again; `None` where `ResponseParser` has to look.
+    """
+    head, _, body = data.partition(_HEAD_END)
+    size = len(body)
+    status = _PLAIN_STATUSES.get(head[:13])
+    if not size or status is None or (limit is not None and size > limit):
+        return None
+    head += _HEAD_END
+    if len(head) > _SMALLEST_HEAD_WITH_TOO_MANY_FIELDS and (
+        len(head) > _MOST_HEAD or head.count(b"\r\n") - 2 > _MOST_FIELDS
+    ):
+        return None
+    judge = HttpResponseParser(None)
+    try:
+        judge.feed_data(head)
+    except (HttpParserError, HttpParserUpgrade):
+        return None
+    # In text, because looking for bytes in bytes costs thrice as much. llhttp lets no second length pass.
+    fields = head.decode("latin-1").lower()
+    if (
+        f"\r\ncontent-length: {size}\r\n" not in fields
+        or "-encoding:" in fields
+        or "\0" in fields  # which llhttp lets stand in a reason phrase
+        or "\r\nset-cookie:" in fields
+        or not judge.should_keep_alive()
+    ):
+        return None
+    return Response(status, head, body, b"", False)
 
 
 class ResponseParser:
@@ -99,7 +89,6 @@ class ResponseParser:
     coding = b""
     has_cookies = False
     reusable = False
-    started = False  # whether any byte of an answer has come
     trailers: Sequence[tuple[str, str]] = ()
     _state = _HEAD
     _spent = 0
@@ -109,7 +98,7 @@ class ResponseParser:
     _parts: list[bytes]
     _left = 0
     _size = 0
-    _chunks: _Chunks | None = None
+    _chunks: Chunks | None = None
     _overhead = 0
     _tail = b""
 
@@ -159,10 +148,14 @@ class ResponseParser:
             self._end(b"".join(self._parts))
         return self._state == _COMPLETE
 
+    def response(self) -> Response:
+        """Make the response of a complete answer."""
+        return Response(self.status, self.head, self.body, self.coding, self.has_cookies, self.trailers)
+
     def describe_missing(self) -> str:
         """Say what of the answer is missing."""
         if self._state == _HEAD:
-            return "before the head of the answer was complete" if self.started else "before any byte of an answer"
+            return "before the head of the answer was complete"
         if self._state == _COUNTED:
             return f"{self._left} bytes before the end of the body (status {self.status})"
         return f"in the middle of the body (status {self.status})"
@@ -173,7 +166,6 @@ class ResponseParser:
         return True
 
     def _feed_head(self, data: bytes) -> bool:
-        self.started = True
         while True:
             partial = self._partial
             known = 0
@@ -240,9 +232,10 @@ class ResponseParser:
     def _begin_body(self, rest: bytes) -> bool:
         """Find out how the body ends (RFC 9112, section 6.3) and take the bytes of it that are there."""
         lower = self.head.lower()
-        self.has_cookies = b"\r\nset-cookie:" in lower
+        # `find`, because `in` tries its left side as a number first and pays for the exception.
+        self.has_cookies = lower.find(b"\r\nset-cookie:") >= 0
         chunked = False
-        if b"-encoding:" in lower:
+        if lower.find(b"-encoding:") >= 0:
             chunked = _is_chunked(lower)
             self.coding = b",".join(_values(lower, b"\r\ncontent-encoding:"))
         start = lower.find(b"\r\ncontent-length:") + 17
@@ -278,7 +271,7 @@ class ResponseParser:
     def _begin_unsized(self, rest: bytes, *, chunked: bool) -> bool:
         if chunked:
             self._state = _CHUNKED
-            self._chunks = _Chunks()
+            self._chunks = Chunks()
             return bool(rest) and self._feed_chunked(rest)
         self._state = _TO_END
         self._parts = []
@@ -328,7 +321,7 @@ class ResponseParser:
             glued = glued or chunks.began > 1 or not self._tail.endswith(_HEAD_END) or self._tail[:1] in (b"\r", b"\n")
         if glued:
             self.reusable = False
-        elif self._overhead > _CHUNK_OVERHEAD + 16 * chunks.count + chunks.trailer_bytes + 8 * _MOST_TRAILERS:
+        elif self._overhead > _CHUNK_OVERHEAD + 16 * chunks.count + chunks.trailer_bytes + 8 * MOST_TRAILERS:
             message = "the chunked body has more framing than content"
             raise ProtocolError(message)
         if not chunks.complete:

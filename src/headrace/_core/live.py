@@ -12,34 +12,47 @@ _states = itertools.count(1)
 
 
 class LiveMapping(MutableMapping[Any, Any]):
-    """A mapping whose `state` is a new number after every change, so that what was made from it can be kept till then.
+    """A mapping that tells of its changes, so that what was made from it can be kept till then.
 
-    No two states of any two mappings share a number.
+    Its `state` is a new number after every change; no two states of any two mappings share one.
 
     Args:
         initial: The first contents; copied.
         fold_case: Whether keys that differ in case are one key.
+        on_change: Called after every change.
     """
 
-    __slots__ = ("_entries", "_fold", "state")
+    __slots__ = ("_entries", "_fold", "_on_change", "state")
 
-    def __init__(self, initial: Mapping[Any, Any] | None = None, *, fold_case: bool = False) -> None:
+    def __init__(
+        self,
+        initial: Mapping[Any, Any] | None = None,
+        *,
+        fold_case: bool = False,
+        on_change: Callable[[], None] | None = None,
+    ) -> None:
+        self._on_change = on_change
         self._fold: Callable[[Any], Any] = _lower if fold_case else _same
         self._entries: dict[Any, tuple[Any, Any]] = {}
-        self.state = next(_states)
+        self._note()
         if initial:
             self.update(initial)
+
+    def _note(self) -> None:
+        self.state = next(_states)
+        if self._on_change is not None:
+            self._on_change()
 
     def __getitem__(self, key: Any) -> Any:
         return self._entries[self._fold(key)][1]
 
     def __setitem__(self, key: Any, value: Any) -> None:
         self._entries[self._fold(key)] = (key, value)
-        self.state = next(_states)
+        self._note()
 
     def __delitem__(self, key: Any) -> None:
         del self._entries[self._fold(key)]
-        self.state = next(_states)
+        self._note()
 
     def __iter__(self) -> Iterator[Any]:
         return (key for key, _ in self._entries.values())

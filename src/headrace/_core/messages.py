@@ -12,7 +12,7 @@ from headrace import _redact
 from headrace.config import Timeout, origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 _NO_TIMEOUT = Timeout(total=None, connect=None)
 
@@ -48,18 +48,20 @@ class HeaderBlock:
 
     Attributes:
         framed: Whether a caller's framing fields are among them, which have to be checked against the body.
+        written: The origin they went to last, and what then stood between a target and the framing.
 
     Args:
         pairs: Names and values, already checked by `headrace._core.encode`.
     """
 
-    __slots__ = ("framed", "names", "pairs", "text")
+    __slots__ = ("framed", "names", "pairs", "text", "written")
 
     def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
         self.pairs = tuple(pairs)
         self.names = frozenset(name.lower() for name, _ in self.pairs)
         self.framed = not self.names.isdisjoint(FRAMING)
         self.text = "".join([f"{name}: {value}\r\n" for name, value in self.pairs])
+        self.written: tuple[Origin | None, str] = (None, "")
 
     def __repr__(self) -> str:
         return f"HeaderBlock({_redact.masked(self.pairs)!r})"
@@ -118,43 +120,32 @@ class Request(msgspec.Struct, eq=False, gc=False):
         return f"<Request {self.method} {_redact.url(self.url)}>"
 
 
-class Response:
+class Response(msgspec.Struct, eq=False):
     """One answer, its body complete and still content-coded.
 
-    Args:
+    Attributes:
         status: The status code.
-        headers: The fields as a map, as pairs, or as the bytes of the head; read when someone looks.
+        fields: The header fields as a map, as pairs, or as the bytes of the head; `headers` reads them.
         body: The body without transfer coding.
-        coding: The value of `Content-Encoding`; read from the fields where it is not given.
-        has_cookies: Whether there is a `Set-Cookie`; read from the fields where it is not given.
-        trailers: The fields behind a chunked body.
+        coding: The value of `Content-Encoding`; `None` where nobody has looked for it in the fields yet.
+        has_cookies: Whether there is a `Set-Cookie`; `None` where nobody has looked yet.
+        trailers: The fields behind a chunked body, as pairs.
     """
 
-    __slots__ = ("_headers", "body", "coding", "has_cookies", "status", "trailers")
-
-    def __init__(
-        self,
-        status: int,
-        headers: Mapping[str, str] | Iterable[tuple[str, str]] | bytes = (),
-        body: bytes = b"",
-        coding: bytes | None = None,
-        has_cookies: bool | None = None,  # noqa: FBT001 - positional on the hot path
-        trailers: Iterable[tuple[str, str]] = (),
-    ) -> None:
-        self.status = status
-        self._headers = headers
-        self.body = body
-        self.coding = ", ".join(self.headers.getall("Content-Encoding", ())).encode() if coding is None else coding
-        self.has_cookies = "Set-Cookie" in self.headers if has_cookies is None else has_cookies
-        self.trailers = trailers
+    status: int
+    fields: Any = ()
+    body: bytes = b""
+    coding: bytes | None = None
+    has_cookies: bool | None = None
+    trailers: Any = ()
 
     @property
     def headers(self) -> CIMultiDictProxy[str]:
-        """The header fields, case-insensitive, repeated ones kept apart."""
-        if not isinstance(self._headers, CIMultiDictProxy):
-            fields = _fields_of(self._headers) if isinstance(self._headers, bytes) else self._headers
-            self._headers = CIMultiDictProxy(CIMultiDict(fields))
-        return self._headers
+        """The header fields, case-insensitive, repeated ones kept apart; read when someone looks."""
+        if not isinstance(self.fields, CIMultiDictProxy):
+            fields = _fields_of(self.fields) if isinstance(self.fields, bytes) else self.fields
+            self.fields = CIMultiDictProxy(CIMultiDict(fields))
+        return self.fields
 
     def __repr__(self) -> str:
         return f"<Response {self.status}, {len(self.body)} bytes>"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from yarl import URL
 
@@ -29,16 +29,27 @@ class Defaults:
     Args:
         config: What the client is made from.
         user_agent: The `User-Agent` field that is sent unless the headers have one.
+
+    Attributes:
+        query: The query of a call without parameters of its own; `None` where it has to be made anew.
+        settled: By content type, the header block of a call without headers and cookies of its own.
     """
 
+    headers: LiveMapping
+    cookies: LiveMapping
+    parameters: LiveMapping
+
     def __init__(self, config: ClientConfig, user_agent: str) -> None:
-        self.headers = LiveMapping(config.headers, fold_case=True)
-        self.cookies = LiveMapping(config.cookies)
-        self.parameters = LiveMapping(config.parameters)
+        self.query: str | None = None
+        self.settled: dict[str | None, HeaderBlock] = {}
+        self._blocks: dict[tuple[str, str | None], HeaderBlock] = {}
+        self._token: str | None = None
+        self.assign("headers", config.headers)
+        self.assign("cookies", config.cookies)
+        self.assign("parameters", config.parameters)
         self.uri = config.uri.with_user(None) if config.uri.raw_user is not None else config.uri
         self.origin = Origin(self.uri)
         self.base = self.uri.raw_path.rstrip("/")
-        self.token: str | None = None
         self._own_query = self.uri.raw_query_string
         self._basic = encode.basic(config.uri)
         self.trusted = config.trusted_origins
@@ -48,8 +59,27 @@ class Defaults:
             "Accept": "application/json, */*;q=0.8",
             "Accept-Encoding": coding.accept_encoding(),
         }
-        self._blocks: dict[tuple[Any, ...], HeaderBlock] = {}
-        self._query: tuple[int, str] = (0, "")
+
+    def assign(self, name: Literal["headers", "cookies", "parameters"], values: Any) -> None:
+        """Give the client other `headers`, `cookies` or `parameters`."""
+        setattr(self, name, LiveMapping(values, fold_case=name == "headers", on_change=self._forget))
+
+    @property
+    def token(self) -> str | None:
+        """The bearer token that goes along."""
+        return self._token
+
+    @token.setter
+    def token(self, token: str | None) -> None:
+        if token != self._token:
+            self._token = token
+            self._forget()
+
+    def _forget(self) -> None:
+        """Make anew what follows from the settings: one of them has changed."""
+        self.query = None
+        self.settled.clear()
+        self._blocks.clear()
 
     def locate(self, path: Any, parameters: Any) -> tuple[Origin, str, bool, str | None]:
         """Find where a call goes.
@@ -65,24 +95,22 @@ class Defaults:
         Raises:
             headrace.errors.ValidationError: The path or a parameter is wrong.
         """
+        query = self.query
+        if parameters is None and query is not None and type(path) is str and encode.is_plain(path):
+            target = f"{self.base}{path}" if path[0] == "/" else f"{self.base}/{path}"
+            return self.origin, f"{target}?{query}" if query else target, True, None
         if path is None:
             path = ""
-        elif path.__class__ is not str:
-            if not isinstance(path, (str, URL)):
-                raise wrong("path", path, "a str, a yarl.URL or None")
-            path = str(path)
+        elif not isinstance(path, (str, URL)):
+            raise wrong("path", path, "a str, a yarl.URL or None")
+        path = str(path)
         if "://" in path and (absolute := _ABSOLUTE(path)):
             if absolute["scheme"].lower() not in ("http", "https"):
                 message = f"path: {absolute['scheme']}:// is not a scheme that can be requested; takes http or https"
                 raise ValidationError(message)
             return self._locate_absolute(path, parameters)
         target = encode.target(self.base, path) if path else self.uri.raw_path or "/"
-        if self._own_query:
-            target = encode.with_query(target, self._own_query)
-        known, query = self._query
-        if parameters is not None or known != self.parameters.state:
-            query = self._query_for(parameters)
-        return self.origin, encode.with_query(target, query) if query else target, True, None
+        return self.origin, encode.with_query(target, self._query_for(parameters)), True, None
 
     def _locate_absolute(self, path: str, parameters: Any) -> tuple[Origin, str, bool, str | None]:
         """Locate an absolute URL: sent as it is, but that our own origin gets the default parameters it lacks."""
@@ -111,16 +139,25 @@ class Defaults:
         return site == self.origin or site.text in self.trusted
 
     def _query_for(self, parameters: Any) -> str:
-        if parameters is None:
-            query = encode.query(self.parameters)
-            if _never_changes_inside(self.parameters):
-                self._query = (self.parameters.state, query)
-            return query
-        given = encode.mapping(parameters, "parameters")
-        return encode.query(merge_mapping(self.parameters, given) if self.parameters else given)
+        """Write the query behind the path: that of the client's URI, then the parameters."""
+        merged: Any = self.parameters
+        if parameters is not None:
+            given = encode.mapping(parameters, "parameters")
+            merged = merge_mapping(merged, given) if merged else given
+        query = "&".join(part for part in (self._own_query, encode.query(merged)) if part)
+        if parameters is None and _never_changes_inside(self.parameters):
+            self.query = query
+        return query
 
     def block(
-        self, call_headers: Any, cookie_text: str, content_type: str | None, basic: str | None, *, trusted: bool
+        self,
+        call_headers: Any,
+        cookie_text: str,
+        content_type: str | None,
+        basic: str | None,
+        *,
+        trusted: bool,
+        settled: bool = False,
     ) -> HeaderBlock:
         """Write the header fields of a call.
 
@@ -130,11 +167,12 @@ class Defaults:
             content_type: The type of the body, where it has one and the headers name none.
             basic: An `Authorization` field from the URL of the call.
             trusted: Whether the client's credentials may go there.
+            settled: Whether the block follows from the client's settings and the content type alone.
 
         Raises:
             headrace.errors.ValidationError: A field is wrong.
         """
-        key = (self.headers.state, self.token, cookie_text, content_type)
+        key = (cookie_text, content_type)
         plain = call_headers is None and basic is None and trusted
         if plain and key in self._blocks:
             return self._blocks[key]
@@ -150,8 +188,10 @@ class Defaults:
         block = HeaderBlock([encode.header(name, value) for name, value in fields.items() if value is not None])
         if plain and _never_changes_inside(self.headers):
             if len(self._blocks) >= _MOST_BLOCKS:
-                self._blocks.clear()
+                self._forget()
             self._blocks[key] = block
+            if settled:
+                self.settled[content_type] = block
         return block
 
     def _defaults(self, *, trusted: bool) -> dict[Any, Any]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from headrace._core.http1 import ResponseParser
-from headrace._core.messages import Request, Response
+from headrace._core.http1 import ResponseParser, read_whole
 from headrace.errors import ConnectionLost, RequestTimeout, TransportError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from headrace._core.messages import Request, Response
     from headrace._core.stats import Stats
 
 #: A body up to this many bytes goes out in one write with its head; a copy is cheaper than a second system call.
@@ -33,7 +33,7 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_has_body", "_heard_at", "_loop", "_on_free", "_on_gone", "_on_lost", "_parser", "_resumed", "_silence",
+        "_heard_at", "_loop", "_on_free", "_on_gone", "_on_lost", "_parser", "_request", "_resumed", "_silence",
         "_silence_timer", "_stats", "_streaming", "_transport", "_waiter", "answered", "exchanges", "gone",
         "idle_since", "key",
     )  # fmt: skip
@@ -54,10 +54,10 @@ class Connection(asyncio.Protocol):
         self._on_lost = on_lost
         self._stats = stats
         self._transport: Any = None
-        self._parser: ResponseParser | None = None
+        self._request: Request | None = None  # the one under way
+        self._parser: ResponseParser | None = None  # made where an answer does not come in one piece
         self._waiter: asyncio.Future[Response] | None = None
         self._resumed: asyncio.Future[None] | None = None
-        self._has_body = False
         self._streaming = False
         self._silence = 0.0
         self._heard_at = 0.0
@@ -76,35 +76,42 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Read bytes of the answer; without a request under way they retire the connection."""
         self._stats.bytes_in += len(data)
-        parser = self._parser
-        if parser is None:
+        request = self._request
+        if request is None:
             self.abort()
             return
         if self._silence:
             self._heard_at = self._loop.time()
+        parser = self._parser
+        if parser is None:
+            response = None if request.method == "HEAD" else read_whole(data, request.max_response_bytes)
+            if response is not None:
+                self._finish(request, response, reusable=True)
+                return
+            self._parser = parser = ResponseParser(request.method, request.max_response_bytes)
         try:
             complete = parser.feed(data)
         except TransportError as error:
             self._fail(error)
             return
         if complete:
-            self._finish(parser)
+            self._finish(request, parser.response(), reusable=parser.reusable)
 
     def eof_received(self) -> bool:
         """Let the peer's end complete an answer without a length; the connection is over either way."""
-        parser = self._parser
-        if parser is None:
+        request, parser = self._request, self._parser
+        if request is None:
             self.abort()
-        elif parser.eof():
-            self._finish(parser)
+        elif parser is not None and parser.eof():
+            self._finish(request, parser.response(), reusable=False)
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail the exchange that is under way, if any."""
         self._transport = None  # asyncio of Python 3.11.2 trips over aborting a TLS connection that is already lost
-        parser = self._parser
-        if parser is not None:
-            error = ConnectionLost(f"the server ended the connection {parser.describe_missing()}")
+        if self._request is not None:
+            missing = "before any byte of an answer" if self._parser is None else self._parser.describe_missing()
+            error = ConnectionLost(f"the server ended the connection {missing}")
             error.__cause__ = exc
             self._fail(error)
         self._retire()
@@ -130,10 +137,9 @@ class Connection(asyncio.Protocol):
             The future of its answer. The connection is back in the pool, or gone, before that future is done.
         """
         self._waiter = waiter = self._loop.create_future()
-        self._parser = ResponseParser(request.method, request.max_response_bytes)
+        self._request = request
         body = request.body
         transport = self._transport
-        self._has_body = body is not None
         if body is None:
             transport.write(head)
         elif isinstance(body, bytes):
@@ -172,7 +178,7 @@ class Connection(asyncio.Protocol):
     def abandon(self, waiter: asyncio.Future[Response]) -> None:
         """End the exchange of a caller that gave up; if it had ended, the connection may be another's by now."""
         if self._waiter is waiter:
-            self._parser = self._waiter = None
+            self._request = self._parser = self._waiter = None
             self.abort()
 
     def abort(self) -> None:
@@ -188,29 +194,27 @@ class Connection(asyncio.Protocol):
         elif not self.gone:
             self._hang_up()
 
-    def _finish(self, parser: ResponseParser) -> None:
+    def _finish(self, request: Request, response: Response, *, reusable: bool) -> None:
         """Hand out a complete answer, the connection having gone back to the pool first."""
-        waiter, self._waiter = self._waiter, None
-        self._parser = None
+        waiter = self._waiter
+        self._request = self._parser = self._waiter = None
         if self._silence_timer is not None:
             self._stop_silence()
         self.exchanges += 1
         # A server that answers before it has read the whole body may never read it (RFC 9112, section 9.3).
-        if self._has_body and (self._streaming or self._transport.get_write_buffer_size()):
-            parser.reusable = False
-        if parser.reusable and not self._transport.is_closing():
+        if request.body is not None and (self._streaming or self._transport.get_write_buffer_size()):
+            reusable = False
+        if reusable and not self._transport.is_closing():
             self._on_free(self)
         else:
             self._hang_up()
         if waiter is not None and not waiter.done():
-            waiter.set_result(
-                Response(parser.status, parser.head, parser.body, parser.coding, parser.has_cookies, parser.trailers)
-            )
+            waiter.set_result(response)
 
     def _fail(self, error: TransportError) -> None:
-        waiter, self._waiter = self._waiter, None
-        parser, self._parser = self._parser, None
-        self.answered = parser is not None and parser.started
+        waiter = self._waiter
+        self.answered = self._parser is not None
+        self._request = self._parser = self._waiter = None
         if waiter is not None and not waiter.done():
             waiter.set_exception(error)
         self.abort()

@@ -140,7 +140,7 @@ class Flow:
 
         Args:
             request: The request that was answered.
-            response: A response that sets cookies or is no success.
+            response: A response that may set cookies, or is no success.
             call_cookies: The cookies of the call; they stay with the first origin.
 
         Returns:
@@ -150,7 +150,7 @@ class Flow:
         at_home = True  # once a request has left its origin, credentials stay behind, even on the way back
         hops = 0
         while True:
-            if response.has_cookies:
+            if response.has_cookies is not False and "Set-Cookie" in response.headers:
                 self._cookies.receive(response, request.url)
             following: Request | None = None
             refused = None if renewed or response.status != 401 else self._token_of(request)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
-    from headrace._core.messages import Request, Response, StreamedBody
+    from headrace._core.messages import HeaderBlock, Origin, Request, Response, StreamedBody
     from headrace._io.connection import Connection
 
 _EXPECT_BODY = frozenset({"POST", "PUT", "PATCH"})
@@ -80,8 +80,10 @@ class WireTransport:
 
     def _head(self, request: Request) -> bytes:
         """Write the head of a request (RFC 9112, sections 2 and 3)."""
-        block, origin, body, target = request.headers, request.origin, request.body, request.target
-        host = "" if "host" in block.names else f"Host: {origin.authority}\r\n"
+        origin, body, target = request.origin, request.body, request.target
+        known, fields = request.headers.written
+        if known is not origin:
+            fields = _fields(request.headers, origin)
         if body is None:
             framing = "Content-Length: 0\r\n" if request.method in _EXPECT_BODY else ""
         else:
@@ -90,7 +92,7 @@ class WireTransport:
         if self._proxied and origin.scheme == "http":
             target = origin.text + target
             framing += self._proxy_line
-        return f"{request.method} {target} HTTP/1.1\r\n{host}{block.text}{framing}\r\n".encode("latin-1")
+        return f"{request.method} {target}{fields}{framing}\r\n".encode("latin-1")
 
     async def close(self) -> None:
         """Close every connection; requests under way fail at once."""
@@ -98,6 +100,14 @@ class WireTransport:
 
     def __repr__(self) -> str:
         return f"<WireTransport {self._pool!r}>"
+
+
+def _fields(block: HeaderBlock, origin: Origin) -> str:
+    """Write what stands between the target and the framing, and keep it for the next request to the same origin."""
+    host = "" if "host" in block.names else f"Host: {origin.authority}\r\n"
+    fields = f" HTTP/1.1\r\n{host}{block.text}"
+    block.written = (origin, fields)
+    return fields
 
 
 def _is_replayable(body: Any) -> bool:
