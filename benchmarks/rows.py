@@ -134,11 +134,20 @@ def _many() -> Row:
 
 
 def _queue() -> Row:
-    entries = tuple(Entry("headrace", concurrency=100, queued=queued) for queued in QUEUES)
-    text = "furthest from the CPU time of a request with 1,000 queued"
-    return Row(
-        "queue", "100,000 requests queued on 100 connections", entries, (Figure(text, _flatness(entries), 15, "%"),)
+    ours, floor = (
+        tuple(Entry(client, concurrency=100, queued=queued) for queued in QUEUES) for client in ("headrace", "floor")
     )
+
+    def beyond_the_tasks(measured: Round) -> float:
+        costs, tasks = ([cpu(measured[entry.name]) for entry in entries] for entries in (ours, floor))
+        grown = (cost - costs[0] - (task - tasks[0]) for cost, task in zip(costs, tasks, strict=True))
+        return max(abs(more) for more in grown) / costs[0] * 100
+
+    figures = (
+        Figure("furthest from the CPU time of a request with 1,000 queued", _flatness(ours), 15, "%"),
+        Figure("the same without what so many tasks cost the floor behind a semaphore", beyond_the_tasks, 15, "%"),
+    )
+    return Row("queue", "100,000 requests queued on 100 connections", ours + floor, figures)
 
 
 def _imports() -> Row:

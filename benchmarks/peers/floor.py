@@ -83,11 +83,17 @@ async def setup(work: Work) -> tuple[Any, Any]:
         idle.append(exchange)
         return decode(body if decompress is None else decompress(body))
 
+    places = asyncio.Semaphore(work.concurrency)
+
+    async def one_in_turn() -> Any:
+        async with places:
+            return await one()
+
     async def close() -> None:
         for exchange in idle:
             exchange._transport.abort()  # noqa: SLF001 - the class stands above
 
-    return one, close
+    return one_in_turn if work.queued else one, close
 
 
 def _request(work: Work, host: str) -> bytes:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
-    from headrace.types import BodyOptions, FileLike, RequestOptions
+    from headrace.types import Body, BodyOptions, FileLike, RequestOptions
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -58,7 +58,8 @@ class Verbs:
     """
 
     _request: Callable[..., Coroutine[Any, Any, Any]]
-    #: What the verbs call: the pipeline itself, or a subclass's own `request`.
+    #: What the verbs call: the pipeline itself, or a subclass's own `request`. The usual ones ask whether there are
+    #: options at all, because forwarding an empty `**options` costs more than all else that they do.
     _dispatch: Callable[..., Coroutine[Any, Any, Any]]
 
     def __init_subclass__(cls) -> None:
@@ -110,7 +111,7 @@ class Verbs:
         self, path: str | URL | None = None, *, response_format: Any = None, **options: Any
     ) -> Coroutine[Any, Any, Any]:
         """Send a GET request (RFC 9110, section 9.3.1)."""
-        if not options:  # worth a line: forwarding an empty `**options` costs more than this whole method
+        if not options:
             return self._dispatch("GET", path, response_format=response_format)
         return self._dispatch("GET", path, response_format=response_format, **options)
 
@@ -193,10 +194,12 @@ class Verbs:
     ) -> Coroutine[Any, Any, Any]: ...
 
     def post(
-        self, path: str | URL | None = None, *, response_format: Any = None, **options: Any
+        self, path: str | URL | None = None, *, body: Body = None, response_format: Any = None, **options: Any
     ) -> Coroutine[Any, Any, Any]:
         """Send a POST request (RFC 9110, section 9.3.3)."""
-        return self._dispatch("POST", path, response_format=response_format, **options)
+        if not options:
+            return self._dispatch("POST", path, response_format=response_format, body=body)
+        return self._dispatch("POST", path, response_format=response_format, body=body, **options)
 
     @overload
     def put(
@@ -214,10 +217,12 @@ class Verbs:
     ) -> Coroutine[Any, Any, Any]: ...
 
     def put(
-        self, path: str | URL | None = None, *, response_format: Any = None, **options: Any
+        self, path: str | URL | None = None, *, body: Body = None, response_format: Any = None, **options: Any
     ) -> Coroutine[Any, Any, Any]:
         """Send a PUT request (RFC 9110, section 9.3.4)."""
-        return self._dispatch("PUT", path, response_format=response_format, **options)
+        if not options:
+            return self._dispatch("PUT", path, response_format=response_format, body=body)
+        return self._dispatch("PUT", path, response_format=response_format, body=body, **options)
 
     @overload
     def patch(
@@ -235,10 +240,12 @@ class Verbs:
     ) -> Coroutine[Any, Any, Any]: ...
 
     def patch(
-        self, path: str | URL | None = None, *, response_format: Any = None, **options: Any
+        self, path: str | URL | None = None, *, body: Body = None, response_format: Any = None, **options: Any
     ) -> Coroutine[Any, Any, Any]:
         """Send a PATCH request (RFC 5789)."""
-        return self._dispatch("PATCH", path, response_format=response_format, **options)
+        if not options:
+            return self._dispatch("PATCH", path, response_format=response_format, body=body)
+        return self._dispatch("PATCH", path, response_format=response_format, body=body, **options)
 
     @overload
     async def upload_file(

@@ -150,8 +150,7 @@ def decode(body: bytes, content_encoding: str, limit: int | None) -> bytes:
         headrace.errors.ProtocolError: The coding is unknown, or the body is corrupt or cut short.
         headrace.errors.ResponseTooLarge: It has more than `limit` bytes.
     """
-    names = [name.strip().lower().removeprefix("x-") for name in content_encoding.split(",")]
-    names = [name for name in names if name not in ("", "identity")]
+    names = _named(content_encoding)
     if len(names) > _MOST_CODINGS:
         message = f"the body has {len(names)} content codings, more than {_MOST_CODINGS}"
         raise ProtocolError(message)
@@ -168,6 +167,13 @@ def decode(body: bytes, content_encoding: str, limit: int | None) -> bytes:
             message = f"the body is not valid {name}: {error}"
             raise ProtocolError(message) from error
     return body
+
+
+@functools.lru_cache(maxsize=128)
+def _named(content_encoding: str) -> list[str]:
+    """Read the codings that a field names."""
+    names = [name.strip().lower().removeprefix("x-") for name in content_encoding.split(",")]
+    return [name for name in names if name not in ("", "identity")]
 
 
 def _bounded(steps: Iterator[bytes], limit: int | None) -> bytes:

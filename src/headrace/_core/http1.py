@@ -65,13 +65,17 @@ def read_whole(data: bytes, limit: int | None) -> Response | None:
     fields = head.decode("latin-1").lower()
     if (
         f"\r\ncontent-length: {size}\r\n" not in fields
-        or "-encoding:" in fields
         or "\0" in fields  # which llhttp lets stand in a reason phrase
         or "\r\nset-cookie:" in fields
         or not judge.should_keep_alive()
     ):
         return None
-    return Response(status, head, body, b"", False)
+    coding = b""
+    if "-encoding:" in fields:
+        if "\r\ntransfer-encoding:" in fields:
+            return None
+        coding = b",".join(_values(head.lower(), b"\r\ncontent-encoding:"))
+    return Response(status, head, body, coding, False)
 
 
 class ResponseParser:

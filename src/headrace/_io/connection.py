@@ -175,8 +175,12 @@ class Connection(asyncio.Protocol):
         """Note that what follows is the last of a streamed body."""
         self._streaming = False
 
-    def abandon(self, waiter: asyncio.Future[Response]) -> None:
-        """End the exchange of a caller that gave up; if it had ended, the connection may be another's by now."""
+    def abandon(self, waiter: asyncio.Future[Response] | None) -> None:
+        """End the exchange of a caller that gave up; if it had ended, the connection may be another's by now.
+
+        Args:
+            waiter: What `begin` returned; `None` where it did not.
+        """
         if self._waiter is waiter:
             self._request = self._parser = self._waiter = None
             self.abort()

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 
-class Deadline(msgspec.Struct, eq=False):
-    """The end of one request's time."""
+class Deadline(msgspec.Struct, eq=False, gc=False):
+    """The end of one request's time; the cycle through `running` ends with it, so the collector need not know."""
 
     running: dict[Deadline, None]
     task: asyncio.Task[Any]

@@ -107,8 +107,14 @@ class Pool:
             headrace.errors.ConnectError: It could not be made.
         """
         key = request.origin.text
+        seconds = request.timeout.pool
         while not self._may_open(key):
-            connection = await self._wait(key, request)
+            waiter = self._queue_up(key)
+            try:
+                connection = await (waiter if seconds is None else _within(waiter, key, seconds))
+            except BaseException:
+                self._leave(waiter, key)
+                raise
             if connection is None:  # the right to open one, its slot already counted
                 break
             if not connection.gone:
@@ -176,28 +182,21 @@ class Pool:
     def _below_limit(self, lane: _Lane) -> bool:
         return self._limits.max_per_origin is None or lane.open < self._limits.max_per_origin
 
-    async def _wait(self, key: str, request: Request) -> Connection | None:
+    def _queue_up(self, key: str) -> asyncio.Future[Connection | None]:
         """Wait for a connection of the origin, or for the right to open one (`None`)."""
         waiter: asyncio.Future[Connection | None] = self._loop.create_future()
         self._arrivals += 1
+        self._lane(key).waiters[waiter] = self._arrivals
+        return waiter
+
+    def _leave(self, waiter: asyncio.Future[Connection | None], key: str) -> None:
+        """Give up waiting, and pass on what was granted meanwhile."""
         lane = self._lane(key)
-        lane.waiters[waiter] = self._arrivals
-        seconds = request.timeout.pool
-        try:
-            if seconds is None:
-                return await waiter
-            async with asyncio.timeout(seconds):
-                return await waiter
-        except BaseException as error:
-            lane.waiters.pop(waiter, None)
-            if not lane.open and not lane.waiters:
-                self._lanes.pop(key, None)
-            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-                self._pass_on(waiter.result(), key)
-            if isinstance(error, TimeoutError) and not isinstance(error, TransportError):
-                message = f"no connection to {key} became free within {seconds:g} s"
-                raise PoolTimeout(message, maybe_sent=False) from error
-            raise
+        lane.waiters.pop(waiter, None)
+        if not lane.open and not lane.waiters:
+            self._lanes.pop(key, None)
+        if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+            self._pass_on(waiter.result(), key)
 
     def _pass_on(self, granted: Connection | None, key: str) -> None:
         """Pass on what a waiter was given but can no longer use."""
@@ -340,6 +339,18 @@ class Pool:
             for key, lane in self._lanes.items()
         )
         return f"<Pool {self._open}/{self._limits.max_connections}{' closed' if self._closed else ''} [{lanes}]>"
+
+
+async def _within(waiter: asyncio.Future[Connection | None], key: str, seconds: float) -> Connection | None:
+    """Wait so many seconds at most."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await waiter
+    except TimeoutError as error:
+        if isinstance(error, TransportError):  # told by whoever closed the pool
+            raise
+        message = f"no connection to {key} became free within {seconds:g} s"
+        raise PoolTimeout(message, maybe_sent=False) from error
 
 
 def proxy_and_fields(proxy: URL | None) -> tuple[URL | None, dict[str, str]]:

@@ -51,11 +51,11 @@ class WireTransport:
 
     async def send(self, request: Request, /) -> Response:
         """Send one request and receive its response; see `headrace.types.Transport`."""
-        head = self._head(request)
         connection = self._pool.take(request.origin.text) or await self._pool.acquire(request)
         reused = connection.exchanges > 0
-        answer = connection.begin(request, head)
+        answer = None
         try:
+            answer = connection.begin(request, self._head(request))
             if request.body is not None and not isinstance(request.body, bytes):
                 await _upload(connection, request.body, answer)
             return await answer
@@ -66,13 +66,14 @@ class WireTransport:
         except BaseException:
             connection.abandon(answer)
             raise
-        return await self._send_anew(request, head)
+        return await self._send_anew(request)
 
-    async def _send_anew(self, request: Request, head: bytes) -> Response:
+    async def _send_anew(self, request: Request) -> Response:
         """Send a request again, on a connection that has not been lying idle."""
         connection = await self._pool.acquire(request)
-        answer = connection.begin(request, head)
+        answer = None
         try:
+            answer = connection.begin(request, self._head(request))
             return await answer
         except BaseException:
             connection.abandon(answer)
