@@ -20,6 +20,8 @@ LEVELS = {
     "_version": 0,
     "errors": 0,
     "types": 0,
+    "_checks": 0.1,
+    "policies": 0.5,
     "config": 1,
     "models": 1,
     "_core": 2,

@@ -217,6 +217,7 @@ async def test_closing_ends_requests_that_wait_for_their_turn() -> None:
         "http://a.example",
         transport=MockTransport(lambda _: Response(503)),
         retry=Retry(backoff=3600, max_backoff=3600),
+        timeout=None,  # no wait is begun that a timeout would end
     )
     with pytest.raises(errors.HTTPServiceUnavailable):
         await limited.get("/first")

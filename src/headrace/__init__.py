@@ -7,14 +7,16 @@ from headrace._io.transport import WireTransport
 from headrace._run import run
 from headrace._version import __version__
 from headrace.client import AsyncClient
-from headrace.config import ClientConfig, PoolLimits, Retry, Timeout
+from headrace.config import ClientConfig, PoolLimits, Timeout
 from headrace.models import BaseModel, PaginatedResponse, Response
+from headrace.policies import CircuitBreaker, Retry, RetryBudget
 from headrace.types import Limiter, Transport
 
 __all__ = [
     "AiohttpTransport",
     "AsyncClient",
     "BaseModel",
+    "CircuitBreaker",
     "ClientConfig",
     "Limiter",
     "PaginatedResponse",
@@ -22,6 +24,7 @@ __all__ = [
     "RateLimiter",
     "Response",
     "Retry",
+    "RetryBudget",
     "Timeout",
     "Transport",
     "WireTransport",

@@ -58,6 +58,7 @@ class Configured:
         rate_limit_interval: float | None = None,
         timeout: Any = UNSET,
         retry: Any = UNSET,
+        circuit_breaker: Any = UNSET,
         limiter: Any = UNSET,
         pool: Any = UNSET,
         proxy: Any = UNSET,
@@ -75,6 +76,7 @@ class Configured:
         optional = {
             "timeout": timeout, "retry": retry, "limiter": limiter, "pool": pool, "proxy": proxy, "tls": tls,
             "transport": transport, "max_response_bytes": max_response_bytes, "trusted_origins": trusted_origins,
+            "circuit_breaker": circuit_breaker,
         }  # fmt: skip
         own = {name: value for name, value in named.items() if value is not None} | settings.given(optional)
         merged = settings.merge(self._class_settings, _plain(own))

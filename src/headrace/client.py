@@ -64,6 +64,7 @@ class AsyncClient(Configured, Verbs):
         rate_limit_interval: Seconds; 1 by default.
         timeout: Seconds for a whole request, a `Timeout`, or `None`; 300 s by default.
         retry: A `Retry`; `None`, the default, repeats only what met a dead kept-alive connection.
+        circuit_breaker: A `CircuitBreaker` for each origin; `None`, the default, lets every request through.
         limiter: A `Limiter` instead of `rate_limit`, possibly shared between clients.
         pool: `PoolLimits`.
         proxy: URL of an HTTP proxy.
@@ -125,11 +126,13 @@ class AsyncClient(Configured, Verbs):
                 )
             content = response.body if response.coding == b"" else await self._decompress(response)
             return answer.value(content, decoder, request, response, _now)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as cancelled:
             if deadline is not None and deadline.is_mine():
                 stats.errors["RequestTimeout"] += 1
                 message = f"{method} {path or self.uri} did not end within {limits.total:g} s"
-                raise RequestTimeout(message) from None
+                late = RequestTimeout(message)
+                late.attempts = vars(cancelled).get("attempts", ())
+                raise late from None
             raise
         except Exception as error:
             stats.errors[type(error).__name__] += 1
@@ -171,6 +174,7 @@ class AsyncClient(Configured, Verbs):
             raise ValidationError(message) from error
         if block.framed:
             block = check_framing(block, content)
+        idempotent = idempotent or "idempotency-key" in block.names
         return Request(method, origin, target, block, content, limits, self._config.max_response_bytes, idempotent)
 
     async def _decompress(self, response: Response) -> bytes:
@@ -208,7 +212,14 @@ class AsyncClient(Configured, Verbs):
         self._transport = transport
         self._deadlines = Deadlines(loop)
         self._flow = Flow(
-            transport, self._limiter, config.retry, self._defaults, self._cookies, self._token, self._stats
+            transport,
+            self._limiter,
+            config.retry,
+            self._defaults,
+            self._cookies,
+            self._token,
+            self._stats,
+            config.circuit_breaker,
         )
         return task
 

@@ -6,17 +6,22 @@ compared.
 
 from __future__ import annotations
 
-import math
 import re
 import ssl
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import attrs
 from yarl import URL
 
 from headrace import _redact
+from headrace._checks import checked as _checked
+from headrace._checks import is_number as _number
+from headrace._checks import positive as _positive
+from headrace._checks import wrong
+from headrace._checks import wrong_number as _wrong_number
 from headrace.errors import ValidationError
+from headrace.policies import IDEMPOTENT_METHODS, CircuitBreaker, Retry
 from headrace.types import UNSET, Limiter, Transport, Unset
 
 DEFAULT_MAX_RESPONSE_BYTES: Final = 256 * 1024 * 1024
@@ -25,36 +30,6 @@ TRANSPORTS: Final = ("wire", "aiohttp")
 #: Settings that merge key by key; every other setting replaces what it inherits.
 _MERGED: Final = frozenset({"headers", "cookies", "parameters", "error_responses"})
 _CONTROL_OR_SPACE = re.compile(r"[\x00-\x20\x7f]")
-
-
-def wrong(argument: str, got: object, takes: str) -> ValidationError:
-    """Make the error for a wrong argument: its name, the type it got (the value may be secret), and what it takes."""
-    return ValidationError(f"{argument}: got {type(got).__name__}, takes {takes}")
-
-
-def _number(value: object, *, integer: bool = False) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int if integer else (int, float)):
-        return False
-    try:
-        return value > 0 and math.isfinite(value)
-    except OverflowError:  # an integer beyond every float
-        return False
-
-
-def _wrong_number(argument: str, got: Any, takes: str) -> ValidationError:
-    """Make the error for a wrong number, which is no secret and may be shown."""
-    shown = f" ({got!r})" if isinstance(got, (int, float)) else ""
-    return ValidationError(f"{argument}: got {type(got).__name__}{shown}, takes {takes}")
-
-
-def _positive(takes: str, *, integer: bool = False, optional: bool = False) -> Callable[[Any, Any, Any], None]:
-    """Make a validator for a number above zero."""
-
-    def check(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-        if not (value is None and optional) and not _number(value, integer=integer):
-            raise _wrong_number(attribute.name, value, takes)
-
-    return check
 
 
 _SECONDS = _positive("a number of seconds above 0, or None", optional=True)
@@ -111,56 +86,6 @@ class PoolLimits:
     keepalive: float = attrs.field(default=15.0, validator=_positive("a number of seconds above 0"))
 
 
-def _upper(values: Any) -> Any:
-    # What is no collection of text is left for the validator, which says so better.
-    collection = isinstance(values, Iterable) and not isinstance(values, str)
-    return frozenset(value.upper() if isinstance(value, str) else value for value in values) if collection else values
-
-
-def _collected(values: Any) -> Any:
-    return frozenset(values) if isinstance(values, Iterable) and not isinstance(values, str) else values
-
-
-def _all_of(kind: type, takes: str) -> Callable[[Any, Any, Any], None]:
-    def check(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-        if not isinstance(value, frozenset) or not all(type(item) is kind for item in value):
-            raise wrong(attribute.name, value, takes)
-
-    return check
-
-
-#: RFC 9110, section 9.2.2.
-IDEMPOTENT_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
-
-
-@attrs.frozen
-class Retry:
-    """When a request that failed is sent again.
-
-    Args:
-        attempts: How often a request is sent at most, the first time included.
-        statuses: Statuses after which it is sent again.
-        methods: Methods that may be sent again.
-        backoff: Seconds before the first retry; doubled at each further one, and shortened at random (full jitter).
-        max_backoff: Seconds that a wait may last at most, `Retry-After` included.
-
-    Raises:
-        headrace.errors.ValidationError: A value is not a number above 0.
-    """
-
-    attempts: int = attrs.field(default=3, validator=_positive("a whole number above 0", integer=True))
-    statuses: frozenset[int] = attrs.field(
-        default=frozenset({408, 425, 429, 500, 502, 503, 504}),
-        converter=_collected,
-        validator=_all_of(int, "a collection of statuses"),
-    )
-    methods: frozenset[str] = attrs.field(
-        default=IDEMPOTENT_METHODS, converter=_upper, validator=_all_of(str, "a collection of methods")
-    )
-    backoff: float = attrs.field(default=0.5, validator=_positive("a number of seconds above 0"))
-    max_backoff: float = attrs.field(default=60.0, validator=_positive("a number of seconds above 0"))
-
-
 def as_url(value: Any, argument: str, schemes: Iterable[str] = ("http", "https")) -> URL:
     """Read an absolute URL.
 
@@ -199,16 +124,6 @@ def origin(url: URL) -> str:
     """Write the origin of a URL (RFC 9110, section 4.3.1), its port only where it is not the scheme's own."""
     whole = url.origin()
     return str(whole.with_port(None) if whole.is_default_port() else whole)
-
-
-def _checked(check: Callable[[Any], bool], takes: str, *, optional: bool = False) -> Callable[[Any, Any, Any], None]:
-    """Make a validator out of a predicate."""
-
-    def validate(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-        if not (value is None and optional) and not check(value):
-            raise wrong(attribute.name, value, takes)
-
-    return validate
 
 
 def _is_token(value: Any) -> bool:
@@ -290,6 +205,10 @@ class ClientConfig:
     timeout: Timeout = attrs.field(factory=Timeout, converter=as_timeout)
     retry: Retry | None = attrs.field(
         default=None, validator=_checked(lambda value: isinstance(value, Retry), "a Retry or None", optional=True)
+    )
+    circuit_breaker: CircuitBreaker | None = attrs.field(
+        default=None,
+        validator=_checked(lambda value: isinstance(value, CircuitBreaker), "a CircuitBreaker or None", optional=True),
     )
     limiter: Limiter | None = attrs.field(
         default=None,
@@ -377,8 +296,10 @@ __all__ = [
     "IDEMPOTENT_METHODS",
     "SETTINGS",
     "UNSET",
+    "CircuitBreaker",
     "ClientConfig",
     "PoolLimits",
     "Retry",
     "Timeout",
+    "wrong",
 ]

@@ -1,4 +1,4 @@
-"""Everything that headrace raises, and nothing else, lives here.
+"""Everything that headrace raises lives here, and the facts that it carries.
 
     FrameworkException
     ├── ValidationError                  an argument of ours was wrong; also a ValueError
@@ -15,7 +15,8 @@
     │       ├── RequestTimeout           also a TimeoutError
     │       ├── PoolTimeout              also a TimeoutError
     │       ├── ResponseTooLarge
-    │       └── UploadError              the request body could not be sent whole
+    │       ├── UploadError              the request body could not be sent whole
+    │       └── CircuitOpen              nothing was sent: the origin has failed too often
     └── HTTPError                        an answer that is not a success
         ├── HTTPRedirect                 one class for every registered 3xx that is not followed
         ├── HTTPClientError              … 4xx
@@ -30,6 +31,7 @@ import functools
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from multidict import CIMultiDict
 
 if TYPE_CHECKING:
@@ -120,13 +122,38 @@ class ResponseValidationError(ResponseParseError, ValidationError):
         return f"{self.message} - at `{self.path}`; the body begins {_excerpt(self.raw_response)}"
 
 
+class Attempt(msgspec.Struct, frozen=True):
+    """One time that a request was sent and failed; a client with a `Retry` tells of each.
+
+    Attributes:
+        number: From 1 on, redirects of the same call included.
+        status: The status of the answer; `None` where there was none.
+        error: What happened instead of an answer; `None` where there was one.
+        started: Seconds between the beginning of the first attempt at this URL and of this one.
+        elapsed: Seconds that it took, the wait for the limiter included.
+        waited: Seconds that were waited before it because the one before had failed.
+    """
+
+    number: int
+    status: int | None
+    error: str | None
+    started: float
+    elapsed: float
+    waited: float
+
+
 class TransportError(ClientError):
     """No whole, well-formed answer arrived.
 
     Args:
         message: What happened.
-        maybe_sent: Whether any byte of the request may have reached the server.
+        maybe_sent: Whether any byte of the request may have reached the server, in whatever attempt.
+
+    Attributes:
+        attempts: Every attempt, in order, where a `Retry` was at work; else empty.
     """
+
+    attempts: tuple[Attempt, ...] = ()
 
     def __init__(self, message: str = "", *, maybe_sent: bool = True) -> None:
         super().__init__(message)
@@ -161,6 +188,20 @@ class UploadError(TransportError):
     """The request body is shorter or longer than announced, or cannot be sent a second time."""
 
 
+class CircuitOpen(TransportError):
+    """Nothing was sent, because the origin has failed too often; see `headrace.CircuitBreaker`.
+
+    Args:
+        message: What happened.
+        maybe_sent: Always `False`.
+        retry_in: Seconds until it is worth trying again.
+    """
+
+    def __init__(self, message: str = "", *, maybe_sent: bool = False, retry_in: float = 0.0) -> None:
+        super().__init__(message, maybe_sent=maybe_sent)
+        self.retry_in = retry_in
+
+
 class HTTPError(FrameworkException):
     """An answer whose status is not a success.
 
@@ -172,6 +213,7 @@ class HTTPError(FrameworkException):
         method: The method of the request.
         retry_after: What ``Retry-After`` asks for, in seconds.
         model_error: Why the body did not fit its error model.
+        attempts: Every attempt, in order, where a `Retry` was at work; else empty.
     """
 
     status_code: int = 0
@@ -186,6 +228,7 @@ class HTTPError(FrameworkException):
         method: str = "",
         retry_after: float | None = None,
         model_error: Exception | None = None,
+        attempts: tuple[Attempt, ...] = (),
     ) -> None:
         super().__init__(response)
         if status_code is not None:
@@ -196,6 +239,7 @@ class HTTPError(FrameworkException):
         self.method = method
         self.retry_after = retry_after
         self.model_error = model_error
+        self.attempts = attempts
 
     def __str__(self) -> str:
         """Read as ``404 Not Found: GET https://api.example.com/users/9``."""
@@ -216,6 +260,7 @@ class HTTPError(FrameworkException):
             "method": self.method,
             "retry_after": self.retry_after,
             "model_error": self.model_error,
+            "attempts": self.attempts,
         }
         return functools.partial(_unpickle, type(self)), (self.response, state)
 

@@ -90,6 +90,7 @@ def error(
         method=request.method,
         retry_after=retry.retry_after(headers.get("Retry-After"), now),
         model_error=problem,
+        attempts=request.attempts,
     )
 
 

@@ -10,6 +10,7 @@ from yarl import URL
 
 from headrace import _redact
 from headrace.config import Timeout, origin
+from headrace.errors import Attempt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -75,6 +76,11 @@ class StreamedBody(Protocol):
     #: The `Content-Type` to send where the caller gives none.
     content_type: str
 
+    @property
+    def refusal(self) -> str | None:
+        """Why it cannot be begun any more, as the end of a sentence; `None` where it can."""
+        ...
+
     def payload(self) -> Any:
         """Begin the body at its start, as an `aiohttp.payload.Payload`.
 
@@ -100,6 +106,7 @@ class Request(msgspec.Struct, eq=False, gc=False):
         timeout: Its parts bound the transport; the total is the client's affair.
         max_response_bytes: Bytes that the body of the answer may have on the wire; `None` is no limit.
         idempotent: Whether it may be sent a second time when a kept-alive connection turns out dead.
+        attempts: The attempts that have failed so far, where a `Retry` is at work.
     """
 
     method: str
@@ -110,6 +117,7 @@ class Request(msgspec.Struct, eq=False, gc=False):
     timeout: Timeout = _NO_TIMEOUT
     max_response_bytes: int | None = None
     idempotent: bool = False
+    attempts: tuple[Attempt, ...] = ()
 
     @property
     def url(self) -> URL:

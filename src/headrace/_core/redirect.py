@@ -8,15 +8,17 @@ from yarl import URL
 
 from headrace import _redact
 from headrace.config import origin
+from headrace.policies import IDEMPOTENCY_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 MOST_REDIRECTS: Final = 10
 #: Statuses that are followed. 300, 304, 305 and 306 name no single place to go.
 FOLLOWED: Final = frozenset({301, 302, 303, 307, 308})
 #: Fields that describe a body, which go with it (RFC 9110, section 15.4, rule 5).
 _BODY_FIELDS: Final = frozenset({"content-type", "content-encoding", "content-language", "content-location", "digest"})
+_KEYS: Final = frozenset({IDEMPOTENCY_KEY.lower()})
 
 
 class Hop(NamedTuple):
@@ -65,12 +67,21 @@ def next_hop(method: str, url: URL, status: int, location: str | None) -> Hop | 
     return Hop("GET" if becomes_get else method, to, not becomes_get, origin(to) != origin(url))
 
 
-def fields_for(hop: Hop, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Choose the fields that go along: no cookies (they are chosen anew), no credentials where the origin changes."""
+def fields_for(hop: Hop, pairs: Iterable[tuple[str, str]], keys: Collection[str] = _KEYS) -> list[tuple[str, str]]:
+    """Choose the fields that go along: no cookies (they are chosen anew), no credentials where the origin changes.
+
+    Args:
+        hop: The next request.
+        pairs: The fields of the request before it.
+        keys: Names, in lower case, of fields that tell one operation from another. They stay behind where the next
+            request is another operation, or another server's: that one has promised nothing.
+    """
     kept = []
     for name, value in pairs:
         lower = name.lower()
         if lower in ("cookie", "host") or (not hop.keeps_body and lower in _BODY_FIELDS):
+            continue
+        if lower in keys and (hop.crosses or not hop.keeps_body):
             continue
         if hop.crosses and _redact.is_secret(name):
             continue

@@ -7,13 +7,16 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from headrace.errors import ProtocolError, ResponseTooLarge, TransportError
+from headrace.errors import CircuitOpen, ProtocolError, ResponseTooLarge, UploadError
 
 if TYPE_CHECKING:
-    from headrace.config import Retry
+    from collections.abc import Collection
+
+    from headrace.errors import TransportError
+    from headrace.policies import Retry
 
 #: Errors that a second attempt would only meet again.
-_FINAL = (ProtocolError, ResponseTooLarge)
+_FINAL = (CircuitOpen, ProtocolError, ResponseTooLarge, UploadError)
 
 
 def retry_after(value: str | None, now: datetime) -> float | None:
@@ -41,26 +44,68 @@ def retry_after(value: str | None, now: datetime) -> float | None:
     return max(0.0, (date - now).total_seconds())
 
 
-def may_retry_status(policy: Retry, method: str, status: int, attempt: int) -> bool:
-    """Decide on an answer: `attempt` counts from 1."""
-    return attempt < policy.attempts and status in policy.statuses and method in policy.methods
-
-
-def may_retry_error(policy: Retry, method: str, error: TransportError, attempt: int) -> bool:
-    """Decide on an exchange without an answer: what never left may always be sent again."""
-    if attempt >= policy.attempts or isinstance(error, _FINAL):
-        return False
-    return method in policy.methods or not error.maybe_sent
-
-
-def delay(policy: Retry, attempt: int, asked: float | None, chance: float) -> float:
-    """Compute the seconds before the next attempt.
+def is_repeatable(policy: Retry, method: str, names: Collection[str]) -> bool:
+    """Decide whether a request may be sent again though the server may have acted on it.
 
     Args:
         policy: The retry policy.
-        attempt: The attempt that failed, from 1.
-        asked: What `Retry-After` asks for, in seconds.
-        chance: A random number from 0 to 1: full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter").
+        method: The method of the request.
+        names: The names of its header fields, in lower case.
+
+    Returns:
+        Whether the policy names its method, or whether it has an idempotency key
+        (draft-ietf-httpapi-idempotency-key-header).
     """
-    backoff = min(policy.max_backoff, policy.backoff * 2.0 ** min(attempt - 1, 1000)) * chance
-    return backoff if asked is None else min(policy.max_backoff, max(asked, backoff))
+    if method in policy.methods or "idempotency-key" in names:
+        return True
+    return policy.idempotency_key is not None and policy.idempotency_key.lower() in names
+
+
+def may_retry_status(policy: Retry, status: int, attempt: int, *, repeatable: bool) -> bool:
+    """Decide on an answer: `attempt` counts from 1."""
+    return repeatable and attempt < policy.attempts and status in policy.statuses
+
+
+def may_retry_error(policy: Retry, error: TransportError, attempt: int, *, repeatable: bool) -> bool:
+    """Decide on an exchange without an answer: what never left may always be sent again."""
+    if attempt >= policy.attempts or isinstance(error, _FINAL):
+        return False
+    return repeatable or not error.maybe_sent
+
+
+def backoff(policy: Retry, previous: float, chance: float) -> float:
+    """Draw the seconds before the next attempt: decorrelated jitter.
+
+    AWS Architecture Blog, "Exponential Backoff And Jitter": ``sleep = min(cap, random_between(base, sleep * 3))``.
+
+    Args:
+        policy: The retry policy.
+        previous: What was drawn before; `policy.backoff` at first.
+        chance: A random number from 0 to 1.
+    """
+    base = policy.backoff
+    return min(policy.max_backoff, base + (max(base, previous * 3) - base) * chance)
+
+
+def delay(policy: Retry, drawn: float, asked: float | None) -> float:
+    """Compute the seconds to wait.
+
+    Args:
+        policy: The retry policy.
+        drawn: What `backoff` has drawn.
+        asked: What `Retry-After` asks for, in seconds.
+    """
+    return drawn if asked is None else min(policy.max_backoff, max(asked, drawn))
+
+
+def is_in_time(policy: Retry, total: float | None, elapsed: float, pause: float) -> bool:
+    """Decide whether a wait ends in time.
+
+    Args:
+        policy: The retry policy.
+        total: Seconds that the whole request may take; `None` is no limit.
+        elapsed: Seconds since the first attempt began.
+        pause: Seconds to wait.
+    """
+    end = elapsed + pause
+    return (policy.deadline is None or end < policy.deadline) and (total is None or end < total)

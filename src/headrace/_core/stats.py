@@ -12,6 +12,7 @@ class Stats:
         requests: Requests that a caller made and that went past the client's own checks.
         attempts: Requests that were handed to the transport: redirects and retries included.
         retries: Attempts after the first that a `Retry` asked for.
+        retries_refused: Retries that the budget or an open circuit did not allow.
         errors: How many requests ended in an exception, by the name of its class.
         bytes_in: Bytes received (the aiohttp transport counts bodies only).
         bytes_out: Bytes sent (the aiohttp transport counts bodies only).
@@ -23,13 +24,14 @@ class Stats:
 
     __slots__ = (
         "attempts", "bytes_in", "bytes_out", "connections_opened", "connections_reused", "errors", "limiter_seconds",
-        "limiter_waits", "requests", "retries",
+        "limiter_waits", "requests", "retries", "retries_refused",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.requests = 0
         self.attempts = 0
         self.retries = 0
+        self.retries_refused = 0
         self.errors: Counter[str] = Counter()
         self.bytes_in = 0
         self.bytes_out = 0

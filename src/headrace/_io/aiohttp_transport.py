@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+from aiohttp.http_parser import RawResponseMessage
 from multidict import CIMultiDict
 
 from headrace._core.messages import Response
@@ -75,12 +76,30 @@ class AiohttpTransport:
         self._tls = tls
         self._own = session is None
         self._session = session or _session(pool or PoolLimits(), self._stats)
+        theirs = getattr(session, "_middlewares", None) or ()  # what is given to a request stands instead of them
+        self._middlewares = (_once, *theirs)
         self._closing = Closing()
 
     async def send(self, request: Request, /) -> Response:
         """Send one request and receive its response; see `headrace.types.Transport`."""
         if self._closing.closed:
             raise ConnectError(_CLOSED, maybe_sent=False)
+        try:
+            return await self._send_once(request)
+        except _Dropped as drop:
+            may_repeat = request.idempotent and isinstance(request.body, bytes | None)
+            if not (may_repeat and drop.stale) or self._closing.closed:
+                raise _translated(drop.error, request) from drop.error
+            if not self._own:
+                # Nobody can tell whether the connection of a foreign session had been lying idle: once is enough.
+                request.idempotent = False
+        try:
+            return await self._send_once(request)
+        except _Dropped as drop:
+            raise _translated(drop.error, request) from drop.error
+
+    async def _send_once(self, request: Request) -> Response:
+        """Send a request once; raises `_Dropped` where the connection ended before an answer began."""
         body = request.body
         data = body if body is None or isinstance(body, bytes) else bodies.Exact(body)
         phase = _Phase(request.timeout)
@@ -88,6 +107,11 @@ class AiohttpTransport:
         try:
             async with phase.clock:
                 return await self._exchange(request, data, phase)
+        except _Dropped as drop:
+            if isinstance(data, bodies.Exact) and data.failure is not None:
+                raise data.failure from None
+            drop.stale = drop.stale and phase.reused is not False
+            raise
         except asyncio.CancelledError:
             if self._closing.is_mine(task):
                 raise ConnectionLost(_CLOSED) from None
@@ -117,6 +141,7 @@ class AiohttpTransport:
             ssl=self._tls,
             timeout=aiohttp.ClientTimeout(total=None, sock_read=request.timeout.read),
             trace_request_ctx=phase,
+            middlewares=self._middlewares,
         ) as answer:
             content = await _read(answer, request.max_response_bytes)
         self._stats.bytes_in += len(content)
@@ -133,6 +158,26 @@ class AiohttpTransport:
         return f"<AiohttpTransport{' closed' if self._closing.closed else ''}>"
 
 
+class _Dropped(aiohttp.ClientConnectionError):
+    """A connection ended before an answer was complete enough to be one."""
+
+    def __init__(self, error: aiohttp.ClientError) -> None:
+        super().__init__(str(error))
+        self.error = error
+        # Without a part of a head, as far as aiohttp tells.
+        self.stale = not isinstance(getattr(error, "message", None), RawResponseMessage)
+
+
+async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending idempotent requests twice on its own account, on whatever connection."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _Dropped(error) from error
+
+
 class _Phase:
     """What a request waits for before it is sent, and for how long it may."""
 
@@ -140,6 +185,7 @@ class _Phase:
         self.clock = asyncio.timeout(None)
         self.limits = limits
         self.queued = False
+        self.reused: bool | None = None  # whether the connection had served before; unknown in a foreign session
 
     def begin(self, seconds: float | None, *, queued: bool) -> None:
         """Wait for a free connection (`queued`) or for a new one, so many seconds long."""
@@ -167,10 +213,12 @@ def _session(pool: PoolLimits, stats: Stats) -> aiohttp.ClientSession:
 
     async def opened(_: object, context: Any, __: object) -> None:
         stats.connections_opened += 1
+        context.trace_request_ctx.reused = False
         context.trace_request_ctx.begin(None, queued=False)
 
     async def reused(_: object, context: Any, __: object) -> None:
         stats.connections_reused += 1
+        context.trace_request_ctx.reused = True
         context.trace_request_ctx.begin(None, queued=False)
 
     trace = aiohttp.TraceConfig()

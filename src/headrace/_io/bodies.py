@@ -10,9 +10,9 @@ import aiohttp
 from aiohttp import payload
 
 from headrace._core import encode
-from headrace._io.files import FileBody, MultipartBody, check_binary
+from headrace._io.files import FileBody, MultipartBody, check_binary, check_refusal
 from headrace.config import wrong
-from headrace.errors import ConnectionLost, UploadError
+from headrace.errors import UploadError
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
@@ -37,17 +37,20 @@ class IterableBody:
         self._source = source
         self._begun = False
 
+    @property
+    def refusal(self) -> str | None:
+        """Why it cannot be begun any more; see `headrace._core.messages.StreamedBody`."""
+        if self._begun and (hasattr(self._source, "__anext__") or hasattr(self._source, "__next__")):
+            return "its body came from an iterator that was sent once; give a list, a file or bytes"
+        return None
+
     def payload(self) -> payload.Payload:
         """Begin at the first piece.
 
         Raises:
             headrace.errors.UploadError: The pieces came from an iterator that is used up.
         """
-        if self._begun and (hasattr(self._source, "__anext__") or hasattr(self._source, "__next__")):
-            message = (
-                "the body came from an iterator that was sent once; give a list, a file or bytes to allow a second time"
-            )
-            raise UploadError(message, maybe_sent=False)
+        check_refusal(self)
         self._begun = True
         return payload.AsyncIterablePayload(_pieces(self._source), content_type=_OCTETS)
 
@@ -87,15 +90,18 @@ class FormBody:
     async def finish(self) -> None:
         """Nothing is left to put away."""
 
+    @property
+    def refusal(self) -> str | None:
+        """Why it cannot be begun any more; see `headrace._core.messages.StreamedBody`."""
+        return "an aiohttp.FormData can be sent once" if self._payload is None else None
+
     def payload(self) -> payload.Payload:
         """Begin the form.
 
         Raises:
             headrace.errors.UploadError: It was sent before.
         """
-        if self._payload is None:
-            message = "an aiohttp.FormData can be sent once"
-            raise UploadError(message, maybe_sent=False)
+        check_refusal(self)
         begun, self._payload = self._payload, None
         return begun  # type: ignore[no-any-return] # a MultipartWriter is a Payload
 
@@ -143,25 +149,24 @@ class Exact(payload.Payload):
     """A body under way, held to the size that was announced for it: a byte more would be read as the next request.
 
     Args:
-        body: The body; begun here.
+        body: The body; begun when it is written, for until then it has not been sent.
 
     Attributes:
         failure: What the body itself has raised, as against the connection that it was written to.
     """
 
     def __init__(self, body: StreamedBody) -> None:
-        super().__init__(body.payload(), content_type=body.content_type)
+        check_refusal(body)
+        super().__init__(None, content_type=body.content_type)
         self._body = body
         self._size = body.size
-        self._begun = False
         self.failure: Exception | None = None
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Write the whole body; raises `UploadError` rather than send a byte more, or end with one less."""
         counter = _Counter(writer, self._size)
         try:
-            self._begin()
-            await self._value.write_with_length(counter, None)
+            await self._body.payload().write_with_length(counter, None)
             counter.check_complete()
         except Exception as error:
             if not counter.broken:
@@ -170,15 +175,9 @@ class Exact(payload.Payload):
         finally:
             await self._body.finish()
 
-    def _begin(self) -> None:
-        if self._begun:  # aiohttp repeats a PUT on its own account
-            message = "the server ended the connection, and a streamed body is not sent a second time"
-            raise ConnectionLost(message)
-        self._begun = True
-
-    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002 - aiohttp's signature
         """Name what is sent, for logs."""
-        return str(self._value.decode(encoding, errors))
+        return repr(self._body)
 
 
 class _Counter:

@@ -17,6 +17,7 @@ from headrace.errors import UploadError
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
 
+    from headrace._core.messages import StreamedBody
     from headrace.types import FileLike
 
 #: Bytes of one read; measured: 1 MiB with one chunk ahead reaches 1.4 GB/s, 64 KiB a fifth of that.
@@ -49,16 +50,23 @@ class FileBody:
         self._file.seek(self._start)
         return max(0, end - self._start)
 
+    @property
+    def refusal(self) -> str | None:
+        """Why it cannot be begun any more; see `headrace._core.messages.StreamedBody`."""
+        if getattr(self._file, "closed", False):
+            return f"the file {self.name!r} is closed"
+        if self._begun and self._start is None:
+            return f"the file {self.name!r} was sent once and cannot be wound back"
+        return None
+
     def payload(self) -> payload.Payload:
-        """Begin the file where it stood when it was given.
+        """Begin the file where it stood when it was given, wherever it stands now.
 
         Raises:
-            headrace.errors.UploadError: It was sent before and cannot be wound back.
+            headrace.errors.UploadError: It is closed, or was sent before and cannot be wound back.
         """
-        if self._begun:
-            if self._start is None:
-                message = f"the file {self.name!r} was sent once and cannot be wound back"
-                raise UploadError(message, maybe_sent=False)
+        check_refusal(self)
+        if self._start is not None:
             self._file.seek(self._start)
         self._begun = True
         return _FilePayload(self._file, self.size, self.content_type)
@@ -94,6 +102,11 @@ class MultipartBody:
         part.set_content_disposition("form-data", name=self._field, filename=self._file.name)
         writer.append_payload(part)
         return writer
+
+    @property
+    def refusal(self) -> str | None:
+        """Why it cannot be begun any more; see `headrace._core.messages.StreamedBody`."""
+        return self._file.refusal
 
     def payload(self) -> payload.Payload:
         """Begin the form at its start; raises as `FileBody.payload` does."""
@@ -134,6 +147,13 @@ async def _settled(read: asyncio.Future[bytes]) -> None:
             continue
         except OSError:
             return
+
+
+def check_refusal(body: StreamedBody) -> None:
+    """Raise an `UploadError` if a body cannot be begun any more."""
+    if body.refusal is not None:
+        message = f"the request cannot be sent: {body.refusal}"
+        raise UploadError(message, maybe_sent=False)
 
 
 async def open_body(file: FileLike, argument: str = "file") -> FileBody:

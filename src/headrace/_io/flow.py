@@ -8,24 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from headrace._core import redirect, retry
+from headrace._core import redirect
 from headrace._core.messages import HeaderBlock, Request
+from headrace._io.circuits import Circuits
 from headrace._io.closing import Closing
+from headrace._io.deadline import Deadlines
+from headrace._io.retrying import AttemptTimeout, Retrying
 from headrace.errors import TransportError
+from headrace.policies import IDEMPOTENCY_KEY, IDEMPOTENT_METHODS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from headrace._core.messages import Origin, Response
     from headrace._core.prepare import Defaults
     from headrace._core.stats import Stats
     from headrace._io.cookies import Cookies
     from headrace._io.token import BearerToken
-    from headrace.config import Retry
+    from headrace.policies import CircuitBreaker, Retry
     from headrace.types import Limiter, Transport
 
 logger = logging.getLogger("headrace.AsyncClient")
@@ -42,14 +44,17 @@ class Flow:
         cookies: The client's cookies.
         token: The client's bearer token.
         stats: Where to count.
+        breaker: When an origin is not asked at all, or `None`.
     """
 
     __slots__ = (
         "_closing",
         "_cookies",
         "_defaults",
+        "_keys",
         "_limiter",
-        "_policy",
+        "_resend",
+        "_retrying",
         "_stats",
         "_token",
         "_transport",
@@ -66,20 +71,34 @@ class Flow:
         cookies: Cookies,
         token: BearerToken,
         stats: Stats,
+        breaker: CircuitBreaker | None = None,
     ) -> None:
+        deadlines = Deadlines(asyncio.get_running_loop())
+        if policy is not None and policy.attempt_timeout is not None:
+            transport = AttemptTimeout(transport, policy.attempt_timeout, deadlines)
+        circuits = None
+        if breaker is not None:
+            transport = circuits = Circuits(breaker, transport)
         self._transport = transport
         self._limiter = limiter
         self._try_acquire = getattr(limiter, "try_acquire", None)
-        self._policy = policy
         self._defaults = defaults
         self._cookies = cookies
         self._token = token
         self._stats = stats
         self._closing = Closing()
         # Chosen once, so that a feature that is off leaves no code on the path.
-        self.send = (
-            self._send_again if policy is not None else self._send_admitted if limiter is not None else transport.send
-        )
+        self.send: Callable[[Request], Awaitable[Response]]
+        self.send = self._send_admitted if limiter is not None else transport.send
+        if circuits is not None:
+            self.send = circuits.ahead_of(self.send)
+        self._resend = self.send
+        self._retrying: Retrying | None = None
+        self._keys = frozenset({IDEMPOTENCY_KEY.lower()})
+        if policy is not None:
+            self._retrying = Retrying(policy, self.send, circuits, stats, deadlines)
+            self.send, self._resend = self._retrying.send, self._retrying.resend
+            self._keys |= {(policy.idempotency_key or IDEMPOTENCY_KEY).lower()}
 
     async def _send_admitted(self, request: Request) -> Response:
         limiter = self._limiter
@@ -114,26 +133,8 @@ class Flow:
     def close(self) -> None:
         """Fail whatever waits for the limiter, or for its next attempt."""
         self._closing.close()
-
-    async def _send_again(self, request: Request) -> Response:
-        """Send a request as often as the policy allows."""
-        policy = self._policy
-        attempt = 1
-        while True:
-            asked = None
-            try:
-                response = await self._send_admitted(request)
-                if policy is None or not retry.may_retry_status(policy, request.method, response.status, attempt):
-                    return response
-                asked = retry.retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
-            except TransportError as error:
-                if policy is None or not retry.may_retry_error(policy, request.method, error, attempt):
-                    raise
-            pause = retry.delay(policy, attempt, asked, random.random())  # noqa: S311 - jitter, not a secret
-            await self._until_closed(asyncio.sleep(pause))
-            self._stats.retries += 1
-            self._stats.attempts += 1
-            attempt += 1
+        if self._retrying is not None:
+            self._retrying.close()
 
     async def settle(self, request: Request, response: Response, call_cookies: Any) -> tuple[Request, Response]:
         """Follow an answer until there is nothing left to do about it.
@@ -171,7 +172,7 @@ class Flow:
                 return request, response
             request = following
             self._stats.attempts += 1
-            response = await self.send(request)
+            response = await self._resend(request)
 
     def _token_of(self, request: Request) -> str | None:
         """Find the token of ours that a request was sent with, if any: it may be an older one than there is now."""
@@ -189,13 +190,16 @@ class Flow:
     def _redirected(
         self, request: Request, hop: redirect.Hop, origin: Origin, cookies: Any, *, at_home: bool
     ) -> Request:
-        pairs = redirect.fields_for(hop, request.headers.pairs)
+        pairs = redirect.fields_for(hop, request.headers.pairs, self._keys)
         trusted = at_home and self._defaults.trusts(origin)
         cookie = self._cookies.text(self._defaults.cookies, cookies, hop.url, trusted=trusted)
         if cookie:
             pairs.append(("Cookie", cookie))
         target = hop.url.raw_path_qs or "/"
-        return _again(request, hop.method, target, HeaderBlock(pairs), origin=origin, keeps_body=hop.keeps_body)
+        following = _again(request, hop.method, target, HeaderBlock(pairs), origin=origin, keeps_body=hop.keeps_body)
+        if hop.crosses and not request.headers.names.isdisjoint(self._keys):  # its key has stayed behind
+            following.idempotent = hop.method in IDEMPOTENT_METHODS
+        return following
 
 
 def _again(
@@ -211,4 +215,5 @@ def _again(
         request.timeout,
         request.max_response_bytes,
         request.idempotent or method == "GET",
+        request.attempts,
     )
