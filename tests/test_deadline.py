@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace._io.deadline import Deadlines
-from tests.test_limiter import VirtualLoop, run, until
+from tests.virtual import VirtualLoop, run, until
 
 
 def current() -> asyncio.Task[Any]:

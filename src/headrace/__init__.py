@@ -2,6 +2,7 @@
 
 from headrace import errors
 from headrace._io.aiohttp_transport import AiohttpTransport
+from headrace._io.keyed import KeyedLimiter
 from headrace._io.limiter import RateLimiter
 from headrace._io.transport import WireTransport
 from headrace._run import run
@@ -18,6 +19,7 @@ __all__ = [
     "BaseModel",
     "CircuitBreaker",
     "ClientConfig",
+    "KeyedLimiter",
     "Limiter",
     "PaginatedResponse",
     "PoolLimits",

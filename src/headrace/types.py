@@ -58,7 +58,19 @@ TimeoutLike: TypeAlias = "float | Timeout | Unset | None"
 
 @runtime_checkable
 class Limiter(Protocol):
-    """What decides when a request may start."""
+    """What decides when a request may start.
+
+    `acquire` is all that is needed. A client uses more of a limiter that has more:
+
+    - `try_acquire() -> bool` starts without waiting where that is allowed. It is asked first, and `acquire` only when
+      it says no.
+    - `pause(seconds)` is told how long a server that answers 429 or 503 with `Retry-After` asks everybody to stay away.
+    - `for_request(request) -> Limiter` names the limiter of a request. It is asked for each of them, and what it
+      returns takes the place of the limiter itself.
+    - `follow`, where there is such a thing, says that there are `sent() -> mark`, called when a request starts, and
+      `heard(mark, told)`, called when it has ended. Where `follow` is true, `told` is what the answer says of the
+      server's limits (`headrace._core.limits.Told`).
+    """
 
     async def acquire(self) -> None:
         """Return when the request may start."""
@@ -67,7 +79,11 @@ class Limiter(Protocol):
 
 @runtime_checkable
 class Transport(Protocol):
-    """The one seam under the client: one request in, one response out."""
+    """The one seam under the client: one request in, one response out.
+
+    Where it has a true `counts_starts`, a request that a `RateLimiter` has let start has it in `Request.turn`. Then a
+    transport that has to wait for a connection calls `turn.hold()` before, and `turn.resume()` or `turn.drop()` after.
+    """
 
     async def send(self, request: Request, /) -> Response:
         """Send one request and receive its response.

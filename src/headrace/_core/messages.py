@@ -94,6 +94,26 @@ class StreamedBody(Protocol):
         ...
 
 
+class Turn(Protocol):
+    """A start that is allowed, and counts from the moment at which its request is really sent."""
+
+    def hold(self) -> None:
+        """Take the start back, in the same step; the request waits for a connection."""
+        ...
+
+    def resume(self, *, at_any_rate: bool = False) -> bool:
+        """Make it now, unless there is a pause by now; tell whether the request may be sent."""
+        ...
+
+    def drop(self) -> None:
+        """Let another one start instead."""
+        ...
+
+
+class Held(Exception):
+    """A request that was let start met a pause before it was sent: it has to wait for its turn once more."""
+
+
 class Request(msgspec.Struct, eq=False, gc=False):
     """One request as a transport sends it.
 
@@ -107,6 +127,7 @@ class Request(msgspec.Struct, eq=False, gc=False):
         max_response_bytes: Bytes that the body of the answer may have on the wire; `None` is no limit.
         idempotent: Whether it may be sent a second time when a kept-alive connection turns out dead.
         attempts: The attempts that have failed so far, where a `Retry` is at work.
+        turn: The limiter that has let it start, where that has to know of a start that comes later than that.
     """
 
     method: str
@@ -118,6 +139,7 @@ class Request(msgspec.Struct, eq=False, gc=False):
     max_response_bytes: int | None = None
     idempotent: bool = False
     attempts: tuple[Attempt, ...] = ()
+    turn: Turn | None = None
 
     @property
     def url(self) -> URL:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
-    from headrace._core.messages import Request
+    from headrace._core.messages import Request, Turn
     from headrace.config import Timeout
 
 _CLOSED = "the client was closed"
@@ -79,13 +79,15 @@ class AiohttpTransport:
         theirs = getattr(session, "_middlewares", None) or ()  # what is given to a request stands instead of them
         self._middlewares = (_once, *theirs)
         self._closing = Closing()
+        #: Whether it keeps to `Request.turn`.
+        self.counts_starts = self._own
 
     async def send(self, request: Request, /) -> Response:
         """Send one request and receive its response; see `headrace.types.Transport`."""
         if self._closing.closed:
             raise ConnectError(_CLOSED, maybe_sent=False)
         try:
-            return await self._send_once(request)
+            return await self._send_once(request, request.turn if self._own else None)
         except _Dropped as drop:
             may_repeat = request.idempotent and isinstance(request.body, bytes | None)
             if not (may_repeat and drop.stale) or self._closing.closed:
@@ -94,15 +96,15 @@ class AiohttpTransport:
                 # Nobody can tell whether the connection of a foreign session had been lying idle: once is enough.
                 request.idempotent = False
         try:
-            return await self._send_once(request)
+            return await self._send_once(request, None)
         except _Dropped as drop:
             raise _translated(drop.error, request) from drop.error
 
-    async def _send_once(self, request: Request) -> Response:
+    async def _send_once(self, request: Request, turn: Turn | None) -> Response:
         """Send a request once; raises `_Dropped` where the connection ended before an answer began."""
         body = request.body
         data = body if body is None or isinstance(body, bytes) else bodies.Exact(body)
-        phase = _Phase(request.timeout)
+        phase = _Phase(request.timeout, turn)
         task = self._closing.begin()
         try:
             async with phase.clock:
@@ -123,8 +125,10 @@ class AiohttpTransport:
                 raise data.failure from None
             if phase.clock.expired():
                 raise phase.error(request) from error
+            phase.start()  # a server that is down is not dialed more often either
             raise _translated(error, request) from error
         finally:
+            phase.end()
             self._closing.end(task)
 
     async def _exchange(self, request: Request, data: bytes | bodies.Exact | None, phase: _Phase) -> Response:
@@ -179,9 +183,16 @@ async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
 
 
 class _Phase:
-    """What a request waits for before it is sent, and for how long it may."""
+    """What a request waits for before it is sent, and for how long it may.
 
-    def __init__(self, limits: Timeout) -> None:
+    A start that a limiter has allowed is made when there is a connection, also where a pause has come between: aiohttp
+    loses a connection that is not used.
+    """
+
+    def __init__(self, limits: Timeout, turn: Turn | None) -> None:
+        self._turn = turn
+        if turn is not None:
+            turn.hold()
         self.clock = asyncio.timeout(None)
         self.limits = limits
         self.queued = False
@@ -191,6 +202,23 @@ class _Phase:
         """Wait for a free connection (`queued`) or for a new one, so many seconds long."""
         self.queued = queued
         self.clock.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)
+
+    def connected(self, *, reused: bool) -> None:
+        """Have a connection, which the request is now sent on."""
+        self.reused = reused
+        self.begin(None, queued=False)
+        self.start()
+
+    def start(self) -> None:
+        """Make the start, unless it is made."""
+        turn, self._turn = self._turn, None
+        if turn is not None:
+            turn.resume(at_any_rate=True)
+
+    def end(self) -> None:
+        """Give up a start that was not made."""
+        if self._turn is not None:
+            self._turn.drop()
 
     def error(self, request: Request) -> TransportError:
         """Say what took too long."""
@@ -213,13 +241,11 @@ def _session(pool: PoolLimits, stats: Stats) -> aiohttp.ClientSession:
 
     async def opened(_: object, context: Any, __: object) -> None:
         stats.connections_opened += 1
-        context.trace_request_ctx.reused = False
-        context.trace_request_ctx.begin(None, queued=False)
+        context.trace_request_ctx.connected(reused=False)
 
     async def reused(_: object, context: Any, __: object) -> None:
         stats.connections_reused += 1
-        context.trace_request_ctx.reused = True
-        context.trace_request_ctx.begin(None, queued=False)
+        context.trace_request_ctx.connected(reused=True)
 
     trace = aiohttp.TraceConfig()
     trace.on_connection_queued_start.append(queued)

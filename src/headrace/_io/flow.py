@@ -7,11 +7,11 @@ is one.
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING, Any
 
 from headrace._core import redirect
 from headrace._core.messages import HeaderBlock, Request
+from headrace._io.admission import Admission
 from headrace._io.circuits import Circuits
 from headrace._io.closing import Closing
 from headrace._io.deadline import Deadlines
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from headrace._io.token import BearerToken
     from headrace.policies import CircuitBreaker, Retry
     from headrace.types import Limiter, Transport
-
-logger = logging.getLogger("headrace.AsyncClient")
 
 
 class Flow:
@@ -52,13 +50,10 @@ class Flow:
         "_cookies",
         "_defaults",
         "_keys",
-        "_limiter",
         "_resend",
         "_retrying",
         "_stats",
         "_token",
-        "_transport",
-        "_try_acquire",
         "send",
     )
 
@@ -73,23 +68,22 @@ class Flow:
         stats: Stats,
         breaker: CircuitBreaker | None = None,
     ) -> None:
+        counts = getattr(transport, "counts_starts", False)
         deadlines = Deadlines(asyncio.get_running_loop())
         if policy is not None and policy.attempt_timeout is not None:
             transport = AttemptTimeout(transport, policy.attempt_timeout, deadlines)
         circuits = None
         if breaker is not None:
             transport = circuits = Circuits(breaker, transport)
-        self._transport = transport
-        self._limiter = limiter
-        self._try_acquire = getattr(limiter, "try_acquire", None)
         self._defaults = defaults
         self._cookies = cookies
         self._token = token
         self._stats = stats
         self._closing = Closing()
         # Chosen once, so that a feature that is off leaves no code on the path.
-        self.send: Callable[[Request], Awaitable[Response]]
-        self.send = self._send_admitted if limiter is not None else transport.send
+        self.send: Callable[[Request], Awaitable[Response]] = transport.send
+        if limiter is not None:
+            self.send = Admission(limiter, transport.send, self._until_closed, stats, counts_starts=counts).send
         if circuits is not None:
             self.send = circuits.ahead_of(self.send)
         self._resend = self.send
@@ -99,23 +93,6 @@ class Flow:
             self._retrying = Retrying(policy, self.send, circuits, stats, deadlines)
             self.send, self._resend = self._retrying.send, self._retrying.resend
             self._keys |= {(policy.idempotency_key or IDEMPOTENCY_KEY).lower()}
-
-    async def _send_admitted(self, request: Request) -> Response:
-        limiter = self._limiter
-        if limiter is not None and (self._try_acquire is None or not self._try_acquire()):
-            await self._wait(limiter)
-        return await self._transport.send(request)
-
-    async def _wait(self, limiter: Limiter) -> None:
-        if self._try_acquire is not None:
-            logger.info("Waiting for rate limit")
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        self._stats.limiter_waits += 1
-        try:
-            await self._until_closed(limiter.acquire())
-        finally:
-            self._stats.limiter_seconds += loop.time() - began
 
     async def _until_closed(self, wait: Awaitable[None]) -> None:
         """Wait for something, or until the client is closed."""

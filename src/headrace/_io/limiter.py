@@ -1,108 +1,189 @@
-"""When a request may start lives here."""
+"""When a request may start lives here.
+
+The law is `headrace._core.windows`, and who is next is `headrace._io.turns`. This module takes the time of a start at
+the moment at which it happens.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
-from collections import OrderedDict, deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, Self
 
-from headrace.config import wrong
-from headrace.errors import ValidationError
+from headrace._core.limits import Follower
+from headrace._core.windows import changed, law, positive, whole
+from headrace._io.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+    from headrace._core.limits import Mark, Told
+
+#: Starts that may be made on one look at the window, at most.
+_CHUNK: Final = 256
 
 
-class RateLimiter:
+class RateLimiter(Turns):
     """Lets at most `rate` requests start in every window of `interval` seconds, first come first served.
 
-    A start is stamped when it is released, never computed in advance, so that a loop that stalls cannot bunch them.
-    Waiters share one timer.
+    A start is stamped when it happens, never computed in advance, so that a loop that stalls cannot bunch them.
+    Waiters share one timer, and what a start costs does not depend on how many wait.
+
+    A rate below 1 is one start in every `1 / rate` intervals. Above 1 the whole part counts, for three in one interval
+    are more than 2.5; five in every two intervals is `RateLimiter(5, 2 * interval)`.
 
     Args:
-        rate: Starts in a window. Below 1, one start in every `interval / rate` seconds.
+        rate: Starts in a window.
         interval: Seconds that the window is long.
+        burst: How many may start at once; the others follow spaced: no more than `burst` starts in any
+            `burst * interval / rate` seconds. 1 spaces them evenly, `None` lets a whole window start at once.
+        margin: Seconds that the window is longer than the server's, for networks that bring requests closer together.
+        follow: Whether to hold back for what the server's `RateLimit` and `X-RateLimit` fields say.
         clock: Seconds on a clock that never goes back.
 
     Raises:
-        headrace.errors.ValidationError: A value is not a number above 0.
+        headrace.errors.ValidationError: A value is not a number above 0; a margin may be 0.
     """
 
     __slots__ = (
-        "_clock",
-        "_granted",
+        "_burst",
+        "_follower",
+        "_in_flight",
+        "_limits",
+        "_margin",
         "_paused_until",
+        "_room",
         "_starts",
-        "_timer",
-        "_waiters",
-        "capacity",
-        "interval",
-        "rate",
-        "waited",
-        "window",
+        "_windows",
     )
 
-    def __init__(self, rate: float, interval: float = 1.0, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._starts: deque[float] = deque()
-        self._granted = 0  # released, and not yet started: they have no moment of their own yet
-        self._waiters: OrderedDict[asyncio.Future[None], None] = OrderedDict()
-        self._timer: asyncio.TimerHandle | None = None
-        self._paused_until = -math.inf
-        self.waited = 0.0
-        self._set(rate, interval)
+    def __init__(
+        self,
+        rate: float,
+        interval: float = 1.0,
+        *,
+        burst: int | None = None,
+        margin: float = 0.0,
+        follow: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._set_up(((rate, interval),), burst, margin, follow, clock)
 
-    def _set(self, rate: float, interval: float) -> None:
-        for name, value in (("rate", rate), ("interval", interval)):
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise wrong(name, value, "a number above 0")
-            if not (math.isfinite(value) and value > 0):
-                message = f"{name}: got {value!r}, takes a number above 0"
-                raise ValidationError(message)
-        self.rate = rate
-        self.interval = interval
-        self.capacity = max(1, math.floor(rate))
-        self.window = interval if rate >= 1 else interval / rate
+    @classmethod
+    def all_of(
+        cls,
+        *limits: tuple[float, float],
+        margin: float = 0.0,
+        follow: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> Self:
+        """Make a limiter that keeps several limits at once, such as 10 a second and 5,000 an hour.
+
+        Args:
+            limits: The rate and the interval (seconds) of each.
+            margin: Seconds that each window is longer than the server's.
+            follow: Whether to hold back for what the server's `RateLimit` and `X-RateLimit` fields say.
+            clock: Seconds on a clock that never goes back.
+
+        Raises:
+            headrace.errors.ValidationError: There is no limit, or a value is not a number above 0.
+        """
+        limiter = cls.__new__(cls)
+        limiter._set_up(limits, None, margin, follow, clock)  # noqa: SLF001 - our own class
+        return limiter
+
+    def _set_up(
+        self,
+        limits: tuple[tuple[float, float], ...],
+        burst: int | None,
+        margin: float,
+        follow: bool,  # noqa: FBT001 - the constructors' own
+        clock: Callable[[], float],
+    ) -> None:
+        if burst is not None:
+            whole("burst", burst)
+        positive("margin", margin, or_zero=True)
+        Turns.__init__(self, clock)
+        self._burst = burst
+        self._margin = margin
+        self._follower = Follower() if follow else None
+        self._in_flight = 0
+        self._room = 0  # starts that are allowed without another look: the fast path
+        self._paused_until = -math.inf
+        self._set(limits, ())
+
+    def _set(self, limits: tuple[tuple[float, float], ...], starts: Iterable[float]) -> None:
+        self._windows = law(limits, burst=self._burst, margin=self._margin, starts=starts)
+        self._limits = limits
+        self.capacity = min(window.capacity for window in self._windows)
+        self._starts = self._windows[0].starts
 
     @property
-    def waiting(self) -> int:
-        """How many are waiting now; `waited` is how many seconds callers have waited in all."""
-        return len(self._waiters)
+    def rate(self) -> float:
+        """Starts in a window, the first of several."""
+        return self._limits[0][0]
 
-    async def acquire(self) -> None:
-        """Wait until a request may start."""
-        if self.try_acquire():
-            return
-        waiter = asyncio.get_running_loop().create_future()
-        self._waiters[waiter] = None
-        began = self._clock()
-        self._arm()
-        try:
-            await waiter
-        except asyncio.CancelledError:
-            if self._waiters.pop(waiter, self) is self and not waiter.cancelled():
-                # Released and cancelled in the same step: the start did not happen, so its place is the next one's.
-                self._granted -= 1
-                self._release()
-            raise
-        else:
-            self._granted -= 1
+    @property
+    def interval(self) -> float:
+        """Seconds that the window is long, the first of several."""
+        return self._limits[0][1]
+
+    @property
+    def follow(self) -> bool:
+        """Whether what the server says of its limits is listened to."""
+        return self._follower is not None
+
+    async def acquire(self, weight: int = 1) -> None:
+        """Wait until a request may start.
+
+        Args:
+            weight: As how many starts it counts. A heavy one is not overtaken by lighter ones behind it.
+
+        Raises:
+            headrace.errors.ValidationError: The weight is no whole number above 0, or more than a window ever holds.
+        """
+        # The lines of `try_acquire` once more: a call costs as much as all of them.
+        if self._room and weight == 1:
+            self._room -= 1
             self._starts.append(self._clock())
-            self._arm()
-        finally:
-            self.waited += self._clock() - began
+        elif not self._try(weight):
+            self._room = 0
+            await self._wait(int(weight))
 
-    def try_acquire(self) -> bool:
+    def try_acquire(self, weight: int = 1) -> bool:
         """Start now if that is allowed and nobody waits.
+
+        Args:
+            weight: As how many starts it counts.
 
         Returns:
             Whether the request may start.
+
+        Raises:
+            headrace.errors.ValidationError: The weight is no whole number above 0, or more than a window ever holds.
         """
-        if self._waiters or self._delay() > 0:
+        if self._room and weight == 1:
+            self._room -= 1
+            self._starts.append(self._clock())
+            return True
+        return self._try(weight)
+
+    def _try(self, weight: int) -> bool:
+        if weight == 1:
+            weight = 1  # whatever type it had
+        else:
+            whole("weight", weight, self.capacity)
+        if not self._is_free:
             return False
-        self._starts.append(self._clock())
+        now = self._clock()
+        if self._due(now, weight) > now:
+            return False
+        self._start(now, weight)
+        if len(self._windows) == 1 and self._follower is None:
+            # What the window has room for now, it has room for later: time only makes more.
+            window = self._windows[0]
+            window.forget(now, 2 * _CHUNK)
+            self._room = max(0, min(_CHUNK, window.capacity - len(window.starts) - self._granted))
         return True
 
     def pause(self, seconds: float) -> None:
@@ -110,57 +191,131 @@ class RateLimiter:
 
         Args:
             seconds: A number of seconds; a pause that ends later than this one stands.
+
+        Raises:
+            headrace.errors.ValidationError: It is no finite number from 0 on.
         """
+        positive("seconds", seconds, or_zero=True)
         self._paused_until = max(self._paused_until, self._clock() + seconds)
-        self._rearm()
+        self._look_again()
 
     def update(self, rate: float, interval: float | None = None) -> None:
         """Change the limit; the starts of the last window still count.
 
         Args:
-            rate: Starts in a window.
-            interval: Seconds that the window is long; `None` leaves it.
+            rate: Starts in a window. Whoever waits with a larger weight than that counts as a whole window.
+            interval: Seconds that the window is long; `None` leaves it. Of several limits it names the one to change.
+
+        Raises:
+            headrace.errors.ValidationError: A value is no number above 0, or none of several limits has the interval.
         """
-        self._set(rate, self.interval if interval is None else interval)
-        self._rearm()
+        # The longest memory has every start that still counts anywhere.
+        starts = max(self._windows, key=lambda window: window.seconds).starts
+        self._set(changed(self._limits, rate, interval), starts)
+        self._take_back()
+        self._look_again()
 
-    def _delay(self) -> float:
-        """Compute the seconds until a start is allowed; 0 or less is now."""
+    def _look_again(self) -> None:
+        """Take note of a law that is another one than a moment ago."""
+        self._room = 0
+        self._changed()
+
+    def hold(self) -> None:
+        """Take a start back that was made in this very step: its request is not sent before there is a connection.
+
+        Until `resume` or `drop` it has no moment, and keeps its place.
+        """
+        for window in self._windows:
+            if window.starts:  # else it is so short that the start has left it
+                window.starts.pop()
+        if self._follower is not None:
+            self._follower.started(-1)
+        self._granted += 1
+
+    def resume(self, *, at_any_rate: bool = False) -> bool:
+        """Make a start that was held, now.
+
+        Args:
+            at_any_rate: Whether also where a pause has come between; else its place is lost, see `rejoin`.
+
+        Returns:
+            Whether the request may start.
+        """
         now = self._clock()
-        starts = self._starts
-        if now < self._paused_until:
-            return self._paused_until - now
-        horizon = now - self.window
-        while starts and starts[0] <= horizon:
-            starts.popleft()
-        free = self.capacity - self._granted
-        if len(starts) < free:
-            return 0.0
-        return starts[len(starts) - free] + self.window - now if free > 0 else math.inf
+        allowed = at_any_rate or self._due(now, 0) <= now
+        self._granted -= 1
+        if allowed:
+            self._start(now, 1)
+        self._release()
+        return allowed
 
-    def _arm(self) -> None:
-        if self._timer is None and self._waiters and not self._granted:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(max(0.0, self._delay()), self._on_timer)
-
-    def _rearm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-            self._arm()
-
-    def _on_timer(self) -> None:
-        self._timer = None
+    def drop(self) -> None:
+        """Give the place of a start that was held to the next one."""
+        self._granted -= 1
         self._release()
 
-    def _release(self) -> None:
-        """Release as many as the law allows at this moment, then wait for the next."""
-        while self._waiters and self._delay() <= 0:
-            waiter, _ = self._waiters.popitem(last=False)
-            if not waiter.done():
-                self._granted += 1
-                waiter.set_result(None)
-        self._arm()
+    async def rejoin(self) -> None:
+        """Wait for a start again, before all that have had no turn yet."""
+        self._room = 0
+        await self._wait(1, first=True)
+
+    def sent(self) -> Mark | None:
+        """Note that a request that has started is under way.
+
+        Returns:
+            What `heard` has to be called with when it has ended.
+        """
+        self._in_flight += 1
+        return None if self._follower is None else self._follower.sent()
+
+    def heard(self, mark: Mark | None, told: Iterable[Told] = ()) -> None:
+        """Hear the end of a request, and what its answer says of the server's limits.
+
+        Args:
+            mark: What `sent` has returned.
+            told: What the answer says; nothing where none came.
+        """
+        self._in_flight -= 1
+        if self._follower is not None and mark is not None:
+            self._follower.heard(mark, told, self._clock())
+            self._look_again()
+
+    def idle_in(self) -> float:
+        """Compute in how many seconds it will be as if it were new: no start counts, nobody waits, nothing holds it.
+
+        Returns:
+            Seconds, 0 for now; infinity while somebody waits or a request is under way.
+        """
+        if self._in_flight or self._granted or not self._is_free:
+            return math.inf
+        until = max(self._paused_until, *(window.empty_at() for window in self._windows))
+        if self._follower is not None:
+            until = max(until, self._follower.empty_at())
+        return max(0.0, until - self._clock())
+
+    def _due(self, now: float, weight: int) -> float:
+        due = self._paused_until
+        granted = self._granted
+        for window in self._windows:
+            window.forget(now, 2 * weight)
+            due = max(due, window.due(granted + weight))
+        if self._follower is not None:
+            due = max(due, self._follower.due(now, weight, granted))
+        return due
+
+    def _start(self, now: float, weight: int) -> None:
+        for window in self._windows:
+            window.record(now, weight)
+        if self._follower is not None:
+            self._follower.started(weight)
+
+    def __getstate__(self) -> tuple[Any, dict[str, Any]]:
+        """Be copied with all starts, and without the requests that are under way: their answers come elsewhere."""
+        plain, slots = super().__getstate__()
+        return plain, slots | {"_in_flight": 0, "_follower": Follower() if self.follow else None}
 
     def __repr__(self) -> str:
-        return f"RateLimiter({self.rate:g}, {self.interval:g}, waiting={self.waiting})"
+        shown = [f"{rate:g}, {interval:g}" for rate, interval in self._limits]
+        if len(shown) == 1:
+            return f"RateLimiter({shown[0]}, waiting={self.waiting})"
+        return f"RateLimiter.all_of({', '.join(f'({pair})' for pair in shown)}, waiting={self.waiting})"

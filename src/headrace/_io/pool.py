@@ -128,6 +128,11 @@ class Pool:
             self._give_back(key)
             raise
 
+    def give(self, connection: Connection) -> None:
+        """Take back a connection that was acquired and not used."""
+        if not connection.gone:
+            self._free(connection)
+
     def _may_open(self, key: str) -> bool:
         """Tell whether the limits leave room, closing an idle connection to make some.
 
@@ -202,8 +207,8 @@ class Pool:
         """Pass on what a waiter was given but can no longer use."""
         if granted is None:
             self._give_back(key)
-        elif not granted.gone:
-            self._free(granted)
+        else:
+            self.give(granted)
 
     def _free(self, connection: Connection) -> None:
         """Take a connection back after an exchange: for the first waiter of its origin, or to lie idle."""

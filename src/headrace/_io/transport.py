@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any
 from aiohttp.abc import AbstractStreamWriter
 
 from headrace._core import encode
+from headrace._core.messages import Held
 from headrace._core.stats import Stats
 from headrace._io import bodies
 from headrace._io.pool import Pool
 from headrace.config import PoolLimits
-from headrace.errors import ConnectionLost
+from headrace.errors import ConnectError, ConnectionLost
 
 if TYPE_CHECKING:
     import ssl
 
     from yarl import URL
 
-    from headrace._core.messages import HeaderBlock, Origin, Request, Response, StreamedBody
+    from headrace._core.messages import HeaderBlock, Origin, Request, Response, StreamedBody, Turn
     from headrace._io.connection import Connection
 
 _EXPECT_BODY = frozenset({"POST", "PUT", "PATCH"})
@@ -34,6 +35,9 @@ class WireTransport:
         tls: An `ssl.SSLContext`, or whether to verify servers.
         stats: Where to count; a client gives its own.
     """
+
+    #: Whether it keeps to `Request.turn`.
+    counts_starts = True
 
     def __init__(
         self,
@@ -51,7 +55,9 @@ class WireTransport:
 
     async def send(self, request: Request, /) -> Response:
         """Send one request and receive its response; see `headrace.types.Transport`."""
-        connection = self._pool.take(request.origin.text) or await self._pool.acquire(request)
+        connection = self._pool.take(request.origin.text) or await (
+            self._pool.acquire(request) if request.turn is None else self._acquire_in_turn(request, request.turn)
+        )
         reused = connection.exchanges > 0
         answer = None
         try:
@@ -67,6 +73,44 @@ class WireTransport:
             connection.abandon(answer)
             raise
         return await self._send_anew(request)
+
+    async def _acquire_in_turn(self, request: Request, turn: Turn) -> Connection:
+        """Wait for a connection with a start that a limiter has allowed, and that is made when there is one.
+
+        Raises:
+            headrace._core.messages.Held: There is a pause by now.
+        """
+        turn.hold()
+        try:
+            connection = await self._pool.acquire(request)
+            while not await self._settled(connection):
+                connection = await self._pool.acquire(request)
+        except ConnectError:
+            turn.resume(at_any_rate=True)  # a server that is down is not dialed more often either
+            raise
+        except BaseException:
+            turn.drop()
+            raise
+        if not turn.resume():
+            self._pool.give(connection)
+            raise Held
+        return connection
+
+    async def _settled(self, connection: Connection) -> bool:
+        """Wait a step, so that the answer which has freed a connection is heard: it may be the one that asks to wait.
+
+        Returns:
+            Whether the connection is still there.
+        """
+        try:
+            await asyncio.sleep(0)
+        except BaseException:
+            self._pool.give(connection)
+            raise
+        if connection.gone and not connection.exchanges:
+            message = f"{connection.key} ended the connection as soon as it was made"
+            raise ConnectionLost(message, maybe_sent=False)
+        return not connection.gone
 
     async def _send_anew(self, request: Request) -> Response:
         """Send a request again, on a connection that has not been lying idle."""
