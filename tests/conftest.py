@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from ssl import SSLContext
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
+from headrace import AsyncClient
+from headrace.auth import OAuth2ClientCredentials
 from tests.servers.echo import EchoServer, echo_server
 from tests.servers.jsonplaceholder import JsonPlaceholder, jsonplaceholder_server
 from tests.servers.nginx import Nginx, nginx_server
+from tests.servers.oauth2 import SECRET, OAuth2Server, oauth2_server
 from tests.servers.proxy import ForwardProxy, forward_proxy
 from tests.servers.raw import Handler, RawServer, Step, raw_server, scripted_server
 from tests.servers.tls import TlsMaterial
@@ -43,6 +46,13 @@ class MakeProxy(Protocol):
 
     def __call__(self, *, credentials: tuple[str, str] | None = None) -> Awaitable[ForwardProxy]:
         """Start a forward proxy."""
+
+
+class Connect(Protocol):
+    """The type of the `connect` fixture."""
+
+    def __call__(self, auth: Any = None, *, grant: Mapping[str, Any] = ..., **options: Any) -> Awaitable[AsyncClient]:
+        """Make a client."""
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -130,3 +140,20 @@ def make_proxy(servers: AsyncExitStack) -> MakeProxy:
 async def proxy(make_proxy: MakeProxy) -> ForwardProxy:
     """A forward proxy that asks for no password."""
     return await make_proxy()
+
+
+@pytest.fixture
+async def oauth2(servers: AsyncExitStack) -> OAuth2Server:
+    """A token endpoint, and an API that takes its tokens."""
+    return await servers.enter_async_context(oauth2_server())
+
+
+@pytest.fixture
+def connect(oauth2: OAuth2Server, transport: str, servers: AsyncExitStack) -> Connect:
+    """A function that makes a client of that API for the rest of the test, by default with client credentials."""
+
+    async def make(auth: Any = None, *, grant: Mapping[str, Any] = {}, **options: Any) -> AsyncClient:
+        auth = auth or OAuth2ClientCredentials(oauth2.token_url, "me", SECRET, **grant)
+        return await servers.enter_async_context(AsyncClient(oauth2.url, transport=transport, auth=auth, **options))
+
+    return make

@@ -20,6 +20,8 @@ from typing import Any
 import trustme
 from aiohttp import web
 
+from tests.servers.oauth2 import example_token
+
 ROOT = Path(__file__).resolve().parents[1]
 #: What a page may talk to, in the order of the ports of the server.
 HOSTS = ("https://jsonplaceholder.typicode.com", "https://api.example.com")
@@ -268,7 +270,7 @@ async def _limited(_: web.Request) -> web.Response:
 
 
 async def _login(_: web.Request) -> web.Response:
-    answer = web.json_response({"ok": True})
+    answer = web.json_response({"ok": True, "session": "s1"})
     answer.set_cookie("session", "s3cret")
     return answer
 
@@ -343,6 +345,7 @@ def _application() -> web.Application:
             "limited": _limited,
             "login": _login,
             "me": _me,
+            "token": example_token,
             "moved": _moved,
             "loop": _loop,
             "report": _report,

@@ -25,6 +25,7 @@ LEVELS = {
     "config": 1,
     "models": 1,
     "_core": 2,
+    "auth": 2.5,
     "_io": 3,
     "_run": 4.0,
     "_configured": 4.0,
@@ -43,6 +44,7 @@ NOT_IN_CORE = {"aiohttp", "asyncio", "logging", "os", "random", "socket", "ssl",
 ALLOWED_IMPORTS: dict[tuple[str, str], str] = {}
 # (importer, imported) -> the same, only below `if TYPE_CHECKING`.
 ALLOWED_FOR_TYPING = {
+    ("types", "_core.credentials"): "the Protocol of Auth names what it gives",
     ("types", "_core.messages"): "Transport's Protocol names the request and response that cross it",
     ("types", "config"): "the options of a verb name Timeout",
 }

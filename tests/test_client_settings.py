@@ -228,7 +228,7 @@ async def test_no_repr_shows_a_secret(secret: str) -> None:
     ) as client:
         await client.get("/x")
         shown = [client, client.config, client.headers, client.parameters, client.stats, transport.requests]
-        shown += [transport.requests[0].headers, client._token]
+        shown += [transport.requests[0].headers, client._auth, client._auth.current]
         assert secret not in repr(shown)
 
 

@@ -18,6 +18,7 @@ from yarl import URL
 
 from headrace import _redact, config, errors
 from headrace._core.messages import HeaderBlock, Origin, Request
+from headrace.auth import BasicAuth
 from headrace.config import ClientConfig, PoolLimits, Retry, Timeout
 from headrace.errors import HTTPError, ValidationError
 from headrace.types import UNSET
@@ -109,6 +110,7 @@ WRONG: list[tuple[str, list[Any]]] = [
     ("parameters", [None, 5, "a=b"]),
     ("error_responses", [None, 5, {"404": dict}, {99: dict}, {1000: dict}, {True: dict}]),
     ("bearer_token", [5, b"x", ["x"]]),
+    ("auth", [5, "x", object(), BasicAuth]),
     ("rate_limit", NUMBERS),
     ("rate_limit_interval", [None, *SECONDS]),
     ("timeout", SECONDS),
@@ -251,6 +253,7 @@ def test_which_names_hide_a_secret() -> None:
         ("https://me:pw@a.example.com:8443/v1", "https://a.example.com:8443/v1"),
         ("https://me@a.example.com/", "https://a.example.com/"),
         ("https://a.example.com/?api_key=pw&page=1", "https://a.example.com/?api_key=***&page=1"),
+        ("https://a.example.com/?key=pw&monkey=1", "https://a.example.com/?key=***&monkey=1"),
         ("https://a.example.com/?API%5FKEY=pw", "https://a.example.com/?API_KEY=***"),
         ("https://a.example.com/?user.token=pw&token", "https://a.example.com/?user.token=***&token=***"),
         ("https://a.example.com/?x=1#access_token=pw", "https://a.example.com/?x=1"),
@@ -325,6 +328,7 @@ def test_an_unregistered_status_raises_its_family(status: int, kind: type[HTTPEr
         ("StructifyError", "FrameworkException"),
         ("AsyncClientError", "ClientError"),
         ("SyncClientError", "ClientError"),
+        ("AuthError", "ClientError"),
         ("ResponseParseError", "ClientError"),
         ("ResponseValidationError", "ResponseParseError ValidationError ValueError"),
         ("TransportError", "ClientError"),

@@ -1,6 +1,6 @@
 """The client for millions of small typed responses a day out of rate-limited APIs."""
 
-from headrace import errors
+from headrace import auth, errors
 from headrace._io.aiohttp_transport import AiohttpTransport
 from headrace._io.keyed import KeyedLimiter
 from headrace._io.limiter import RateLimiter
@@ -31,6 +31,7 @@ __all__ = [
     "Transport",
     "WireTransport",
     "__version__",
+    "auth",
     "errors",
     "run",
 ]

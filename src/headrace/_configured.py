@@ -11,9 +11,10 @@ from headrace._core.live import LiveMapping
 from headrace._core.prepare import Defaults
 from headrace._core.stats import Stats
 from headrace._io.cookies import Cookies
+from headrace._io.credentials import CredentialCache
 from headrace._io.limiter import RateLimiter
-from headrace._io.token import BearerToken
 from headrace._version import __version__
+from headrace.auth import BearerAuth
 from headrace.config import ClientConfig
 from headrace.errors import AsyncClientError
 from headrace.types import UNSET
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from yarl import URL
+
+    from headrace.types import Auth
 
 
 class Configured:
@@ -54,6 +57,7 @@ class Configured:
         parameters: Any = None,
         error_responses: Mapping[int, Any] | None = None,
         bearer_token: Any = None,
+        auth: Auth | None = None,
         rate_limit: float | None = None,
         rate_limit_interval: float | None = None,
         timeout: Any = UNSET,
@@ -70,8 +74,8 @@ class Configured:
     ) -> None:
         named = {
             "uri": uri, "headers": headers, "cookies": cookies, "parameters": parameters,
-            "error_responses": error_responses, "bearer_token": bearer_token, "rate_limit": rate_limit,
-            "rate_limit_interval": rate_limit_interval,
+            "error_responses": error_responses, "bearer_token": bearer_token, "auth": auth,
+            "rate_limit": rate_limit, "rate_limit_interval": rate_limit_interval,
         }  # fmt: skip
         optional = {
             "timeout": timeout, "retry": retry, "limiter": limiter, "pool": pool, "proxy": proxy, "tls": tls,
@@ -105,8 +109,8 @@ class Configured:
         self._stats = Stats()
         self._defaults = Defaults(config, f"headrace/{__version__}")
         self._error_responses = LiveMapping(config.error_responses)
-        self._token = BearerToken(config.bearer_token)
-        self._defaults.token = self._token.value
+        self._auth = CredentialCache(self._defaults)
+        self._auth.assign(config.auth if config.bearer_token is None else BearerAuth(config.bearer_token))
         self._cookies = Cookies()
         self._limiter = config.limiter
         if self._limiter is None and config.rate_limit is not None:
@@ -199,12 +203,23 @@ class Configured:
     @property
     def bearer_token(self) -> str | None:
         """The token sent with every request; `None` where there is none, or none was asked for yet."""
-        return self._token.value
+        current = self._auth.current
+        scheme, _, token = ("" if current is None else current.headers.get("Authorization", "")).partition(" ")
+        return token if scheme == "Bearer" else None
 
     @bearer_token.setter
     def bearer_token(self, value: Any) -> None:
-        self._token.assign(value)
-        self._defaults.token = self._token.value
+        self._auth.assign(None if value is None else BearerAuth(value))
+
+    @property
+    def auth(self) -> Auth | None:
+        """What gives the client its credentials; assigning another holds for the next request."""
+        return self._auth.auth
+
+    @auth.setter
+    def auth(self, value: Auth | None) -> None:
+        settings.check_settings({"auth": value})
+        self._auth.assign(value)
 
     @property
     def rate_limit(self) -> float | None:
@@ -225,6 +240,9 @@ class Configured:
 def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Turn the models among settings into mappings, which merge and pickle."""
     plain = dict(parameters)
+    for one, other in (("auth", "bearer_token"), ("bearer_token", "auth")):
+        if plain.get(one) is not None:
+            plain.setdefault(other, None)  # one takes the place of the other, also of an inherited one
     for name in ("headers", "cookies", "parameters"):
         if name in plain:
             plain[name] = encode.mapping(plain[name], name)

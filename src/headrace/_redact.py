@@ -9,16 +9,17 @@ from urllib.parse import unquote_plus
 from yarl import URL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 MASK: Final = "***"
 
 # Names of header fields, cookies and parameters that carry credentials: Authorization, Proxy-Authorization, Cookie,
 # X-Api-Key, apiKey, access_token, client_secret, X-Amz-Signature, sessionid … RFC 8959 and the tables of common
 # scanners agree on these stems.
-_SECRET_NAME = re.compile(
-    r"auth|cookie|token|secret|passw|pwd|credential|signature|session|api[-_.]?key|^key$|[-_]key$", re.IGNORECASE
-)
+_STEMS: Final = r"auth|cookie|token|secret|passw|pwd|credential|signature|session|api[-_.]?key"
+_SECRET_NAME = re.compile(rf"{_STEMS}|^key$|[-_]key$", re.IGNORECASE)
+_SECRET_INSIDE = re.compile(rf"{_STEMS}|key", re.IGNORECASE)  # what a query has to hold if one of its names is secret
+_USERINFO = re.compile(r"//[^/]*@")
 _HARMLESS: Final = frozenset({"idempotency-key", "authority", "author", "authors", "www-authenticate"})
 
 
@@ -27,25 +28,31 @@ def is_secret(name: str) -> bool:
     return _SECRET_NAME.search(name) is not None and name.lower() not in _HARMLESS
 
 
-def masked(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Copy name-value pairs with the secret values masked."""
-    return {name: MASK if is_secret(name) else value for name, value in pairs}
+def masked(pairs: Iterable[tuple[str, Any]], also: Collection[str] = ()) -> dict[str, Any]:
+    """Copy name-value pairs with the secret values masked; `also` names more of them."""
+    return {name: MASK if name in also or is_secret(name) else value for name, value in pairs}
 
 
-def query(raw: str) -> str:
-    """Show a query string with the values of its secret parameters masked."""
-    if not raw or not _SECRET_NAME.search(unquote_plus(raw)):
+def query(raw: str, also: Collection[str] = ()) -> str:
+    """Show a query string with the values of its secret parameters masked; `also` names more of them."""
+    if not raw or not (also or _SECRET_INSIDE.search(unquote_plus(raw))):
         return raw
-    parts = (part.partition("=") for part in raw.split("&"))
+    parts = [(part, unquote_plus(part.partition("=")[0])) for part in raw.split("&")]
     return "&".join(
-        f"{name}={MASK}" if is_secret(unquote_plus(name)) else name + equals + value for name, equals, value in parts
+        f"{part.partition('=')[0]}={MASK}" if name in also or is_secret(name) else part for part, name in parts
     )
 
 
-def url(value: URL | str) -> str:
+def url(value: URL | str, also: Collection[str] = ()) -> str:
     """Show a URL without its userinfo and fragment, and with the values of its secret parameters masked."""
     parsed = URL(value) if isinstance(value, str) else value
     if parsed.raw_user is not None or parsed.raw_password is not None:
         parsed = parsed.with_user(None)
     base, _, raw_query = str(parsed.with_fragment(None)).partition("?")
-    return f"{base}?{query(raw_query)}" if raw_query else base
+    return f"{base}?{query(raw_query, also)}" if raw_query else base
+
+
+def path(value: Any) -> str:
+    """Show what a caller gave as a path, checked or not, without userinfo and the values of secret parameters."""
+    base, mark, raw_query = str(value).partition("?")
+    return _USERINFO.sub("//", base) + mark + query(raw_query)

@@ -60,6 +60,7 @@ class AsyncClient(Configured, Verbs):
         error_responses: Status to the model, or the function of the JSON, that an error body of that status becomes.
         bearer_token: A `str`, a pydantic `SecretStr`, or a sync or async function that returns one and is asked again
             after a 401.
+        auth: An `Auth` of `headrace.auth`, or one of your own, instead of `bearer_token`.
         rate_limit: Requests that may start in any `rate_limit_interval`.
         rate_limit_interval: Seconds; 1 by default.
         timeout: Seconds for a whole request, a `Timeout`, or `None`; 300 s by default.
@@ -111,8 +112,9 @@ class AsyncClient(Configured, Verbs):
         stats = self._stats
         stats.requests += 1
         try:
-            if self._token.ask is not None and self._token.value is None:
-                self._defaults.token = await self._token.get()
+            auth = self._auth
+            if auth.due is not None and auth.due <= auth.clock():
+                await auth.get()
             request = self._prepare(method, path, body, data, headers, cookies, parameters, limits)
             stats.attempts += 1
             response = await self._flow.send(request)
@@ -129,7 +131,7 @@ class AsyncClient(Configured, Verbs):
         except asyncio.CancelledError as cancelled:
             if deadline is not None and deadline.is_mine():
                 stats.errors["RequestTimeout"] += 1
-                message = f"{method} {path or self.uri} did not end within {limits.total:g} s"
+                message = f"{method} {_redact.path(path or self.uri)} did not end within {limits.total:g} s"
                 late = RequestTimeout(message)
                 late.attempts = vars(cancelled).get("attempts", ())
                 raise late from None
@@ -217,7 +219,7 @@ class AsyncClient(Configured, Verbs):
             config.retry,
             self._defaults,
             self._cookies,
-            self._token,
+            self._auth,
             self._stats,
             config.circuit_breaker,
         )

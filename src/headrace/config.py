@@ -22,7 +22,7 @@ from headrace._checks import wrong
 from headrace._checks import wrong_number as _wrong_number
 from headrace.errors import ValidationError
 from headrace.policies import IDEMPOTENT_METHODS, CircuitBreaker, Retry
-from headrace.types import UNSET, Limiter, Transport, Unset
+from headrace.types import UNSET, Auth, Limiter, Transport, Unset
 
 DEFAULT_MAX_RESPONSE_BYTES: Final = 256 * 1024 * 1024
 TRANSPORTS: Final = ("wire", "aiohttp")
@@ -130,6 +130,13 @@ def _is_token(value: Any) -> bool:
     return isinstance(value, str) or callable(value) or callable(getattr(value, "get_secret_value", None))
 
 
+def _auth(instance: Any, _: Any, value: Any) -> None:
+    if isinstance(value, type) or not isinstance(value, (Auth, type(None))):
+        raise wrong("auth", value, "an Auth: async credentials(refused, send)")
+    if value is not None and instance.bearer_token is not None:
+        raise ValidationError("auth and bearer_token: give one of them")
+
+
 def _is_transport(value: Any) -> bool:
     return value in TRANSPORTS if isinstance(value, str) else isinstance(value, Transport)
 
@@ -198,6 +205,7 @@ class ClientConfig:
         repr=False,
         validator=_checked(_is_token, "a str, a SecretStr or a function that returns a str", optional=True),
     )
+    auth: Auth | None = attrs.field(default=None, repr=False, validator=_auth)
     rate_limit: float | None = attrs.field(
         default=None, validator=_positive("a number of requests above 0", optional=True)
     )

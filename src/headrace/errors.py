@@ -6,6 +6,7 @@
     ├── ClientError
     │   ├── AsyncClientError             the client is set up or used wrongly
     │   ├── SyncClientError
+    │   ├── AuthError                    no credentials could be had
     │   ├── ResponseParseError           the body is not JSON
     │   │   └── ResponseValidationError  the body does not fit the model (also a ValidationError)
     │   └── TransportError               no whole answer arrived
@@ -78,6 +79,33 @@ class AsyncClientError(ClientError):
 
 class SyncClientError(ClientError):
     """A synchronous client is set up or used wrongly."""
+
+
+class AuthError(ClientError):
+    """No credentials could be had, so the request was not sent, or not sent again.
+
+    Args:
+        message: What happened.
+        endpoint: The URL that was asked for them, with secrets masked.
+        status_code: The status that it answered, if it did.
+        error: The error code that it gave (RFC 6749, section 5.2), such as ``invalid_grant``.
+        error_description: What it said about it.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        endpoint: str = "",
+        status_code: int | None = None,
+        error: str | None = None,
+        error_description: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.endpoint = endpoint
+        self.status_code = status_code
+        self.error = error
+        self.error_description = error_description
 
 
 def _excerpt(body: bytes | str) -> str:

@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     import os
 
     import aiohttp
+    from yarl import URL
 
+    from headrace._core.credentials import Credentials
     from headrace._core.messages import Request, Response
     from headrace.config import Timeout
 
@@ -101,6 +103,57 @@ class Transport(Protocol):
 
     async def close(self) -> None:
         """Close every connection; may be called more than once."""
+        ...
+
+
+class Send(Protocol):
+    """Sends a request for an `Auth`: through the client's transport, past its limiter, retries and defaults."""
+
+    def __call__(
+        self,
+        method: str,
+        url: str | URL,
+        /,
+        *,
+        headers: Headers | None = None,
+        body: Body = None,
+        data: Bytes | str | Mapping[str, Any] | None = None,
+        timeout: float | None = 30.0,
+    ) -> Awaitable[Response]:
+        """Send a request and receive its response; redirects are not followed, no status raises.
+
+        Args:
+            method: The method.
+            url: An absolute http(s) URL.
+            headers: Header fields beside those that every request has (a mapping or model).
+            body: What is sent as JSON.
+            data: What is sent as it is: bytes, text, or a mapping (a form).
+            timeout: Seconds for all of it, or `None`.
+
+        Returns:
+            The response; its `body` is the content, decompressed.
+
+        Raises:
+            headrace.errors.TransportError: No whole, well-formed answer arrived in time.
+            headrace.errors.ValidationError: An argument is wrong.
+        """
+        ...
+
+
+@runtime_checkable
+class Auth(Protocol):
+    """What gives a client its credentials."""
+
+    async def credentials(self, refused: Credentials | None, send: Send, /) -> Credentials:
+        """Give credentials; asked before the first request, when they have run out, and after a 401.
+
+        Args:
+            refused: Those that a server has answered with 401; `None` where there were none, or they have run out.
+            send: Sends a request of its own, to a token endpoint for example.
+
+        Returns:
+            The credentials. The very object that was refused means that there are no others: the 401 is raised.
+        """
         ...
 
 

@@ -6,6 +6,7 @@ import msgspec
 import pydantic
 
 from headrace import AsyncClient, BaseModel, Response, run
+from headrace.auth import APIKey, Credentials, OAuth2RefreshToken, Send
 
 
 class User(msgspec.Struct):
@@ -32,6 +33,28 @@ class Api(AsyncClient, uri="https://api.example.com", headers={"X-A": "1"}, rate
     async def user(self, number: int) -> User:
         """Return one user."""
         return await self.get(f"/users/{number}", response_format=User)
+
+
+class Keyed(Api, auth=APIKey("k", header="X-Key")):
+    """A client with a subclass parameter that is an `Auth`."""
+
+
+class Login:
+    """An `Auth` of one's own."""
+
+    async def credentials(self, refused: Credentials | None, send: Send, /) -> Credentials:
+        """Log in."""
+        answer = await send("POST", "https://api.example.com/login", body={"again": refused is not None})
+        return Credentials(headers={"X-Session": answer.body.decode()}, expires_at=600.0)
+
+
+async def store(token: str) -> None:
+    """Keep a refresh token."""
+    assert_type(token, str)
+
+
+assert_type(AsyncClient("https://a.example", auth=Login()).bearer_token, str | None)
+assert_type(OAuth2RefreshToken("https://a.example", "r", "me", on_refresh=store).refresh_token, str)
 
 
 async def main() -> int:

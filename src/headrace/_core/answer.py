@@ -48,7 +48,7 @@ def value(body: bytes, decoder: Any, request: Request, response: Response, now: 
         return decode.text(body, response.headers.get("Content-Type", ""))
     decoded = decode.decode(body, decoder)
     if decoder.stamp is not None:
-        decoder.stamp(decoded, _redact.url(request.url), now())
+        decoder.stamp(decoded, request.shown, now())
     return decoded
 
 
@@ -86,7 +86,7 @@ def error(
         body,
         status_code=response.status,
         headers=headers,
-        url=_redact.url(request.url),
+        url=request.shown,
         method=request.method,
         retry_after=retry.retry_after(headers.get("Retry-After"), now),
         model_error=problem,
@@ -125,4 +125,4 @@ def _modelled(model: Any, raw: bytes, body: Any) -> Any:
 def log_line(request: Request, status: int) -> str:
     """Write the log line of a request, as ``[GET 200] /v1/users p=1``."""
     path, _, query = request.target.partition("?")
-    return f"[{request.method} {status}] {path} {_redact.query(query)}".rstrip()
+    return f"[{request.method} {status}] {path} {_redact.query(query, request.secret_parameters)}".rstrip()

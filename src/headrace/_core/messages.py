@@ -13,7 +13,9 @@ from headrace.config import Timeout, origin
 from headrace.errors import Attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
+
+    from headrace._core.credentials import Credentials
 
 _NO_TIMEOUT = Timeout(total=None, connect=None)
 
@@ -53,19 +55,21 @@ class HeaderBlock:
 
     Args:
         pairs: Names and values, already checked by `headrace._core.encode`.
+        credentials: The client's credentials that the request goes with, unless its call has put others in their place.
     """
 
-    __slots__ = ("framed", "names", "pairs", "text", "written")
+    __slots__ = ("credentials", "framed", "names", "pairs", "text", "written")
 
-    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+    def __init__(self, pairs: Iterable[tuple[str, str]], credentials: Credentials | None = None) -> None:
         self.pairs = tuple(pairs)
+        self.credentials = credentials
         self.names = frozenset(name.lower() for name, _ in self.pairs)
         self.framed = not self.names.isdisjoint(FRAMING)
         self.text = "".join([f"{name}: {value}\r\n" for name, value in self.pairs])
         self.written: tuple[Origin | None, str] = (None, "")
 
     def __repr__(self) -> str:
-        return f"HeaderBlock({_redact.masked(self.pairs)!r})"
+        return f"HeaderBlock({_redact.masked(self.pairs, self.credentials.headers if self.credentials else ())!r})"
 
 
 class StreamedBody(Protocol):
@@ -146,8 +150,19 @@ class Request(msgspec.Struct, eq=False, gc=False):
         """The whole URL."""
         return URL(self.origin.text + self.target, encoded=True)
 
+    @property
+    def shown(self) -> str:
+        """The URL as it may be shown."""
+        return _redact.url(self.url, self.secret_parameters)
+
+    @property
+    def secret_parameters(self) -> Collection[str]:
+        """The names of the query parameters that are credentials of the client's."""
+        credentials = self.headers.credentials
+        return () if credentials is None else credentials.parameters.keys()
+
     def __repr__(self) -> str:
-        return f"<Request {self.method} {_redact.url(self.url)}>"
+        return f"<Request {self.method} {self.shown}>"
 
 
 class Response(msgspec.Struct, eq=False):

@@ -15,6 +15,9 @@ from headrace.config import as_url, merge_mapping, origin, wrong
 from headrace.errors import ValidationError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from headrace._core.credentials import Credentials
     from headrace.config import ClientConfig
 
 _ABSOLUTE = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*)://").match
@@ -43,18 +46,18 @@ class Defaults:
         self.query: str | None = None
         self.settled: dict[str | None, HeaderBlock] = {}
         self._blocks: dict[tuple[str, str | None], HeaderBlock] = {}
-        self._token: str | None = None
         self.assign("headers", config.headers)
         self.assign("cookies", config.cookies)
         self.assign("parameters", config.parameters)
         self.uri = config.uri.with_user(None) if config.uri.raw_user is not None else config.uri
         self.origin = Origin(self.uri)
         self.base = self.uri.raw_path.rstrip("/")
+        self.credentials: Credentials | None = None
         self._own_query = self.uri.raw_query_string
         self._basic = encode.basic(config.uri)
         self.trusted = config.trusted_origins
         self._origins: dict[str, Origin] = {self.origin.text: self.origin}
-        self._automatic = {
+        self.automatic = {
             "User-Agent": user_agent,
             "Accept": "application/json, */*;q=0.8",
             "Accept-Encoding": coding.accept_encoding(),
@@ -64,22 +67,16 @@ class Defaults:
         """Give the client other `headers`, `cookies` or `parameters`."""
         setattr(self, name, LiveMapping(values, fold_case=name == "headers", on_change=self._forget))
 
-    @property
-    def token(self) -> str | None:
-        """The bearer token that goes along."""
-        return self._token
-
-    @token.setter
-    def token(self, token: str | None) -> None:
-        if token != self._token:
-            self._token = token
-            self._forget()
-
     def _forget(self) -> None:
         """Make anew what follows from the settings: one of them has changed."""
         self.query = None
         self.settled.clear()
         self._blocks.clear()
+
+    def use(self, credentials: Credentials | None) -> None:
+        """Go with these credentials from now on."""
+        self.credentials = credentials
+        self._forget()
 
     def locate(self, path: Any, parameters: Any) -> tuple[Origin, str, bool, str | None]:
         """Find where a call goes.
@@ -120,7 +117,7 @@ class Defaults:
         target = encode.as_it_is(path)
         given = dict(encode.mapping(parameters, "parameters"))
         if trusted:
-            lacking = {key: value for key, value in self.parameters.items() if key not in url.query}
+            lacking = {key: value for key, value in self._parameters().items() if key not in url.query}
             given = merge_mapping(lacking, given)
         return site, encode.with_query(target, encode.query(given)), trusted, encode.basic(url)
 
@@ -138,9 +135,15 @@ class Defaults:
         """Tell whether the client's credentials may go to an origin."""
         return site == self.origin or site.text in self.trusted
 
+    def _parameters(self) -> Mapping[Any, Any]:
+        """Lay the default parameters over those that are credentials."""
+        if self.credentials is None or not self.credentials.parameters:
+            return self.parameters
+        return merge_mapping(self.credentials.parameters, self.parameters)
+
     def _query_for(self, parameters: Any) -> str:
         """Write the query behind the path: that of the client's URI, then the parameters."""
-        merged: Any = self.parameters
+        merged: Any = self._parameters()
         if parameters is not None:
             given = encode.mapping(parameters, "parameters")
             merged = merge_mapping(merged, given) if merged else given
@@ -185,7 +188,8 @@ class Defaults:
             fields = merge_mapping(fields, encode.mapping(call_headers, "headers"), fold_case=True)
         if cookie_text and not any(str(name).lower() == "cookie" for name in fields):
             fields["Cookie"] = cookie_text
-        block = HeaderBlock([encode.header(name, value) for name, value in fields.items() if value is not None])
+        pairs = [encode.header(name, value) for name, value in fields.items() if value is not None]
+        block = HeaderBlock(pairs, self.credentials if trusted else None)
         if plain and _never_changes_inside(self.headers):
             if len(self._blocks) >= _MOST_BLOCKS:
                 self._forget()
@@ -195,13 +199,14 @@ class Defaults:
         return block
 
     def _defaults(self, *, trusted: bool) -> dict[Any, Any]:
-        fields = merge_mapping(self._automatic, self.headers, fold_case=True)
+        fields = merge_mapping(self.automatic, self.headers, fold_case=True)
         if not trusted:
             return {name: value for name, value in fields.items() if not _redact.is_secret(str(name))}
-        authorization = self._basic if self.token is None else f"Bearer {self.token}"
-        if authorization is not None and "Authorization" not in self.headers:
-            fields["Authorization"] = authorization
-        return fields
+        own = {} if self._basic is None else {"Authorization": self._basic}
+        if self.credentials is not None:
+            own = merge_mapping(own, self.credentials.headers, fold_case=True)
+        own = {name: value for name, value in own.items() if name not in self.headers}
+        return merge_mapping(fields, own, fold_case=True) if own else fields
 
 
 def _never_changes_inside(settings: LiveMapping) -> bool:
@@ -228,4 +233,4 @@ def check_framing(block: HeaderBlock, body: Any) -> HeaderBlock:
         if name.lower() == "content-length" and value != str(size):
             message = f"headers['Content-Length']: the body has {size} bytes; leave the field out"
             raise ValidationError(message)
-    return HeaderBlock([pair for pair in block.pairs if pair[0].lower() not in FRAMING])
+    return HeaderBlock([pair for pair in block.pairs if pair[0].lower() not in FRAMING], block.credentials)

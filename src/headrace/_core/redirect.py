@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from yarl import URL
 
 from headrace import _redact
+from headrace._core import encode
+from headrace._core.credentials import added, without
 from headrace.config import origin
 from headrace.policies import IDEMPOTENCY_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
+
+    from headrace._core.credentials import Credentials
 
 MOST_REDIRECTS: Final = 10
 #: Statuses that are followed. 300, 304, 305 and 306 name no single place to go.
@@ -67,15 +71,22 @@ def next_hop(method: str, url: URL, status: int, location: str | None) -> Hop | 
     return Hop("GET" if becomes_get else method, to, not becomes_get, origin(to) != origin(url))
 
 
-def fields_for(hop: Hop, pairs: Iterable[tuple[str, str]], keys: Collection[str] = _KEYS) -> list[tuple[str, str]]:
+def fields_for(
+    hop: Hop,
+    pairs: Iterable[tuple[str, str]],
+    credentials: Credentials | None = None,
+    keys: Collection[str] = _KEYS,
+) -> list[tuple[str, str]]:
     """Choose the fields that go along: no cookies (they are chosen anew), no credentials where the origin changes.
 
     Args:
-        hop: The next request.
-        pairs: The fields of the request before it.
+        hop: Where the request goes.
+        pairs: The fields that it had.
+        credentials: Credentials of the client's, which stay behind whatever the names of their fields are.
         keys: Names, in lower case, of fields that tell one operation from another. They stay behind where the next
             request is another operation, or another server's: that one has promised nothing.
     """
+    secret = frozenset() if credentials is None else frozenset(name.lower() for name in credentials.headers)
     kept = []
     for name, value in pairs:
         lower = name.lower()
@@ -83,7 +94,24 @@ def fields_for(hop: Hop, pairs: Iterable[tuple[str, str]], keys: Collection[str]
             continue
         if lower in keys and (hop.crosses or not hop.keeps_body):
             continue
-        if hop.crosses and _redact.is_secret(name):
+        if hop.crosses and (lower in secret or _redact.is_secret(name)):
             continue
         kept.append((name, value))
     return kept
+
+
+def target_for(hop: Hop, credentials: Credentials | None) -> str:
+    """Choose the path and query: with the parameters that are the client's credentials, unless the origin changes.
+
+    A server that sends a request elsewhere often copies the whole query, and would give the key away with it.
+
+    Args:
+        hop: Where the request goes.
+        credentials: What it went with before.
+    """
+    target = hop.url.raw_path_qs or "/"
+    if credentials is None or not credentials.parameters:
+        return target
+    path, _, query = target.partition("?")
+    query = without(query, credentials) if hop.crosses else added(query, credentials)
+    return encode.with_query(path, query)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from headrace._core.prepare import Defaults
     from headrace._core.stats import Stats
     from headrace._io.cookies import Cookies
-    from headrace._io.token import BearerToken
+    from headrace._io.credentials import CredentialCache
     from headrace.policies import CircuitBreaker, Retry
     from headrace.types import Limiter, Transport
 
@@ -38,14 +38,15 @@ class Flow:
         transport: Where attempts go.
         limiter: What admits them, or `None`.
         policy: When they are repeated, or `None`.
-        defaults: The client's origins and token.
+        defaults: The client's origins.
         cookies: The client's cookies.
-        token: The client's bearer token.
+        auth: The client's credentials.
         stats: Where to count.
         breaker: When an origin is not asked at all, or `None`.
     """
 
     __slots__ = (
+        "_auth",
         "_closing",
         "_cookies",
         "_defaults",
@@ -53,7 +54,6 @@ class Flow:
         "_resend",
         "_retrying",
         "_stats",
-        "_token",
         "send",
     )
 
@@ -64,10 +64,11 @@ class Flow:
         policy: Retry | None,
         defaults: Defaults,
         cookies: Cookies,
-        token: BearerToken,
+        auth: CredentialCache,
         stats: Stats,
         breaker: CircuitBreaker | None = None,
     ) -> None:
+        auth.transport = transport
         counts = getattr(transport, "counts_starts", False)
         deadlines = Deadlines(asyncio.get_running_loop())
         if policy is not None and policy.attempt_timeout is not None:
@@ -77,7 +78,7 @@ class Flow:
             transport = circuits = Circuits(breaker, transport)
         self._defaults = defaults
         self._cookies = cookies
-        self._token = token
+        self._auth = auth
         self._stats = stats
         self._closing = Closing()
         # Chosen once, so that a feature that is off leaves no code on the path.
@@ -108,7 +109,8 @@ class Flow:
             self._closing.end(task)
 
     def close(self) -> None:
-        """Fail whatever waits for the limiter, or for its next attempt."""
+        """Fail whatever waits for the limiter, for credentials, or for its next attempt."""
+        self._auth.close()
         self._closing.close()
         if self._retrying is not None:
             self._retrying.close()
@@ -131,10 +133,9 @@ class Flow:
             if response.has_cookies is not False and "Set-Cookie" in response.headers:
                 self._cookies.receive(response, request.url)
             following: Request | None = None
-            refused = None if renewed or response.status != 401 else self._token_of(request)
-            if refused is not None:
+            if response.status == 401:
+                following = None if renewed else await self._auth.renewed(request)
                 renewed = True
-                following = await self._with_new_token(request, refused)
             elif hops < redirect.MOST_REDIRECTS:
                 hop = redirect.next_hop(request.method, request.url, response.status, response.headers.get("Location"))
                 if hop is not None:
@@ -151,29 +152,18 @@ class Flow:
             self._stats.attempts += 1
             response = await self._resend(request)
 
-    def _token_of(self, request: Request) -> str | None:
-        """Find the token of ours that a request was sent with, if any: it may be an older one than there is now."""
-        scheme, _, token = dict(request.headers.pairs).get("Authorization", "").partition(" ")
-        return token if scheme == "Bearer" and self._token.gave(token) else None
-
-    async def _with_new_token(self, request: Request, refused: str) -> Request:
-        """Write a request anew with another token than the one that was refused."""
-        self._defaults.token = token = await self._token.get(refused)
-        pairs = [
-            (name, f"Bearer {token}" if name == "Authorization" else value) for name, value in request.headers.pairs
-        ]
-        return _again(request, request.method, request.target, HeaderBlock(pairs))
-
     def _redirected(
         self, request: Request, hop: redirect.Hop, origin: Origin, cookies: Any, *, at_home: bool
     ) -> Request:
-        pairs = redirect.fields_for(hop, request.headers.pairs, self._keys)
+        credentials = request.headers.credentials
+        pairs = redirect.fields_for(hop, request.headers.pairs, credentials, self._keys)
         trusted = at_home and self._defaults.trusts(origin)
         cookie = self._cookies.text(self._defaults.cookies, cookies, hop.url, trusted=trusted)
         if cookie:
             pairs.append(("Cookie", cookie))
-        target = hop.url.raw_path_qs or "/"
-        following = _again(request, hop.method, target, HeaderBlock(pairs), origin=origin, keeps_body=hop.keeps_body)
+        target = redirect.target_for(hop, credentials)
+        headers = HeaderBlock(pairs, credentials if at_home else None)
+        following = _again(request, hop.method, target, headers, origin=origin, keeps_body=hop.keeps_body)
         if hop.crosses and not request.headers.names.isdisjoint(self._keys):  # its key has stayed behind
             following.idempotent = hop.method in IDEMPOTENT_METHODS
         return following

@@ -93,7 +93,9 @@ class Retrying:
         """
         policy, name, headers = self._policy, self._policy.idempotency_key, request.headers
         if name is not None and not retry.is_repeatable(policy, request.method, headers.names):
-            request.headers = headers = HeaderBlock([*headers.pairs, encode.header(name, str(uuid.uuid4()))])
+            request.headers = headers = HeaderBlock(
+                [*headers.pairs, encode.header(name, str(uuid.uuid4()))], headers.credentials
+            )
         request.idempotent = policy.retry_stale_posts or retry.is_repeatable(policy, request.method, headers.names)
 
     async def _before_deadline(self, request: Request) -> Response:
