@@ -61,7 +61,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a shortened run in under three minutes; rough figures")
     parser.add_argument("--only", metavar="PATTERN", default="", help="only the rows whose key matches this expression")
-    parser.add_argument("--rounds", type=int, metavar="N", help="how often each client is run, in turns (default 5)")
+    parser.add_argument("--rounds", type=int, metavar="N", help="how often the clients are run, in turns (default 10)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the raw rounds go")
     parser.add_argument("--table", type=Path, metavar="FILE", help="where the Markdown table goes")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="where the plot (SVG) goes")
@@ -74,7 +74,7 @@ def _options() -> argparse.Namespace:
     options.json = options.json or folder / f"{name}.json"
     options.table = options.table or folder / "table.md"
     options.plot = options.plot or folder / "concurrency.svg"
-    options.rounds = options.rounds or (2 if options.quick else 5)
+    options.rounds = options.rounds or (2 if options.quick else 10)
     return options
 
 
@@ -98,7 +98,7 @@ def _run(options: argparse.Namespace, chosen: Sequence[Row], *, with_parts: bool
         "quick": options.quick,
         "whole": options.whole,
         "rounds": options.rounds,
-        "seconds": 0.25 if options.quick else 2.0,
+        "seconds": 0.25 if options.quick else 1.0,
         "machine": _machine(),
         "rows": [],
     }

@@ -80,6 +80,8 @@ class Entry:
     """How long it is measured, as a multiple of the run's own duration."""
     quick: bool = True
     """Whether a quick run has it, too."""
+    every: int = 1
+    """In one of so many rounds only: for what takes long, or is shown beside the figures."""
 
     @property
     def name(self) -> str:

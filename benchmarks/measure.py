@@ -73,7 +73,7 @@ def measure(row: Row, plan: Plan) -> dict[str, Any]:
     for number in range(1, rounds + 1):
         samples: dict[str, dict[str, Any]] = {}
         for entry in entries:
-            if entry.name in hopeless:
+            if entry.name in hopeless or not _is_due(entry, number):
                 continue
             _tell(f"{row.key}: round {number} of {rounds}: {entry.name}")
             try:
@@ -102,8 +102,12 @@ def _entry(entry: Entry, measured: list[dict[str, dict[str, Any]]], failures: di
         "concurrency": entry.concurrency,
         "queued": entry.queued,
         "failure": failures.get(entry.name, ""),
-        "rounds": [samples.get(entry.name) for samples in measured],
+        "rounds": [samples.get(entry.name) for number, samples in enumerate(measured, 1) if _is_due(entry, number)],
     }
+
+
+def _is_due(entry: Entry, number: int) -> bool:
+    return (number - 1) % entry.every == 0
 
 
 def _figure(figure: rows.Figure, measured: list[dict[str, dict[str, Any]]]) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def _get() -> Row:
     others = ("headrace-pydantic", "aiohttp-pydantic", "wrk")
     slower = ("rnet", "primp", "aiosonic", "niquests", "httpx")
     entries = (ours, aiohttp, pyreqwest, arya, floor)
-    entries += tuple(Entry(name) for name in others) + tuple(Entry(name, seconds=0.7) for name in slower)
+    entries += tuple(Entry(name, every=2) for name in (*others, *slower))
     figures = (
         _against(ours, aiohttp, "aiohttp + msgspec", 0.20),
         _against(ours, pyreqwest, "pyreqwest + msgspec", 0.55),
@@ -92,7 +92,8 @@ def _get() -> Row:
 def _stock() -> Row:
     ours, aiohttp = Entry("headrace-asyncio"), Entry("aiohttp-asyncio")
     figures = (_against(ours, aiohttp, "aiohttp + msgspec on stock asyncio", 0.40),)
-    return Row("stock", "the same on stock asyncio", (ours, aiohttp, Entry("floor-asyncio", quick=False)), figures)
+    floor = Entry("floor-asyncio", quick=False, every=2)
+    return Row("stock", "the same on stock asyncio", (ours, aiohttp, floor), figures)
 
 
 def _full() -> Row:
@@ -106,7 +107,7 @@ def _versus(key: str, title: str, job: str, peer: str, text: str, limit: float) 
     ours, floor, aiohttp = Entry("headrace", job), Entry("floor", job), Entry("aiohttp", job)
     other = {"floor": floor, "aiohttp": aiohttp}[peer]
     more = floor if other is aiohttp else aiohttp
-    more = Entry(more.client, job, quick=False)
+    more = Entry(more.client, job, quick=False, every=2)
     return Row(key, title, (ours, other, more), (_against(ours, other, text, limit),))
 
 
@@ -116,7 +117,8 @@ def _list(count: int, size: str) -> Row:
         return _versus(f"list-{count}", f"list of {count} users ({size})", f"list-{count}", "floor", floor, 1.15)
     # 4.4 MB an answer: with eight in flight the core is busy, and 64 would only need more memory.
     job = f"list-{count}"
-    ours, raw, aiohttp = (Entry(name, job, 8, quick=name != "aiohttp") for name in ("headrace", "floor", "aiohttp"))
+    ours, raw = (Entry(name, job, 8) for name in ("headrace", "floor"))
+    aiohttp = Entry("aiohttp", job, 8, quick=False, every=2)
     title = f"list of {count:,} users ({size}), 8 in flight"
     return Row(job, title, (ours, raw, aiohttp), (_against(ours, raw, floor, 1.15),))
 
@@ -129,13 +131,14 @@ def _many() -> Row:
         Figure("memory an in-flight request, above the raw floor", _memory(many, floor), 12, "KB"),
     )
     entries = (few, many, floor)
-    entries += tuple(Entry(name, concurrency=2048, quick=False) for name in ("aiohttp", "pyreqwest"))
+    entries += tuple(Entry(name, concurrency=2048, quick=False, every=2) for name in ("aiohttp", "pyreqwest"))
     return Row("many", "2,048 in flight on 2,048 connections", entries, figures)
 
 
 def _queue() -> Row:
     ours, floor = (
-        tuple(Entry(client, concurrency=100, queued=queued) for queued in QUEUES) for client in ("headrace", "floor")
+        tuple(Entry(client, concurrency=100, queued=queued, every=2) for queued in QUEUES)
+        for client in ("headrace", "floor")
     )
 
     def beyond_the_tasks(measured: Round) -> float:
@@ -160,7 +163,7 @@ def _imports() -> Row:
         _against(ours, aiohttp, "`import aiohttp`", 1.25),
         Figure(f"of {', '.join(UNWANTED)} imported", unwanted, 0, "modules"),
     )
-    return Row("import", "`import headrace`", (ours, aiohttp), figures, more_rounds=4)
+    return Row("import", "`import headrace`", (ours, aiohttp), figures, more_rounds=2)
 
 
 def _sweep() -> Row:
@@ -171,7 +174,7 @@ def _sweep() -> Row:
             quick = concurrency in (1, 64, 256) and client in ("headrace", "aiohttp", "pyreqwest", "floor")
             # The cost of httpx grows with concurrency: more would take long, and nothing more is learned.
             if client != "httpx" or concurrency <= 256:
-                entries.append(Entry(client, concurrency=concurrency, seconds=0.5, quick=quick))
+                entries.append(Entry(client, concurrency=concurrency, quick=quick, every=3))
     return Row("sweep", "throughput and CPU time against concurrency", tuple(entries))
 
 
