@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from headrace._core.messages import Request, Response
     from headrace._core.stats import Stats
+    from headrace._io.closing import Closing
     from headrace.types import Limiter
 
 logger = logging.getLogger("headrace.AsyncClient")
@@ -30,11 +31,12 @@ class Admission:
         limiter: Any `Limiter`; what it has beyond `acquire` is used.
         forward: Sends a request that may start.
         counts_starts: Whether what sends it tells the limiter of a start that comes later, see `Request.turn`.
-        until_closed: Waits for something, or until the client is closed.
+        closing: Ends the waiting when the client is closed.
         stats: Where to count.
     """
 
     __slots__ = (
+        "_closing",
         "_counts",
         "_forward",
         "_limiter",
@@ -42,7 +44,6 @@ class Admission:
         "_stats",
         "_try_acquire",
         "_turn",
-        "_until_closed",
         "send",
     )
 
@@ -50,7 +51,7 @@ class Admission:
         self,
         limiter: Limiter,
         forward: Callable[[Request], Awaitable[Response]],
-        until_closed: Callable[[Awaitable[None]], Awaitable[None]],
+        closing: Closing,
         stats: Stats,
         *,
         counts_starts: bool,
@@ -61,7 +62,7 @@ class Admission:
         self._counts = counts_starts
         self._turn: Any = limiter if counts_starts and isinstance(limiter, RateLimiter) else None
         self._forward = forward
-        self._until_closed = until_closed
+        self._closing = closing
         self._stats = stats
         # Chosen once: most limiters are one for all requests, and follow nobody.
         each = hasattr(limiter, "for_request") or getattr(limiter, "follow", False)
@@ -123,7 +124,7 @@ class Admission:
         began = loop.time()
         self._stats.limiter_waits += not again
         try:
-            await self._until_closed(limiter.rejoin() if again else limiter.acquire())
+            await self._closing.or_closed(limiter.rejoin() if again else limiter.acquire())
         finally:
             self._stats.limiter_seconds += loop.time() - began
 

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from headrace.errors import TransportError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+T = TypeVar("T")
 
 
 class Closing:
@@ -38,6 +45,27 @@ class Closing:
         """Tell whether `close` has cancelled the task and nobody else, and take the cancellation back if so."""
         before = self._ended.pop(task, None)
         return before is not None and task.uncancel() <= before
+
+    async def or_closed(self, wait: Awaitable[T], *, maybe_sent: bool = False) -> T:
+        """Wait for something, or until this is closed.
+
+        Args:
+            wait: What is waited for.
+            maybe_sent: What the error shall say of the request that waits.
+
+        Raises:
+            headrace.errors.TransportError: This was closed meanwhile.
+        """
+        task = self.begin()
+        try:
+            return await wait
+        except asyncio.CancelledError:
+            if self.is_mine(task):
+                message = "the client was closed"
+                raise TransportError(message, maybe_sent=maybe_sent) from None
+            raise
+        finally:
+            self.end(task)
 
     def close(self) -> None:
         """End every wait."""

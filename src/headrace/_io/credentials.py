@@ -17,7 +17,7 @@ from headrace._io.bodies import of_data
 from headrace._io.closing import Closing
 from headrace.auth._fixed import FixedAuth
 from headrace.config import as_url, merge_mapping, wrong
-from headrace.errors import RequestTimeout, TransportError, ValidationError
+from headrace.errors import RequestTimeout, ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -130,17 +130,10 @@ class CredentialCache:
 
     async def _answer(self, asking: _Asking) -> Credentials:
         asking.askers += 1
-        task = self._closing.begin()
         try:
             # Shielded: one caller that gives up must not take the answer from the others; the last one ends the asking.
-            return await asyncio.shield(asking.task)
-        except asyncio.CancelledError:
-            if self._closing.is_mine(task):
-                message = "the client was closed"
-                raise TransportError(message, maybe_sent=False) from None
-            raise
+            return await self._closing.or_closed(asyncio.shield(asking.task))
         finally:
-            self._closing.end(task)
             asking.askers -= 1
             if not asking.askers and not asking.task.done():
                 asking.task.cancel()

@@ -16,7 +16,6 @@ from headrace._io.circuits import Circuits
 from headrace._io.closing import Closing
 from headrace._io.deadline import Deadlines
 from headrace._io.retrying import AttemptTimeout, Retrying
-from headrace.errors import TransportError
 from headrace.policies import IDEMPOTENCY_KEY, IDEMPOTENT_METHODS
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ class Flow:
         # Chosen once, so that a feature that is off leaves no code on the path.
         self.send: Callable[[Request], Awaitable[Response]] = transport.send
         if limiter is not None:
-            self.send = Admission(limiter, transport.send, self._until_closed, stats, counts_starts=counts).send
+            self.send = Admission(limiter, transport.send, self._closing, stats, counts_starts=counts).send
         if circuits is not None:
             self.send = circuits.ahead_of(self.send)
         self._resend = self.send
@@ -94,19 +93,6 @@ class Flow:
             self._retrying = Retrying(policy, self.send, circuits, stats, deadlines)
             self.send, self._resend = self._retrying.send, self._retrying.resend
             self._keys |= {(policy.idempotency_key or IDEMPOTENCY_KEY).lower()}
-
-    async def _until_closed(self, wait: Awaitable[None]) -> None:
-        """Wait for something, or until the client is closed."""
-        task = self._closing.begin()
-        try:
-            await wait
-        except asyncio.CancelledError:
-            if self._closing.is_mine(task):
-                message = "the client was closed"
-                raise TransportError(message, maybe_sent=False) from None
-            raise
-        finally:
-            self._closing.end(task)
 
     def close(self) -> None:
         """Fail whatever waits for the limiter, for credentials, or for its next attempt."""

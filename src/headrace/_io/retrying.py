@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from headrace.policies import Retry
     from headrace.types import Transport
 
-_CLOSED = "the client was closed"
-
 
 class Retrying:
     """Sends requests as often as a policy allows.
@@ -147,7 +145,7 @@ class Retrying:
                 _check_body(request, outcome, sent=sent)
                 if not self._has_budget(now):
                     break
-                await self._pause(pause, sent=sent)
+                await self._closing.or_closed(self._sleep(pause), maybe_sent=sent)
                 answer = await self._attempt(request, began, pause)
                 if isinstance(answer, CircuitOpen):
                     break  # what happened before says more than that nothing happens now
@@ -203,18 +201,6 @@ class Retrying:
             return True
         self._stats.retries_refused += 1
         return False
-
-    async def _pause(self, seconds: float, *, sent: bool) -> None:
-        """Wait, or until the client is closed."""
-        task = self._closing.begin()
-        try:
-            await self._sleep(seconds)
-        except asyncio.CancelledError:
-            if self._closing.is_mine(task):
-                raise TransportError(_CLOSED, maybe_sent=sent) from None
-            raise
-        finally:
-            self._closing.end(task)
 
     def close(self) -> None:
         """Fail whatever waits for its next attempt, and begin no other."""
