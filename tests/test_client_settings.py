@@ -1,6 +1,7 @@
 """How clients are configured: subclass parameters, the constructor, live mappings, configurations that travel."""
 
 import asyncio
+import copy
 import enum
 import pickle
 import ssl
@@ -283,3 +284,15 @@ async def test_a_method_may_be_a_text_of_another_class(echo: EchoServer, transpo
     """A method that is an enumeration's member goes out as its value."""
     async with AsyncClient(echo.url, transport=transport) as client:
         assert (await client.request(Method.GET, "/x"))["method"] == "GET"
+
+
+@pytest.mark.parametrize("clone", [copy.copy, copy.deepcopy, lambda mapping: pickle.loads(pickle.dumps(mapping))])
+def test_a_copied_mapping_is_on_its_own(clone: Callable[[Any], Any]) -> None:
+    """A copy of a client's mapping, a pickled one too, has its contents and its ways, and no hold on the client."""
+    client = AsyncClient("http://a.example", headers={"X-A": "1"}, cookies={"c": "1"})
+    headers, cookies = clone(client.headers), clone(client.cookies)
+    headers["x-b"] = "2"
+    assert dict(headers) == {"X-A": "1", "x-b": "2"}
+    assert headers["X-B"] == "2"
+    assert "C" not in cookies
+    assert dict(client.headers) == {"X-A": "1"}

@@ -74,6 +74,10 @@ class LiveMapping(MutableMapping[Any, Any]):
         """Copy the contents into a plain `dict`."""
         return dict(self.items())
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be copied and pickled without the client that is told of changes."""
+        return _copied, (self.copy(), self._fold is _lower)
+
 
 def _lower(key: Any) -> Any:
     return key.lower() if isinstance(key, str) else key  # what is no name is refused when it is written
@@ -81,3 +85,7 @@ def _lower(key: Any) -> Any:
 
 def _same(key: Any) -> Any:
     return key
+
+
+def _copied(contents: dict[Any, Any], fold_case: bool) -> LiveMapping:  # noqa: FBT001 - as pickled
+    return LiveMapping(contents, fold_case=fold_case)
