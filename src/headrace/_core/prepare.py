@@ -92,8 +92,10 @@ class Defaults:
         Raises:
             headrace.errors.ValidationError: The path or a parameter is wrong.
         """
-        query = self.query
-        if parameters is None and query is not None and type(path) is str and encode.is_plain(path):
+        if type(path) is str and encode.is_plain(path):
+            query = self.query if parameters is None else None
+            if query is None:
+                query = self._query_for(parameters)
             target = f"{self.base}{path}" if path[0] == "/" else f"{self.base}/{path}"
             return self.origin, f"{target}?{query}" if query else target, True, None
         if path is None:
