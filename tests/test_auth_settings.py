@@ -27,7 +27,7 @@ TOKEN_URL = "https://login.example.com/token"
 @pytest.mark.parametrize(
     ("make", "names"),
     [
-        (lambda: HeaderAuth(5), "headers"),  # type: ignore[arg-type]
+        (lambda: HeaderAuth(5), "headers"),  # type: ignore[arg-type] # wrong on purpose
         (lambda: HeaderAuth({"X Y": "v"}), "headers"),
         (lambda: HeaderAuth({"X": "canary\r\nY: z"}), "headers"),
         (lambda: HeaderAuth({"X": 5}), "headers"),
@@ -42,26 +42,26 @@ TOKEN_URL = "https://login.example.com/token"
         (lambda: APIKey("", header="X"), "value"),
         (lambda: APIKey(5, header="X"), "value"),
         (lambda: APIKey("canary", header=""), "header"),
-        (lambda: APIKey("canary", query=5), "query"),  # type: ignore[arg-type]
+        (lambda: APIKey("canary", query=5), "query"),  # type: ignore[arg-type] # wrong on purpose
         (lambda: APIKey("canary\n", header="X"), "headers"),
         (lambda: OAuth2ClientCredentials("login", "me", "canary"), "token_url"),
         (lambda: OAuth2ClientCredentials("http://me:canary@a.example", "me", "s"), "token_url"),
-        (lambda: OAuth2ClientCredentials(TOKEN_URL, 5, "canary"), "client_id"),  # type: ignore[arg-type]
+        (lambda: OAuth2ClientCredentials(TOKEN_URL, 5, "canary"), "client_id"),  # type: ignore[arg-type] # wrong on purpose
         (lambda: OAuth2ClientCredentials(TOKEN_URL, "me", None), "client_secret"),
         (lambda: OAuth2ClientCredentials(TOKEN_URL, "me", ""), "client_secret"),
         (lambda: OAuth2ClientCredentials(TOKEN_URL, "me", "s", scope=5), "scope"),
-        (lambda: OAuth2ClientCredentials(TOKEN_URL, "me", "s", extra="canary"), "extra"),  # type: ignore[arg-type]
+        (lambda: OAuth2ClientCredentials(TOKEN_URL, "me", "s", extra="canary"), "extra"),  # type: ignore[arg-type] # wrong on purpose
         (lambda: OAuth2ClientCredentials(TOKEN_URL, "me", "s", extra={"a": 5}), "extra"),
         (lambda: OAuth2ClientCredentials(TOKEN_URL, "me", "s", client_auth="jwt"), "client_auth"),
         (lambda: OAuth2ClientCredentials(TOKEN_URL, "me", "s", leeway=-1), "leeway"),
         (lambda: OAuth2ClientCredentials(TOKEN_URL, "me", "s", timeout=0), "timeout"),
-        (lambda: OAuth2ClientCredentials(TOKEN_URL, "me", "s", clock=5), "clock"),  # type: ignore[arg-type]
+        (lambda: OAuth2ClientCredentials(TOKEN_URL, "me", "s", clock=5), "clock"),  # type: ignore[arg-type] # wrong on purpose
         (lambda: OAuth2RefreshToken(TOKEN_URL, 5, "me"), "refresh_token"),
         (lambda: OAuth2RefreshToken(TOKEN_URL, "r", "me", 5), "client_secret"),
-        (lambda: OAuth2RefreshToken(TOKEN_URL, "r", "me", on_refresh="canary"), "on_refresh"),  # type: ignore[arg-type]
+        (lambda: OAuth2RefreshToken(TOKEN_URL, "r", "me", on_refresh="canary"), "on_refresh"),  # type: ignore[arg-type] # wrong on purpose
         (lambda: Credentials(headers={"X": "canary\n"}), "headers"),
-        (lambda: Credentials(parameters={5: "canary"}), "parameters"),  # type: ignore[dict-item]
-        (lambda: Credentials(expires_at="canary"), "expires_at"),  # type: ignore[arg-type]
+        (lambda: Credentials(parameters={5: "canary"}), "parameters"),  # type: ignore[dict-item] # wrong on purpose
+        (lambda: Credentials(expires_at="canary"), "expires_at"),  # type: ignore[arg-type] # wrong on purpose
     ],
 )
 def test_a_wrong_value_is_named_and_not_shown(make: Any, names: str) -> None:

@@ -104,7 +104,7 @@ async def test_what_the_endpoint_says_is_shown_without_our_secrets(oauth2: OAuth
     with pytest.raises(errors.AuthError) as caught:
         await client.get("/x")
     assert caught.value.error == "invalid_client"
-    assert caught.value.error_description.startswith("*** *** *** *** is wrong!!!")  # type: ignore[union-attr]
+    assert caught.value.error_description.startswith("*** *** *** *** is wrong!!!")  # type: ignore[union-attr] # it is text
     assert len(str(caught.value)) < 400
     assert not [secret for secret in (SECRET, ENCODED, basic, "p@ss") if secret in shown_of(caught.value)]
 

@@ -157,7 +157,7 @@ async def test_attempts_survive_pickling_and_show_no_secret(last: Response | Exc
             await client.get("/x")
     dump = pickle.dumps(caught.value)
     again = pickle.loads(dump)
-    assert again.attempts == caught.value.attempts  # type: ignore[attr-defined]
+    assert again.attempts == caught.value.attempts  # type: ignore[attr-defined] # of one of two classes
     assert [attempt.number for attempt in again.attempts] == [1, 2]
     assert again.attempts[0].status == 502
     assert b"s3cret" not in dump
@@ -183,7 +183,7 @@ async def test_a_timeout_tells_its_attempts() -> None:
 
     for policy in (Retry(backoff=1e-9, deadline=0.05), Retry(backoff=1e-9)):
         answers = iter([busy()])
-        transport = MockTransport(lambda _, left=answers: next(left, None) or hang())  # type: ignore[misc]
+        transport = MockTransport(lambda _, left=answers: next(left, None) or hang())  # type: ignore[misc] # a default binds it
         async with AsyncClient(BASE, transport=transport, retry=policy, timeout=0.1) as client:
             with pytest.raises(errors.RequestTimeout) as caught:
                 await client.get("/x")

@@ -35,11 +35,11 @@ def test_pool(benchmark: BenchmarkFixture, client: AsyncClient, loop: asyncio.Ab
     """An idle connection is taken and given back."""
     loop.run_until_complete(client.get("/users/1"))
     pool = client._transport._pool  # type: ignore[union-attr] # noqa: SLF001 - a part is timed alone
-    key = client._defaults.origin.text  # noqa: SLF001
+    key = client._defaults.origin.text  # noqa: SLF001 - as above
 
     def borrow() -> Any:
         connection = pool.take(key)
-        pool._free(connection)  # noqa: SLF001
+        pool._free(connection)  # noqa: SLF001 - as above
         return connection
 
     assert benchmark(borrow) is not None
