@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from headrace import CircuitBreaker, Retry, RetryBudget
@@ -154,6 +154,7 @@ def test_backoff_grows_up_to_its_maximum() -> None:
     base=st.floats(0.001, 100),
     longest=st.floats(0.001, 1000),
 )
+@example(chances=[0.5, 0.5, 1.0], asked=None, base=0.001, longest=1.0)  # rounding once lifted it above its most
 def test_a_wait_has_its_bounds(chances: list[float], asked: float | None, base: float, longest: float) -> None:
     """A wait is no shorter than backoff and server ask for, and no longer than the longest nor thrice the last."""
     policy = Retry(backoff=base, max_backoff=longest)

@@ -84,7 +84,8 @@ def backoff(policy: Retry, previous: float, chance: float) -> float:
         chance: A random number from 0 to 1.
     """
     base = policy.backoff
-    return min(policy.max_backoff, base + (max(base, previous * 3) - base) * chance)
+    most = max(base, previous * 3)
+    return min(policy.max_backoff, most, base + (most - base) * chance)  # which rounding may lift above its most
 
 
 def delay(policy: Retry, drawn: float, asked: float | None) -> float:
