@@ -29,6 +29,7 @@ REQUIREMENTS: dict[str, list[str]] = {
     # Everything optional is there, so that an import that should not happen can happen.
     "headrace-all": ["{checkout}[speed,pydantic,cli]"],
     "aiohttp": [_AIOHTTP, _MSGSPEC, _PYDANTIC, _UVLOOP],
+    "aiohttp-files": [_AIOHTTP, "aiofiles==25.1.0", _MSGSPEC, _UVLOOP],
     "httpx": ["httpx==0.28.1", _MSGSPEC, _UVLOOP],
     "niquests": ["niquests==3.21.2", _MSGSPEC, _UVLOOP],
     "aiosonic": ["aiosonic==1.3.3", _MSGSPEC, _UVLOOP],

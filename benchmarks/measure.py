@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import rows, worker
+from benchmarks import rows, uploads, worker
 from benchmarks.clients import CLIENTS, JOBS, Entry
 from benchmarks.processes import ROOT, ProgramError, program, run
 from benchmarks.work import Work
@@ -133,6 +133,8 @@ def _sample(entry: Entry, plan: Plan) -> dict[str, Any]:
     client = CLIENTS[entry.client]
     if client.peer == "wrk":
         return _wrk(entry, plan)
+    if client.peer == "upload":
+        return uploads.sample(client, plan.environments)
     python = str(plan.environments[client.environment].python)
     if client.peer == "imports":
         code = _IMPORT.format(module=client.variant, optional=_OPTIONAL)

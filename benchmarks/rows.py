@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from benchmarks import rows_up
 from benchmarks.clients import Entry
 
 if TYPE_CHECKING:
@@ -191,5 +192,6 @@ ROWS: tuple[Row, ...] = (
     _imports(),
     _versus("gzip", "gzip JSON, 43 KB", "gzip", "floor", "floor + decompress + decode", 1.15),
     _versus("zstd", "zstd JSON, 43 KB", "zstd", "floor", "floor + decompress + decode", 1.15),
+    *rows_up.uploads(),
     _sweep(),
 )

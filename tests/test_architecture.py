@@ -21,6 +21,7 @@ LEVELS = {
     "errors": 0,
     "types": 0,
     "_checks": 0.1,
+    "progress": 0.1,
     "policies": 0.5,
     "config": 1,
     "models": 1,

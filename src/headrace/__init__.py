@@ -1,9 +1,10 @@
 """The client for millions of small typed responses a day out of rate-limited APIs."""
 
-from headrace import auth, errors
+from headrace import auth, errors, progress
 from headrace._io.aiohttp_transport import AiohttpTransport
 from headrace._io.keyed import KeyedLimiter
 from headrace._io.limiter import RateLimiter
+from headrace._io.multipart import FilePart
 from headrace._io.transport import WireTransport
 from headrace._run import run
 from headrace._version import __version__
@@ -19,6 +20,7 @@ __all__ = [
     "BaseModel",
     "CircuitBreaker",
     "ClientConfig",
+    "FilePart",
     "KeyedLimiter",
     "Limiter",
     "PaginatedResponse",
@@ -33,5 +35,6 @@ __all__ = [
     "__version__",
     "auth",
     "errors",
+    "progress",
     "run",
 ]

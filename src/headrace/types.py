@@ -29,6 +29,10 @@ Data: TypeAlias = (
     "Bytes | str | Mapping[str, Any] | aiohttp.FormData | IO[bytes] | AsyncIterable[bytes] | Iterable[bytes]"
 )
 FileLike: TypeAlias = "str | os.PathLike[str] | IO[bytes]"
+#: What the bytes of a file may come from: a path, an open binary file, or an (async) iterable of bytes.
+FileSource: TypeAlias = "FileLike | AsyncIterable[bytes] | Iterable[bytes]"
+#: Called on the event loop with the bytes that are done, and with all there are; `None` where nobody knows.
+Progress: TypeAlias = Callable[[int, int | None], object]
 
 #: What an error body of a status becomes: a model, or a function of the JSON whose result is the `response` (or is
 #: raised).
@@ -172,3 +176,12 @@ class BodyOptions(RequestOptions, total=False):
 
     body: Body
     data: Data | None
+
+
+class UploadOptions(RequestOptions, total=False):
+    """The options of an upload."""
+
+    method: str
+    chunk_size: int | None
+    progress: Progress | None
+    expect: bool

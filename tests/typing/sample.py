@@ -5,7 +5,7 @@ from typing import Any, assert_type
 import msgspec
 import pydantic
 
-from headrace import AsyncClient, BaseModel, Response, run
+from headrace import AsyncClient, BaseModel, FilePart, Response, progress, run
 from headrace.auth import APIKey, Credentials, OAuth2RefreshToken, Send
 
 
@@ -78,6 +78,9 @@ async def main() -> int:
         assert_type(await client.options("/x"), Any)
         assert_type(await client.request("GET", "/x", response_format=User), User)
         assert_type(await client.upload_file("f", "/x", response_format=User), User)
+        assert_type(await client.upload_file({"a": "f", "b": ["g", FilePart(b"h", "h.txt")]}, fields={"c": 1}), Any)
+        assert_type(await client.upload_file(["f"], progress=progress.bar(), response_format=User), User)
+        assert_type(await client.stream_file([b"f"], method="PUT", expect=True, chunk_size=1), Any)
         assert_type(await client.stream_file("f", "/x", response_format=list[User]), list[User])
         page = await client.get(response_format=Page, parameters={"page": 1}, headers={"X-B": None})
         assert_type(page.base_uri, str)

@@ -161,15 +161,16 @@ def query(parameters: Mapping[Any, Any]) -> str:
     Raises:
         headrace.errors.ValidationError: A key is not text, or a value has none.
     """
-    return "&".join([f"{_component(key)}={_component(value)}" for key, value in _listed(parameters, "parameters")])
+    return "&".join([f"{_component(key)}={_component(value)}" for key, value in listed(parameters, "parameters")])
 
 
 def form(fields: Mapping[Any, Any]) -> bytes:
     """Encode fields as ``application/x-www-form-urlencoded`` (WHATWG URL, section 5)."""
-    return "&".join([f"{quote_plus(key)}={quote_plus(value)}" for key, value in _listed(fields, "data")]).encode()
+    return "&".join([f"{quote_plus(key)}={quote_plus(value)}" for key, value in listed(fields, "data")]).encode()
 
 
-def _listed(fields: Mapping[Any, Any], argument: str) -> list[tuple[str, str]]:
+def listed(fields: Mapping[Any, Any], argument: str) -> list[tuple[str, str]]:
+    """Flatten nested mappings, models and lists into keys and texts; raises `ValidationError` for what has none."""
     try:
         return list(pairs(fields, argument))
     except RecursionError as error:

@@ -93,6 +93,7 @@ class ResponseParser:
     coding = b""
     has_cookies = False
     reusable = False
+    continued = False  # whether a 100 came: the body is wanted (RFC 9110, section 10.1.1)
     trailers: Sequence[tuple[str, str]] = ()
     _state = _HEAD
     _spent = 0
@@ -226,6 +227,7 @@ class ResponseParser:
             return True
         self._partial = None
         self._interim += 1
+        self.continued = self.continued or status == 100
         lower = head.lower()
         framed = b"\r\ncontent-length:" in lower or b"\r\ntransfer-encoding:" in lower
         if status == 101 or self._interim > _MOST_INTERIM or (framed and status not in _KNOWN_INTERIM):

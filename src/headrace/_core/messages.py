@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from headrace._core.credentials import Credentials
+    from headrace.types import Progress
 
 _NO_TIMEOUT = Timeout(total=None, connect=None)
 
@@ -79,6 +80,8 @@ class StreamedBody(Protocol):
     size: int | None
     #: The `Content-Type` to send where the caller gives none.
     content_type: str
+    #: Told how much of it is sent.
+    progress: Progress | None
 
     @property
     def refusal(self) -> str | None:

@@ -21,7 +21,9 @@ MOST_REDIRECTS: Final = 10
 #: Statuses that are followed. 300, 304, 305 and 306 name no single place to go.
 FOLLOWED: Final = frozenset({301, 302, 303, 307, 308})
 #: Fields that describe a body, which go with it (RFC 9110, section 15.4, rule 5).
-_BODY_FIELDS: Final = frozenset({"content-type", "content-encoding", "content-language", "content-location", "digest"})
+_BODY_FIELDS: Final = frozenset(
+    {"content-type", "content-encoding", "content-language", "content-location", "digest", "expect"}
+)
 _KEYS: Final = frozenset({IDEMPOTENCY_KEY.lower()})
 
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+from aiohttp.helpers import set_result
 from aiohttp.http_parser import RawResponseMessage
 from multidict import CIMultiDict
 
@@ -14,6 +15,7 @@ from headrace._core.stats import Stats
 from headrace._io import bodies
 from headrace._io.closing import Closing
 from headrace._io.pool import proxy_and_fields
+from headrace._io.uploading import CONTINUE_SECONDS
 from headrace.config import PoolLimits
 from headrace.errors import (
     ConnectError,
@@ -173,7 +175,14 @@ class _Dropped(aiohttp.ClientConnectionError):
 
 
 async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending idempotent requests twice on its own account, on whatever connection."""
+    """Keep aiohttp from sending idempotent requests twice on its own account, on whatever connection.
+
+    It also keeps it from waiting for a 100 for ever, which a server may never send (RFC 9110, section 10.1.1).
+    """
+    continued = getattr(request, "_continue", None)
+    if continued is not None:
+        patience = asyncio.get_running_loop().call_later(CONTINUE_SECONDS, set_result, continued, True)
+        continued.add_done_callback(lambda _: patience.cancel())
     try:
         return await handler(request)
     except aiohttp.ClientConnectorError:

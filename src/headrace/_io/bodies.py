@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,8 @@ import aiohttp
 from aiohttp import payload
 
 from headrace._core import encode
-from headrace._io.files import FileBody, MultipartBody, check_binary, check_refusal
+from headrace._io.files import Begun, FileBody, check_binary, check_refusal, guess_type
+from headrace._io.multipart import MultipartBody
 from headrace.config import wrong
 from headrace.errors import UploadError
 
@@ -18,8 +20,11 @@ if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
 
     from headrace._core.messages import StreamedBody
+    from headrace.types import Progress
 
 _OCTETS = "application/octet-stream"
+#: So many pieces that needed no waiting, and everybody else gets a turn.
+_PIECES_IN_A_ROW = 16
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -28,13 +33,28 @@ class IterableBody:
 
     Args:
         source: An async or plain iterable of bytes. An iterator can be sent once, a list again and again.
+        argument: The name that an error shall give it.
+        name: The name of the file, where it is one.
+        content_type: Its media type.
+        progress: Told how much of it is sent, where it is the whole body.
     """
 
     size: int | None = None
-    content_type = _OCTETS
 
-    def __init__(self, source: AsyncIterable[bytes] | Iterable[bytes]) -> None:
+    def __init__(
+        self,
+        source: AsyncIterable[bytes] | Iterable[bytes],
+        argument: str = "data",
+        *,
+        name: str | None = None,
+        content_type: str | None = None,
+        progress: Progress | None = None,
+    ) -> None:
         self._source = source
+        self._argument = argument
+        self.name = name or "file"
+        self.content_type = content_type or (_OCTETS if name is None else guess_type(name))
+        self.progress = progress
         self._begun = False
 
     @property
@@ -50,29 +70,37 @@ class IterableBody:
         Raises:
             headrace.errors.UploadError: The pieces came from an iterator that is used up.
         """
+        return Begun(self)
+
+    async def write(self, writer: Any) -> None:
+        """Write every piece; raises `UploadError` if they are used up, and `ValidationError` for one of no bytes."""
         check_refusal(self)
         self._begun = True
-        return payload.AsyncIterablePayload(_pieces(self._source), content_type=_OCTETS)
+        count = 0
+        async for piece in _pieces(self._source):
+            if not isinstance(piece, (bytes, bytearray, memoryview)):
+                raise wrong(self._argument, piece, "an iterable whose items are bytes")
+            await writer.write(bytes(piece))  # a copy of what its owner may change while the socket still has it
+            count += 1
+            if not count % _PIECES_IN_A_ROW:
+                await asyncio.sleep(0)  # neither the source nor the socket may ever have to be waited for
 
     async def finish(self) -> None:
         """End an async generator, which else would go on living half consumed until the collector finds it."""
         if isinstance(self._source, AsyncGenerator):
             await self._source.aclose()
 
+    async def close(self) -> None:
+        """Nothing of ours is open."""
+
 
 async def _pieces(source: AsyncIterable[bytes] | Iterable[bytes]) -> AsyncIterator[bytes]:
     if isinstance(source, AsyncIterable):
         async for piece in source:
-            yield _checked(piece)
+            yield piece
     else:
         for piece in source:
-            yield _checked(piece)
-
-
-def _checked(piece: Any) -> bytes:
-    if not isinstance(piece, (bytes, bytearray, memoryview)):
-        raise wrong("data", piece, "an iterable whose items are bytes")
-    return bytes(piece)
+            yield piece
 
 
 class FormBody:
@@ -81,6 +109,8 @@ class FormBody:
     Args:
         form: The form; it can be sent once.
     """
+
+    progress: Progress | None = None
 
     def __init__(self, form: aiohttp.FormData) -> None:
         self._payload: Any = form()
@@ -119,7 +149,7 @@ def of_data(data: Any) -> tuple[bytes | StreamedBody, str]:
     Raises:
         headrace.errors.ValidationError: It is none of them.
     """
-    if isinstance(data, (FileBody, MultipartBody)):
+    if isinstance(data, (FileBody, MultipartBody, IterableBody)):
         return _streamed(data)
     if isinstance(data, (bytes, bytearray, memoryview)):
         return bytes(data), _OCTETS
@@ -164,8 +194,9 @@ class Exact(payload.Payload):
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Write the whole body; raises `UploadError` rather than send a byte more, or end with one less."""
-        counter = _Counter(writer, self._size)
+        counter = _Counter(writer, self._size, getattr(self._body, "progress", None))
         try:
+            counter.tell()
             await self._body.payload().write_with_length(counter, None)
             counter.check_complete()
         except Exception as error:
@@ -181,17 +212,21 @@ class Exact(payload.Payload):
 
 
 class _Counter:
-    """A writer that counts what goes through it, and knows whether it was the one that failed."""
+    """A writer that counts what goes through it, tells of it, and knows whether it was the one that failed."""
 
-    def __init__(self, writer: AbstractStreamWriter, size: int | None) -> None:
+    def __init__(self, writer: AbstractStreamWriter, size: int | None, progress: Progress | None) -> None:
         self._writer = writer
         self._size = size
+        self._progress = progress
         self.written = 0
         self.broken = False
 
+    def tell(self) -> None:
+        if self._progress is not None:
+            self._progress(self.written, self._size)
+
     async def write(self, chunk: bytes | bytearray | memoryview) -> None:
-        self.written += len(chunk)
-        if self._size is not None and self.written > self._size:
+        if self._size is not None and self.written + len(chunk) > self._size:
             message = f"the body is longer than the {self._size} bytes that were announced"
             raise UploadError(message)
         try:
@@ -199,6 +234,24 @@ class _Counter:
         except Exception:
             self.broken = True
             raise
+        if chunk:
+            self.written += len(chunk)
+            self.tell()
+
+    async def send_file(self, descriptor: int, start: int, count: int) -> int:
+        """Let a writer that can do so send a piece of a file; 0 is that it cannot."""
+        send: Any = getattr(self._writer, "send_file", None)
+        if send is None:
+            return 0
+        try:
+            sent: int = await send(descriptor, start, count)
+        except Exception:
+            self.broken = True
+            raise
+        if sent:
+            self.written += sent
+            self.tell()
+        return sent
 
     def check_complete(self) -> None:
         if self._size is not None and self.written < self._size:

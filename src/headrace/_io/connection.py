@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from headrace._core.http1 import ResponseParser, read_whole
+from headrace._io.pushing import pusher_of
 from headrace.errors import ConnectionLost, RequestTimeout, TransportError
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from headrace._core.messages import Request, Response
     from headrace._core.stats import Stats
+    from headrace._io.pushing import Pusher
 
 #: A body up to this many bytes goes out in one write with its head; a copy is cheaper than a second system call.
 _ONE_WRITE = 64 * 1024
@@ -34,8 +36,8 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_heard_at", "_loop", "_on_free", "_on_gone", "_on_lost", "_parser", "_request", "_resumed", "_silence",
-        "_silence_timer", "_stats", "_streaming", "_transport", "_waiter", "answered", "exchanges", "gone",
-        "idle_since", "key",
+        "_silence_timer", "_stats", "_streaming", "_transport", "_waiter", "answered", "continued",
+        "exchanges", "gone", "idle_since", "key",
     )  # fmt: skip
 
     def __init__(
@@ -62,6 +64,7 @@ class Connection(asyncio.Protocol):
         self._silence = 0.0
         self._heard_at = 0.0
         self._silence_timer: asyncio.TimerHandle | None = None
+        self.continued: asyncio.Future[None] | None = None  # done by a 100, where somebody waits for one
         self.exchanges = 0
         self.idle_since = 0.0
         self.answered = False  # whether any byte of an answer came in the exchange that failed
@@ -96,6 +99,8 @@ class Connection(asyncio.Protocol):
             return
         if complete:
             self._finish(request, parser.response(), reusable=parser.reusable)
+        elif parser.continued and self.continued is not None and not self.continued.done():
+            self.continued.set_result(None)
 
     def eof_received(self) -> bool:
         """Let the peer's end complete an answer without a length; the connection is over either way."""
@@ -118,7 +123,9 @@ class Connection(asyncio.Protocol):
         self._on_lost(self)
 
     def pause_writing(self) -> None:
-        """Make a streamed body wait: the socket takes no more."""
+        """Make a streamed body wait: the socket takes no more, and from now on the server can be too slow."""
+        if self._silence:
+            self._heard_at = self._loop.time()
         if self._resumed is None:
             self._resumed = self._loop.create_future()
 
@@ -166,10 +173,47 @@ class Connection(asyncio.Protocol):
         if self.gone or self._transport.is_closing():
             message = "the server ended the connection while the body was sent"
             raise ConnectionLost(message)
-        self._stats.bytes_out += len(chunk)
         self._transport.write(chunk)
         if self._resumed is not None:
             await self._resumed
+        self.sent(len(chunk))
+
+    def sent(self, count: int) -> None:
+        """Note that the socket has taken so many bytes of a streamed body: the server is not silent, it reads."""
+        self._stats.bytes_out += count
+        if self._silence:
+            self._heard_at = self._loop.time()
+
+    async def drained(self) -> None:
+        """Wait until the transport holds no byte any more, which its buffer's limits have to allow.
+
+        Raises:
+            headrace.errors.ConnectionLost: The connection is gone.
+        """
+        while not self.gone and not self._transport.is_closing():
+            if self._resumed is not None:
+                await self._resumed
+            elif self._transport.get_write_buffer_size():
+                await asyncio.sleep(0)
+            else:
+                return
+        message = "the server ended the connection while the body was sent"
+        raise ConnectionLost(message)
+
+    async def paused(self) -> None:
+        """Wait for `resume_writing`, which whoever asks has to arrange; the end of the connection calls it too."""
+        self.pause_writing()
+        if self._resumed is not None and not self.gone:
+            await self._resumed
+
+    def pusher(self) -> Pusher | None:
+        """Make what sends files past the transport; `None` where that cannot be."""
+        return pusher_of(self, self._transport)
+
+    @property
+    def body_ended(self) -> bool:
+        """Whether the last of a streamed body was written."""
+        return not self._streaming
 
     def end_of_body(self) -> None:
         """Note that what follows is the last of a streamed body."""
@@ -244,6 +288,8 @@ class Connection(asyncio.Protocol):
 
     def _check_silence(self) -> None:
         """Fail a silent exchange; one timer follows the last byte instead of being set anew at every byte."""
+        if self._streaming and self._resumed is None:
+            self._heard_at = self._loop.time()  # our own body has not come: it is not the server that is silent
         due = self._heard_at + self._silence
         if self._loop.time() >= due:
             self._fail(RequestTimeout(f"the server sent nothing for {self._silence:g} s"))

@@ -122,6 +122,8 @@ class Flow:
             if response.status == 401:
                 following = None if renewed else await self._auth.renewed(request)
                 renewed = True
+            elif response.status == 417 and "expect" in request.headers.names:
+                following = _without_expectation(request)
             elif hops < redirect.MOST_REDIRECTS:
                 hop = redirect.next_hop(request.method, request.url, response.status, response.headers.get("Location"))
                 if hop is not None:
@@ -153,6 +155,12 @@ class Flow:
         if hop.crosses and not request.headers.names.isdisjoint(self._keys):  # its key has stayed behind
             following.idempotent = hop.method in IDEMPOTENT_METHODS
         return following
+
+
+def _without_expectation(request: Request) -> Request:
+    """Repeat a request whose `Expect` was refused without it (RFC 9110, section 15.5.18)."""
+    pairs = [pair for pair in request.headers.pairs if pair[0].lower() != "expect"]
+    return _again(request, request.method, request.target, HeaderBlock(pairs, request.headers.credentials))
 
 
 def _again(

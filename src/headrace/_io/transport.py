@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from aiohttp.abc import AbstractStreamWriter
-
 from headrace._core import encode
 from headrace._core.messages import Held
 from headrace._core.stats import Stats
-from headrace._io import bodies
+from headrace._io import uploading
 from headrace._io.pool import Pool
 from headrace.config import PoolLimits
 from headrace.errors import ConnectError, ConnectionLost
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
-    from headrace._core.messages import HeaderBlock, Origin, Request, Response, StreamedBody, Turn
+    from headrace._core.messages import HeaderBlock, Origin, Request, Response, Turn
     from headrace._io.connection import Connection
 
 _EXPECT_BODY = frozenset({"POST", "PUT", "PATCH"})
@@ -63,7 +61,7 @@ class WireTransport:
         try:
             answer = connection.begin(request, self._head(request))
             if request.body is not None and not isinstance(request.body, bytes):
-                await _upload(connection, request.body, answer)
+                await uploading.upload(connection, request, answer)
             return await answer
         except ConnectionLost:
             # The server closed an idle connection while the request was on its way (RFC 9110, section 9.2.2).
@@ -131,9 +129,10 @@ class WireTransport:
             fields = _fields(request.headers, origin)
         if body is None:
             framing = "Content-Length: 0\r\n" if request.method in _EXPECT_BODY else ""
+        elif isinstance(body, bytes):
+            framing = f"Content-Length: {len(body)}\r\n"
         else:
-            size = len(body) if isinstance(body, bytes) else body.size
-            framing = "Transfer-Encoding: chunked\r\n" if size is None else f"Content-Length: {size}\r\n"
+            framing = uploading.framing(body)
         if self._proxied and origin.scheme == "http":
             target = origin.text + target
             framing += self._proxy_line
@@ -157,82 +156,3 @@ def _fields(block: HeaderBlock, origin: Origin) -> str:
 
 def _is_replayable(body: Any) -> bool:
     return body is None or isinstance(body, bytes)
-
-
-async def _upload(connection: Connection, body: StreamedBody, answer: asyncio.Future[Response]) -> None:
-    """Write a streamed body while listening for an early answer, which ends the sending (RFC 9110, section 10.1.1)."""
-    writing = asyncio.get_running_loop().create_task(_write(connection, body))
-    either: set[asyncio.Future[Any]] = {writing, answer}
-    try:
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if answer.done() and not writing.done():
-            return
-        try:
-            writing.result()
-        except ConnectionLost:
-            if not answer.done():
-                raise
-    finally:
-        await _end(writing)
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    """End a task of ours and wait until it has put its things away; a cancellation meanwhile goes on afterwards."""
-    task.cancel()
-    interrupted: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError as error:
-            interrupted = error
-            task.cancel()
-    if not task.cancelled():
-        task.exception()  # seen: the exchange tells what went wrong
-    if interrupted is not None:
-        raise interrupted
-
-
-async def _write(connection: Connection, body: StreamedBody) -> None:
-    writer = _BodyWriter(connection, body.size)
-    await bodies.Exact(body).write(writer)
-    await writer.write_eof()
-
-
-class _BodyWriter(AbstractStreamWriter):
-    """What aiohttp's payloads write to: our connection, chunked where the size is unknown."""
-
-    def __init__(self, connection: Connection, size: int | None) -> None:
-        self._connection = connection
-        self._left = size
-
-    async def write(self, chunk: bytes | bytearray | memoryview) -> None:
-        if not chunk:
-            return
-        if self._left is None:
-            chunk = b"%x\r\n%b\r\n" % (len(chunk), bytes(chunk))
-        else:
-            self._left -= len(chunk)
-            if not self._left:
-                self._connection.end_of_body()  # an answer may come before the source notices its own end
-        await self._connection.write(chunk)
-
-    async def write_eof(self, chunk: bytes = b"") -> None:
-        await self.write(chunk)
-        if self._left is None:
-            self._connection.end_of_body()
-            await self._connection.write(b"0\r\n\r\n")
-
-    async def drain(self) -> None:
-        """Nothing: every write waits for the socket itself."""
-
-    def enable_compression(self, encoding: str = "deflate", strategy: int | None = None) -> None:
-        """Refuse: bodies are sent as they are."""
-        raise NotImplementedError
-
-    def enable_chunking(self) -> None:
-        """Refuse: framing follows from the size."""
-        raise NotImplementedError
-
-    async def write_headers(self, status_line: str, headers: Any) -> None:
-        """Refuse: the head is written already."""
-        raise NotImplementedError

@@ -1,0 +1,44 @@
+"""Work that would block the loop is handed to a thread here, and nobody leaves while a thread still uses their file."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+
+def begin(work: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
+    """Begin work in a thread; wait for it with `result` only, because a future that is cancelled says nothing of it."""
+    return asyncio.get_running_loop().run_in_executor(None, work, *arguments)
+
+
+async def result(future: asyncio.Future[T]) -> T:
+    """Wait for what `begin` has begun; a cancellation leaves the work under way."""
+    return await asyncio.shield(future)
+
+
+async def settled(future: asyncio.Future[Any]) -> None:
+    """Wait until a thread is done, however it ends; a cancellation meanwhile goes on afterwards."""
+    interrupted: asyncio.CancelledError | None = None
+    while not future.done():
+        try:
+            await asyncio.wait([future])
+        except asyncio.CancelledError as error:
+            interrupted = error
+    if not future.cancelled():
+        future.exception()  # seen: whoever wanted the result is gone
+    if interrupted is not None:
+        raise interrupted
+
+
+async def run(work: Callable[..., T], *arguments: Any) -> T:
+    """Do work in a thread; a cancellation waits for its end."""
+    future = begin(work, *arguments)
+    try:
+        return await result(future)
+    finally:
+        await settled(future)
