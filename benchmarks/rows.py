@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import rows_up
 from benchmarks.clients import Entry
+from benchmarks.rows_items import items
+from benchmarks.rows_up import uploads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -192,6 +193,7 @@ ROWS: tuple[Row, ...] = (
     _imports(),
     _versus("gzip", "gzip JSON, 43 KB", "gzip", "floor", "floor + decompress + decode", 1.15),
     _versus("zstd", "zstd JSON, 43 KB", "zstd", "floor", "floor + decompress + decode", 1.15),
-    *rows_up.uploads(),
+    *uploads(),
+    *items(),
     _sweep(),
 )

@@ -1,6 +1,8 @@
 """The client for millions of small typed responses a day out of rate-limited APIs."""
 
-from headrace import auth, errors, progress
+from headrace import auth, errors, progress, streams
+from headrace._core.partial import Partial, Reject
+from headrace._core.sse import Event
 from headrace._io.aiohttp_transport import AiohttpTransport
 from headrace._io.keyed import KeyedLimiter
 from headrace._io.limiter import RateLimiter
@@ -20,12 +22,15 @@ __all__ = [
     "BaseModel",
     "CircuitBreaker",
     "ClientConfig",
+    "Event",
     "FilePart",
     "KeyedLimiter",
     "Limiter",
     "PaginatedResponse",
+    "Partial",
     "PoolLimits",
     "RateLimiter",
+    "Reject",
     "Response",
     "Retry",
     "RetryBudget",
@@ -37,4 +42,5 @@ __all__ = [
     "errors",
     "progress",
     "run",
+    "streams",
 ]

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Unpack, overload
 
-from headrace._io import sources
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from yarl import URL
 
-    from headrace._io.multipart import Files
-    from headrace.types import Body, BodyOptions, FileSource, Parameters, Progress, RequestOptions, UploadOptions
+    from headrace.types import Body, BodyOptions, BodyRowOptions, RequestOptions, RowOptions
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -45,6 +42,8 @@ class Verbs:
             and a JSON array give a list of that model.
         timeout: Seconds for the whole request, a `Timeout`, or `None` for no limit.
         error_responses: Status to model or function, over the client's, for this request.
+        on_invalid: With `response_format=list[...]`, what becomes of rows that do not fit: ``"raise"`` the error,
+            ``"skip"`` leaves them out, ``"collect"`` gives a `headrace.Partial`.
 
     Returns:
         The decoded body; `None` where a success has none, and where the client is closed (nothing is sent then).
@@ -84,7 +83,12 @@ class Verbs:
 
     @overload
     def request(
-        self, method: str, path: str | URL | None = None, *, response_format: Any = None, **options: Unpack[BodyOptions]
+        self,
+        method: str,
+        path: str | URL | None = None,
+        *,
+        response_format: Any = None,
+        **options: Unpack[BodyRowOptions],
     ) -> Coroutine[Any, Any, Any]: ...
 
     def request(
@@ -105,7 +109,7 @@ class Verbs:
 
     @overload
     def get(
-        self, path: str | URL | None = None, *, response_format: Any = None, **options: Unpack[RequestOptions]
+        self, path: str | URL | None = None, *, response_format: Any = None, **options: Unpack[RowOptions]
     ) -> Coroutine[Any, Any, Any]: ...
 
     def get(
@@ -128,7 +132,7 @@ class Verbs:
 
     @overload
     def head(
-        self, path: str | URL | None = None, *, response_format: Any = None, **options: Unpack[RequestOptions]
+        self, path: str | URL | None = None, *, response_format: Any = None, **options: Unpack[RowOptions]
     ) -> Coroutine[Any, Any, Any]: ...
 
     def head(
@@ -149,7 +153,7 @@ class Verbs:
 
     @overload
     def options(
-        self, path: str | URL | None = None, *, response_format: Any = None, **options: Unpack[RequestOptions]
+        self, path: str | URL | None = None, *, response_format: Any = None, **options: Unpack[RowOptions]
     ) -> Coroutine[Any, Any, Any]: ...
 
     def options(
@@ -170,7 +174,7 @@ class Verbs:
 
     @overload
     def delete(
-        self, path: str | URL | None = None, *, response_format: Any = None, **options: Unpack[RequestOptions]
+        self, path: str | URL | None = None, *, response_format: Any = None, **options: Unpack[RowOptions]
     ) -> Coroutine[Any, Any, Any]: ...
 
     def delete(
@@ -191,7 +195,7 @@ class Verbs:
 
     @overload
     def post(
-        self, path: str | URL | None = None, *, response_format: Any = None, **options: Unpack[BodyOptions]
+        self, path: str | URL | None = None, *, response_format: Any = None, **options: Unpack[BodyRowOptions]
     ) -> Coroutine[Any, Any, Any]: ...
 
     def post(
@@ -214,7 +218,7 @@ class Verbs:
 
     @overload
     def put(
-        self, path: str | URL | None = None, *, response_format: Any = None, **options: Unpack[BodyOptions]
+        self, path: str | URL | None = None, *, response_format: Any = None, **options: Unpack[BodyRowOptions]
     ) -> Coroutine[Any, Any, Any]: ...
 
     def put(
@@ -237,7 +241,7 @@ class Verbs:
 
     @overload
     def patch(
-        self, path: str | URL | None = None, *, response_format: Any = None, **options: Unpack[BodyOptions]
+        self, path: str | URL | None = None, *, response_format: Any = None, **options: Unpack[BodyRowOptions]
     ) -> Coroutine[Any, Any, Any]: ...
 
     def patch(
@@ -247,154 +251,3 @@ class Verbs:
         if not options:
             return self._dispatch("PATCH", path, response_format=response_format, body=body)
         return self._dispatch("PATCH", path, response_format=response_format, body=body, **options)
-
-    @overload
-    async def upload_file(
-        self,
-        file: Files,
-        path: str | URL | None = None,
-        *,
-        field: str = "file",
-        filename: str | None = None,
-        fields: Parameters | None = None,
-        content_type: str | None = None,
-        response_format: TypeAdapterLike[T],
-        **options: Unpack[UploadOptions],
-    ) -> T: ...
-
-    @overload
-    async def upload_file(
-        self,
-        file: Files,
-        path: str | URL | None = None,
-        *,
-        field: str = "file",
-        filename: str | None = None,
-        fields: Parameters | None = None,
-        content_type: str | None = None,
-        response_format: type[T],
-        **options: Unpack[UploadOptions],
-    ) -> T: ...
-
-    @overload
-    async def upload_file(
-        self,
-        file: Files,
-        path: str | URL | None = None,
-        *,
-        field: str = "file",
-        filename: str | None = None,
-        fields: Parameters | None = None,
-        content_type: str | None = None,
-        response_format: Any = None,
-        **options: Unpack[UploadOptions],
-    ) -> Any: ...
-
-    async def upload_file(
-        self,
-        file: Files,
-        path: str | URL | None = None,
-        *,
-        field: str = "file",
-        filename: str | None = None,
-        fields: Parameters | None = None,
-        content_type: str | None = None,
-        method: str = "POST",
-        chunk_size: int | None = None,
-        progress: Progress | None = None,
-        expect: bool = False,
-        response_format: Any = None,
-        **options: Any,
-    ) -> Any:
-        """Send files as `multipart/form-data` (RFC 7578), in memory that does not grow with them.
-
-        Args:
-            file: A path, a file open for binary reading, sent from where it stands, an (async) iterable of bytes, or a
-                `headrace.FilePart`; or a list of them; or a mapping of form fields to them.
-            path: As for every request; so are the results and errors.
-            field: Name of the form field of files that are not in a mapping.
-            filename: What the server is told as the name of the only file; by default its own.
-            fields: The other fields of the form, a mapping or model; they are sent before the files.
-            content_type: Media type of the only file; by default guessed from its name.
-            method: The method.
-            chunk_size: Bytes of one read; 2 MiB by default.
-            progress: Called with the bytes of the body that are sent, and with all of them, or `None` where that is
-                unknown. What it raises fails the request.
-            expect: Whether to ask first if the server wants the body (RFC 9110, section 10.1.1).
-            response_format: As for every request.
-            **options: As for every request.
-
-        Raises:
-            OSError: A file cannot be opened or read.
-            headrace.errors.UploadError: A file shrinks or grows while it is sent, or cannot be sent a second time.
-        """
-        async with sources.form(file, field, filename, fields, content_type, chunk_size, progress) as data:
-            if expect:
-                options["headers"] = sources.expecting(options.get("headers"))
-            return await self._dispatch(method, path, data=data, response_format=response_format, **options)
-
-    @overload
-    async def stream_file(
-        self,
-        file: FileSource,
-        path: str | URL | None = None,
-        *,
-        response_format: TypeAdapterLike[T],
-        **options: Unpack[UploadOptions],
-    ) -> T: ...
-
-    @overload
-    async def stream_file(
-        self,
-        file: FileSource,
-        path: str | URL | None = None,
-        *,
-        response_format: type[T],
-        **options: Unpack[UploadOptions],
-    ) -> T: ...
-
-    @overload
-    async def stream_file(
-        self,
-        file: FileSource,
-        path: str | URL | None = None,
-        *,
-        response_format: Any = None,
-        **options: Unpack[UploadOptions],
-    ) -> Any: ...
-
-    async def stream_file(
-        self,
-        file: FileSource,
-        path: str | URL | None = None,
-        *,
-        method: str = "POST",
-        chunk_size: int | None = None,
-        progress: Progress | None = None,
-        expect: bool = False,
-        response_format: Any = None,
-        **options: Any,
-    ) -> Any:
-        """Send the bytes of a file as the body of a request, in memory that does not grow with it.
-
-        `Content-Length` is the file's; only what has no known length goes chunked.
-
-        Args:
-            file: A path, a file open for binary reading, sent from where it stands, or an (async) iterable of bytes.
-            path: As for every request; so are the results and errors.
-            method: The method.
-            chunk_size: Bytes of one read; 2 MiB by default.
-            progress: Called with the bytes of the body that are sent, and with all of them, or `None` where that is
-                unknown. What it raises fails the request.
-            expect: Whether to ask first if the server wants the body (RFC 9110, section 10.1.1).
-            response_format: As for every request.
-            **options: As for every request.
-
-        Raises:
-            OSError: The file cannot be opened or read.
-            headrace.errors.UploadError: The file shrinks or grows while it is sent, or cannot be sent a second time.
-        """
-        async with sources.single(file, chunk_size, progress) as data:
-            if expect and data.size != 0:
-                options["headers"] = sources.expecting(options.get("headers"))
-            return await self._dispatch(method, path, data=data, response_format=response_format, **options)

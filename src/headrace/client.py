@@ -14,7 +14,7 @@ from yarl import URL
 from headrace import _redact
 from headrace import config as settings
 from headrace._configured import Configured
-from headrace._core import answer, decode, encode
+from headrace._core import answer, decode, encode, partial
 from headrace._core.messages import Request
 from headrace._core.prepare import check_framing
 from headrace._io import bodies
@@ -22,6 +22,7 @@ from headrace._io.aiohttp_transport import AiohttpTransport
 from headrace._io.deadline import Deadlines
 from headrace._io.flow import Flow
 from headrace._io.transport import WireTransport
+from headrace._uploads import Uploads
 from headrace._verbs import Verbs
 from headrace.config import IDEMPOTENT_METHODS
 from headrace.errors import AsyncClientError, RequestTimeout, ValidationError
@@ -44,7 +45,7 @@ _INLINE_DECOMPRESSION = 64 * 1024  # bytes; what is larger is decompressed in a 
 _TRANSPORTS = {"wire": WireTransport, "aiohttp": AiohttpTransport}
 
 
-class AsyncClient(Configured, Verbs):
+class AsyncClient(Configured, Verbs, Uploads):
     """A typed client of one HTTP API.
 
     Every keyword below is also a subclass parameter: ``class Github(AsyncClient, uri="https://api.github.com")``. A
@@ -96,6 +97,7 @@ class AsyncClient(Configured, Verbs):
         parameters: Any = None,
         timeout: Any = UNSET,
         error_responses: Any = None,
+        on_invalid: Any = "raise",
     ) -> Any:
         """Send a request and decode what is answered: the way of every request, top to bottom."""
         if self._closed:
@@ -105,7 +107,8 @@ class AsyncClient(Configured, Verbs):
         task = asyncio.current_task(self._loop)
         if task is None or threading.get_ident() != self._thread:
             task = self._bind()
-        decoder = decode.decoder_for(response_format)
+        strict = on_invalid == "raise"
+        decoder = decode.decoder_for(response_format) if strict else partial.decoder_for(response_format, on_invalid)
         limits = self._config.timeout if timeout is UNSET else settings.as_timeout(timeout)
         models = self._error_responses if error_responses is None else self._merged_error_responses(error_responses)
         deadline = None if limits.total is None else self._deadlines.begin(limits.total, task)

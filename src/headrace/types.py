@@ -59,6 +59,9 @@ class Unset:
 
 UNSET = Unset()
 
+#: What becomes of rows that do not fit: the error, nothing, or a `headrace.Partial` that has them.
+OnInvalid: TypeAlias = Literal["raise", "skip", "collect"]
+
 TimeoutLike: TypeAlias = "float | Timeout | Unset | None"
 
 
@@ -178,6 +181,18 @@ class BodyOptions(RequestOptions, total=False):
     data: Data | None
 
 
+class RowOptions(RequestOptions, total=False):
+    """The options of a verb whose rows need not all fit; what it returns depends on `on_invalid`."""
+
+    on_invalid: OnInvalid
+
+
+class BodyRowOptions(BodyOptions, total=False):
+    """The same, of a verb that carries a body."""
+
+    on_invalid: OnInvalid
+
+
 class UploadOptions(RequestOptions, total=False):
     """The options of an upload."""
 
@@ -185,3 +200,9 @@ class UploadOptions(RequestOptions, total=False):
     chunk_size: int | None
     progress: Progress | None
     expect: bool
+
+
+class UploadRowOptions(UploadOptions, total=False):
+    """The same, whose rows need not all fit."""
+
+    on_invalid: OnInvalid

@@ -1,11 +1,12 @@
 """What type checkers must see: read by mypy and pyright, never run."""
 
+from collections.abc import AsyncIterator
 from typing import Any, assert_type
 
 import msgspec
 import pydantic
 
-from headrace import AsyncClient, BaseModel, FilePart, Response, progress, run
+from headrace import AsyncClient, BaseModel, Event, FilePart, Partial, Reject, Response, progress, run, streams
 from headrace.auth import APIKey, Credentials, OAuth2RefreshToken, Send
 
 
@@ -57,6 +58,11 @@ assert_type(AsyncClient("https://a.example", auth=Login()).bearer_token, str | N
 assert_type(OAuth2RefreshToken("https://a.example", "r", "me", on_refresh=store).refresh_token, str)
 
 
+async def pieces() -> AsyncIterator[bytes]:
+    """Stream nothing."""
+    yield b""
+
+
 async def main() -> int:
     """Use every verb."""
     async with Api() as client:
@@ -70,6 +76,14 @@ async def main() -> int:
         assert_type(await client.get("/x", response_format=bytes), bytes)
         assert_type(await client.get("/x", response_format=str), str)
         assert_type(await client.get("/x"), Any)
+        assert_type(await client.get("/x", response_format=list[User], on_invalid="skip"), Any)
+        rows: Partial[User] = await client.post("/x", body=1, response_format=list[User], on_invalid="collect")
+        assert_type(rows.items, list[User])
+        assert_type(Event().json(User), User)
+        async for user in streams.items(pieces(), User):
+            assert_type(user, User)
+        async for row in streams.items(pieces(), User, on_invalid="collect"):
+            assert_type(row, User | Reject)
         assert_type(await client.post("/x", body={"a": 1}, response_format=User), User)
         assert_type(await client.put("/x", data=b"", response_format=User, timeout=0.5), User)
         assert_type(await client.patch("/x", body=User(1), response_format=User), User)
