@@ -69,10 +69,10 @@ def inflater(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture
 def fresh_decoders() -> Iterator[None]:
     """Let the available codings be found anew in the test, and again behind it."""
-    for found in (coding.decoders, coding.accept_encoding):
+    for found in (coding.modules, coding.decoders, coding.accept_encoding, coding.checked):
         found.cache_clear()
     yield
-    for found in (coding.decoders, coding.accept_encoding):
+    for found in (coding.modules, coding.decoders, coding.accept_encoding, coding.checked):
         found.cache_clear()
 
 

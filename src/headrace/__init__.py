@@ -7,6 +7,7 @@ from headrace._io.aiohttp_transport import AiohttpTransport
 from headrace._io.keyed import KeyedLimiter
 from headrace._io.limiter import RateLimiter
 from headrace._io.multipart import FilePart
+from headrace._io.streamed import StreamedResponse
 from headrace._io.transport import WireTransport
 from headrace._run import run
 from headrace._version import __version__
@@ -34,6 +35,7 @@ __all__ = [
     "Response",
     "Retry",
     "RetryBudget",
+    "StreamedResponse",
     "Timeout",
     "Transport",
     "WireTransport",

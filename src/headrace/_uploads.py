@@ -1,4 +1,4 @@
-"""The uploads of a client live here, as callers and type checkers see them; each is a request with a file as its body."""
+"""The uploads of a client live here, as callers and type checkers see them: requests with a file as their body."""
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ from headrace._io.aiohttp_transport import AiohttpTransport
 from headrace._io.deadline import Deadlines
 from headrace._io.flow import Flow
 from headrace._io.transport import WireTransport
+from headrace._streams import Streams
 from headrace._uploads import Uploads
 from headrace._verbs import Verbs
 from headrace.config import IDEMPOTENT_METHODS
@@ -45,7 +46,7 @@ _INLINE_DECOMPRESSION = 64 * 1024  # bytes; what is larger is decompressed in a 
 _TRANSPORTS = {"wire": WireTransport, "aiohttp": AiohttpTransport}
 
 
-class AsyncClient(Configured, Verbs, Uploads):
+class AsyncClient(Configured, Verbs, Uploads, Streams):
     """A typed client of one HTTP API.
 
     Every keyword below is also a subclass parameter: ``class Github(AsyncClient, uri="https://api.github.com")``. A

@@ -7,6 +7,8 @@
     │   ├── AsyncClientError             the client is set up or used wrongly
     │   ├── SyncClientError
     │   ├── AuthError                    no credentials could be had
+    │   ├── DownloadError                the file is not what the server announced, or is being written already
+    │   │   └── ChecksumError            it has another checksum
     │   ├── ResponseParseError           the body is not JSON
     │   │   └── ResponseValidationError  the body does not fit the model (also a ValidationError)
     │   └── TransportError               no whole answer arrived
@@ -106,6 +108,27 @@ class AuthError(ClientError):
         self.status_code = status_code
         self.error = error
         self.error_description = error_description
+
+
+class DownloadError(ClientError):
+    """A download did not give the file that the server announced, or its place is taken; `dest` is as it was."""
+
+
+class ChecksumError(DownloadError):
+    """A file that was downloaded whole has another checksum than it should.
+
+    Args:
+        message: What happened.
+        algorithm: The name of the checksum, such as ``sha256``.
+        expected: The hexadecimal digits that it should have.
+        actual: Those that it has.
+    """
+
+    def __init__(self, message: str = "", *, algorithm: str = "", expected: str = "", actual: str = "") -> None:
+        super().__init__(message)
+        self.algorithm = algorithm
+        self.expected = expected
+        self.actual = actual
 
 
 def _excerpt(body: bytes | str) -> str:

@@ -16,9 +16,18 @@ from headrace._core.messages import HeaderBlock, Request, Response
 from headrace.errors import TransportError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 
-__all__ = ["HeaderBlock", "MockTransport", "Request", "Response", "json_response", "sequence", "text_response"]
+__all__ = [
+    "HeaderBlock",
+    "MockTransport",
+    "Request",
+    "Response",
+    "json_response",
+    "sequence",
+    "stream_response",
+    "text_response",
+]
 
 
 class MockTransport:
@@ -48,7 +57,8 @@ class MockTransport:
             raise TransportError(message, maybe_sent=False)
         self.requests.append(request)
         answer = self._handler(request)
-        return await answer if inspect.isawaitable(answer) else answer
+        response = await answer if inspect.isawaitable(answer) else answer
+        return await response.delivered(request) if isinstance(response, PieceByPiece) else response
 
     async def close(self) -> None:
         """Answer nothing from now on."""
@@ -98,3 +108,58 @@ def text_response(text: str, status: int = 200, headers: Mapping[str, str] | Non
         headers: More header fields.
     """
     return Response(status, {"Content-Type": "text/plain; charset=utf-8", **(headers or {})}, text.encode())
+
+
+def stream_response(
+    pieces: Iterable[bytes] | AsyncIterable[bytes], status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Make an answer whose body arrives piece by piece, where the caller reads it so; else it is whole.
+
+    Args:
+        pieces: The pieces; an iterator that raises a `TransportError` is a body that was cut short.
+        status: The status code.
+        headers: The header fields.
+    """
+    return PieceByPiece(status, dict(headers or {}), pieces=pieces)
+
+
+class PieceByPiece(Response):
+    """A response whose body is not there yet.
+
+    Attributes:
+        pieces: What it will be.
+    """
+
+    pieces: Any = ()
+
+    async def delivered(self, request: Request) -> Response:
+        """Hand the pieces on one by one, or whole where nobody takes them so."""
+        source = _Pieces(_each(self.pieces))
+        if request.sink is not None and self.status < 300:
+            request.sink.attach(source)
+            return Response(self.status, self.fields)
+        return Response(self.status, self.fields, b"".join([piece async for piece in source.pieces]))
+
+
+class _Pieces:
+    """A `headrace._core.messages.BodySource` of pieces that are made up."""
+
+    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
+        self.pieces = pieces
+
+    async def read(self) -> bytes:
+        return await anext(self.pieces, b"")
+
+    def close(self) -> None:
+        self.pieces = _each(())
+
+
+async def _each(pieces: Any) -> AsyncIterator[bytes]:
+    if hasattr(pieces, "__aiter__"):
+        async for piece in pieces:
+            if piece:
+                yield piece
+    else:
+        for piece in pieces:
+            if piece:
+                yield piece

@@ -34,6 +34,7 @@ FileSource: TypeAlias = "FileLike | AsyncIterable[bytes] | Iterable[bytes]"
 #: Called on the event loop with the bytes that are done, and with all there are; `None` where nobody knows.
 Progress: TypeAlias = Callable[[int, int | None], object]
 
+
 #: What an error body of a status becomes: a model, or a function of the JSON whose result is the `response` (or is
 #: raised).
 ErrorResponses: TypeAlias = Mapping[int, Any]
@@ -89,6 +90,10 @@ class Limiter(Protocol):
 @runtime_checkable
 class Transport(Protocol):
     """The one seam under the client: one request in, one response out.
+
+    A transport that can hand on the body of a success while it arrives looks at `Request.sink`: where there is one, it
+    attaches a body to it as soon as the head has come, and returns a response with the head alone. One that does not is
+    as good: the whole body is handed on then.
 
     Where it has a true `counts_starts`, a request that a `RateLimiter` has let start has it in `Request.turn`. Then a
     transport that has to wait for a connection calls `turn.hold()` before, and `turn.resume()` or `turn.drop()` after.

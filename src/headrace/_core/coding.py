@@ -65,8 +65,13 @@ def _gunzip(module: Any, data: bytes) -> Iterator[bytes]:
 
 def _deflate(module: Any, data: bytes) -> Iterator[bytes]:
     """Decode `deflate`: the zlib format, or the bare deflate stream that some servers send under that name."""
+    return _inflate(module, data, deflate_bits(data))
+
+
+def deflate_bits(data: bytes) -> int:
+    """Tell the two forms of `deflate` apart by their first two bytes, as zlib's `wbits`."""
     zlib_format = len(data) > 1 and data[0] & 0x0F == 8 and (data[0] << 8 | data[1]) % 31 == 0  # RFC 1950, section 2.2
-    return _inflate(module, data, zlib.MAX_WBITS if zlib_format else -zlib.MAX_WBITS)
+    return zlib.MAX_WBITS if zlib_format else -zlib.MAX_WBITS
 
 
 def _brotli(brotli: Any, data: bytes) -> Iterator[bytes]:
@@ -91,10 +96,14 @@ def _zstd_module() -> Any:
     return zstd
 
 
+def zstd_stream(zstd: Any) -> Any:
+    """Begin a frame, whose window is bounded."""
+    return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG})
+
+
 def _zstandard(zstd: Any, data: bytes) -> Iterator[bytes]:
-    options = {zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG}
     for _ in range(_MOST_MEMBERS):
-        stream = zstd.ZstdDecompressor(options=options)
+        stream = zstd_stream(zstd)
         try:
             yield stream.decompress(data, _STEP)
             while not stream.eof and not stream.needs_input:
@@ -112,21 +121,25 @@ def _zstandard(zstd: Any, data: bytes) -> Iterator[bytes]:
 
 
 @functools.cache
-def decoders() -> dict[str, Decoder]:
-    """Name every coding that can be decoded here, the preferred first; its module is looked for once."""
+def modules() -> dict[str, Any]:
+    """Name every coding that can be decoded here, the preferred first, and its module; they are looked for once."""
     inflater = _fast_zlib()
-    found: dict[str, Decoder] = {
-        "gzip": functools.partial(_gunzip, inflater),
-        "deflate": functools.partial(_deflate, inflater),
-    }
+    found: dict[str, Any] = {"gzip": inflater, "deflate": inflater}
     with contextlib.suppress(ImportError):
         import brotli
 
         if hasattr(brotli.Decompressor, "can_accept_more_data"):  # without it, output has no bound (CVE-2025-6176)
-            found["br"] = functools.partial(_brotli, brotli)
+            found["br"] = brotli
     with contextlib.suppress(ImportError):
-        found["zstd"] = functools.partial(_zstandard, _zstd_module())
+        found["zstd"] = _zstd_module()
     return found
+
+
+@functools.cache
+def decoders() -> dict[str, Decoder]:
+    """Name every coding that can be decoded here, the preferred first, and what decodes it."""
+    kinds = {"gzip": _gunzip, "deflate": _deflate, "br": _brotli, "zstd": _zstandard}
+    return {name: functools.partial(kinds[name], module) for name, module in modules().items()}
 
 
 @functools.cache
@@ -150,19 +163,13 @@ def decode(body: bytes, content_encoding: str, limit: int | None) -> bytes:
         headrace.errors.ProtocolError: The coding is unknown, or the body is corrupt or cut short.
         headrace.errors.ResponseTooLarge: It has more than `limit` bytes.
     """
-    names = _named(content_encoding)
-    if len(names) > _MOST_CODINGS:
-        message = f"the body has {len(names)} content codings, more than {_MOST_CODINGS}"
-        raise ProtocolError(message)
-    for name in reversed(names):
+    if not body:
+        return body
+    for name in reversed(checked(content_encoding)):
         if not body:
             return body
-        decoder = decoders().get(name)
-        if decoder is None:
-            message = f"the body has the content coding {name[:40]!r}, and only {accept_encoding()} can be decoded here"
-            raise ProtocolError(message)
         try:
-            body = _bounded(decoder(body), limit)
+            body = _bounded(decoders()[name](body), limit)
         except _Corrupt as error:
             message = f"the body is not valid {name}: {error}"
             raise ProtocolError(message) from error
@@ -170,6 +177,23 @@ def decode(body: bytes, content_encoding: str, limit: int | None) -> bytes:
 
 
 @functools.lru_cache(maxsize=128)
+def checked(content_encoding: str) -> list[str]:
+    """Read the codings that a field names.
+
+    Raises:
+        headrace.errors.ProtocolError: There are too many, or one that cannot be decoded here.
+    """
+    names = _named(content_encoding)
+    if len(names) > _MOST_CODINGS:
+        message = f"the body has {len(names)} content codings, more than {_MOST_CODINGS}"
+        raise ProtocolError(message)
+    for name in names:
+        if name not in decoders():
+            message = f"the body has the content coding {name[:40]!r}, and only {accept_encoding()} can be decoded here"
+            raise ProtocolError(message)
+    return names
+
+
 def _named(content_encoding: str) -> list[str]:
     """Read the codings that a field names."""
     names = [name.strip().lower().removeprefix("x-") for name in content_encoding.split(",")]

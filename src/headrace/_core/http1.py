@@ -18,6 +18,8 @@ from headrace.errors import ProtocolError, ResponseTooLarge
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from headrace.errors import TransportError
+
 _HEAD_END: Final = b"\r\n\r\n"
 _MOST_HEAD: Final = 64 * 1024
 _MOST_FIELDS: Final = 256
@@ -94,6 +96,7 @@ class ResponseParser:
     has_cookies = False
     reusable = False
     continued = False  # whether a 100 came: the body is wanted (RFC 9110, section 10.1.1)
+    paused = False  # whether it has asked the peer to wait
     trailers: Sequence[tuple[str, str]] = ()
     _state = _HEAD
     _spent = 0
@@ -156,6 +159,9 @@ class ResponseParser:
     def response(self) -> Response:
         """Make the response of a complete answer."""
         return Response(self.status, self.head, self.body, self.coding, self.has_cookies, self.trailers)
+
+    def fail(self, error: TransportError) -> None:
+        """Hear that the rest of the answer will not come."""
 
     def describe_missing(self) -> str:
         """Say what of the answer is missing."""

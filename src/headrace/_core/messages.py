@@ -117,6 +117,49 @@ class Turn(Protocol):
         ...
 
 
+class BodySource(Protocol):
+    """The body of an answer that arrives piece by piece."""
+
+    async def read(self) -> bytes:
+        """Wait for the next piece.
+
+        Returns:
+            At least one byte; none at the end of the body.
+
+        Raises:
+            headrace.errors.TransportError: The body will not arrive whole.
+        """
+        ...
+
+    def close(self) -> None:
+        """Take no more; the connection is closed unless the body has ended. May be called more than once."""
+        ...
+
+
+class Sink:
+    """Where a transport puts the body of a success that the caller reads as it arrives.
+
+    Attributes:
+        source: The body; `None` where there is none, or it came whole with its response.
+    """
+
+    __slots__ = ("source",)
+
+    def __init__(self) -> None:
+        self.source: BodySource | None = None
+
+    def attach(self, source: BodySource) -> None:
+        """Take the body of the answer, instead of that of an answer before it."""
+        self.close()
+        self.source = source
+
+    def close(self) -> None:
+        """Take no more of the body."""
+        source, self.source = self.source, None
+        if source is not None:
+            source.close()
+
+
 class Held(Exception):
     """A request that was let start met a pause before it was sent: it has to wait for its turn once more."""
 
@@ -135,6 +178,8 @@ class Request(msgspec.Struct, eq=False, gc=False):
         idempotent: Whether it may be sent a second time when a kept-alive connection turns out dead.
         attempts: The attempts that have failed so far, where a `Retry` is at work.
         turn: The limiter that has let it start, where that has to know of a start that comes later than that.
+        sink: Where the body of a success may go as it arrives, once its head has been answered with; a transport that
+            does not know it answers with the whole body. `None`: nobody reads it before it is whole.
     """
 
     method: str
@@ -147,6 +192,7 @@ class Request(msgspec.Struct, eq=False, gc=False):
     idempotent: bool = False
     attempts: tuple[Attempt, ...] = ()
     turn: Turn | None = None
+    sink: Sink | None = None
 
     @property
     def url(self) -> URL:

@@ -13,6 +13,7 @@ from multidict import CIMultiDict
 from headrace._core.messages import Response
 from headrace._core.stats import Stats
 from headrace._io import bodies
+from headrace._io.aiohttp_body import SessionBody
 from headrace._io.closing import Closing
 from headrace._io.pool import proxy_and_fields
 from headrace._io.uploading import CONTINUE_SECONDS
@@ -81,6 +82,7 @@ class AiohttpTransport:
         theirs = getattr(session, "_middlewares", None) or ()  # what is given to a request stands instead of them
         self._middlewares = (_once, *theirs)
         self._closing = Closing()
+        self._bodies: set[SessionBody] = set()  # those that are read as they arrive
         #: Whether it keeps to `Request.turn`.
         self.counts_starts = self._own
 
@@ -134,7 +136,7 @@ class AiohttpTransport:
             self._closing.end(task)
 
     async def _exchange(self, request: Request, data: bytes | bodies.Exact | None, phase: _Phase) -> Response:
-        async with self._session.request(
+        answer = await self._session.request(
             request.method,
             request.url,
             headers=CIMultiDict(request.headers.pairs),
@@ -148,15 +150,23 @@ class AiohttpTransport:
             timeout=aiohttp.ClientTimeout(total=None, sock_read=request.timeout.read),
             trace_request_ctx=phase,
             middlewares=self._middlewares,
-        ) as answer:
+        )
+        self._stats.bytes_out += len(data) if isinstance(data, bytes) else 0
+        if request.sink is not None and answer.status < 300:
+            request.sink.attach(
+                SessionBody(answer, self._bodies, self._stats, lambda error: _translated(error, request))
+            )
+            return Response(answer.status, answer.headers)
+        async with answer:
             content = await _read(answer, request.max_response_bytes)
         self._stats.bytes_in += len(content)
-        self._stats.bytes_out += len(data) if isinstance(data, bytes) else 0
         return Response(answer.status, answer.headers, content)
 
     async def close(self) -> None:
         """Fail what is under way, and close the session if it was made here."""
         self._closing.close()
+        for body in list(self._bodies):
+            body.fail(TransportError(_CLOSED))
         if self._own:
             await self._session.close()
 

@@ -6,6 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from headrace._core.http1 import ResponseParser, read_whole
+from headrace._core.http1_stream import StreamingParser
+from headrace._io.arriving import Arriving
 from headrace._io.pushing import pusher_of
 from headrace.errors import ConnectionLost, RequestTimeout, TransportError
 
@@ -91,7 +93,7 @@ class Connection(asyncio.Protocol):
             if response is not None:
                 self._finish(request, response, reusable=True)
                 return
-            self._parser = parser = ResponseParser(request.method, request.max_response_bytes)
+            self._parser = parser = self._parser_for(request)
         try:
             complete = parser.feed(data)
         except TransportError as error:
@@ -242,6 +244,32 @@ class Connection(asyncio.Protocol):
         elif not self.gone:
             self._hang_up()
 
+    def pause_reading(self) -> None:
+        """Let the server wait: the reader of a streamed answer has enough."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._heard_at = self._loop.time()
+            self._transport.resume_reading()
+
+    def _parser_for(self, request: Request) -> ResponseParser:
+        """Make the parser of an answer that `read_whole` does not know at a glance."""
+        sink, waiter = request.sink, self._waiter
+        if sink is None or waiter is None:
+            return ResponseParser(request.method, request.max_response_bytes)
+
+        def begin(response: Response) -> Arriving:
+            arriving = Arriving(self, waiter, self._loop)
+            if not waiter.done():  # else nobody waits for it any more, and the connection is about to be closed
+                sink.attach(arriving)
+                waiter.set_result(response)
+            return arriving
+
+        return StreamingParser(request.method, request.max_response_bytes, begin)
+
     def _finish(self, request: Request, response: Response, *, reusable: bool) -> None:
         """Hand out a complete answer, the connection having gone back to the pool first."""
         waiter = self._waiter
@@ -261,8 +289,11 @@ class Connection(asyncio.Protocol):
 
     def _fail(self, error: TransportError) -> None:
         waiter = self._waiter
-        self.answered = self._parser is not None
+        parser = self._parser
+        self.answered = parser is not None
         self._request = self._parser = self._waiter = None
+        if parser is not None:
+            parser.fail(error)
         if waiter is not None and not waiter.done():
             waiter.set_exception(error)
         self.abort()
@@ -288,8 +319,9 @@ class Connection(asyncio.Protocol):
 
     def _check_silence(self) -> None:
         """Fail a silent exchange; one timer follows the last byte instead of being set anew at every byte."""
-        if self._streaming and self._resumed is None:
-            self._heard_at = self._loop.time()  # our own body has not come: it is not the server that is silent
+        # The server is not silent while our own body has not come, nor while its reader makes it wait.
+        if (self._streaming and self._resumed is None) or (self._parser is not None and self._parser.paused):
+            self._heard_at = self._loop.time()
         due = self._heard_at + self._silence
         if self._loop.time() >= due:
             self._fail(RequestTimeout(f"the server sent nothing for {self._silence:g} s"))

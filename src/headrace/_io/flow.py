@@ -177,4 +177,5 @@ def _again(
         request.max_response_bytes,
         request.idempotent or method == "GET",
         request.attempts,
+        sink=request.sink,
     )

@@ -1,0 +1,232 @@
+"""Content codings (RFC 9110, section 8.4) are undone here while a body arrives; `_core.coding` does it at once.
+
+The law is the same: output comes in steps of at most 256 KiB, and the end of a stream is insisted on. A decoder is fed
+one piece after the other, and each is used up, step by step, before the next one.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from headrace._core import coding
+from headrace.errors import ProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+
+_STEP: Final = 256 * 1024
+_MOST_MEMBERS: Final = 1024
+_GZIP: Final = 16 + zlib.MAX_WBITS
+_CUT_SHORT: Final = "the stream is cut short"
+
+
+class _Corrupt(ValueError):
+    """The stream is not what its coding promises."""
+
+
+class _Decoder(Protocol):
+    """One coding."""
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Decode at least one byte more, in steps."""
+        ...
+
+    def end(self) -> None:
+        """Insist that the stream is whole."""
+        ...
+
+
+class _Inflater:
+    """`gzip` with any number of members, or `deflate` in either of the forms that servers send."""
+
+    def __init__(self, module: Any, wbits: int | None) -> None:
+        self._module = module
+        self._wbits = wbits
+        self._stream: Any = None
+        self._members = 0
+        self._held = b""
+        self._whole = False
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        if self._wbits is None:
+            data = self._held = self._held + data
+            if len(data) < 2:
+                return
+            self._wbits, self._held = coding.deflate_bits(data), b""
+        try:
+            yield from self._inflate(data)
+        except (zlib.error, self._module.error) as error:
+            raise _Corrupt(str(error)) from error
+
+    def _inflate(self, data: bytes) -> Iterator[bytes]:
+        while data:
+            if self._stream is None:
+                # Between two members of a gzip file there may be padding, and behind any other stream nothing.
+                data = data.lstrip(b"\0") if self._members and self._wbits == _GZIP else data
+                if not data:
+                    return
+            stream = self._stream or self._begin_member()
+            step = stream.decompress(data, _STEP)
+            data = stream.unconsumed_tail
+            while step and not data and not stream.eof:  # only an empty step says that nothing is left inside
+                yield step
+                step = stream.decompress(b"", _STEP)
+                data = stream.unconsumed_tail
+            if step:
+                yield step
+            if stream.eof:
+                data, self._stream, self._whole = stream.unused_data, None, True
+
+    def _begin_member(self) -> Any:
+        if self._members and self._wbits != _GZIP:
+            reason = "bytes follow the stream"
+            raise _Corrupt(reason)
+        self._members += 1
+        if self._members > _MOST_MEMBERS:
+            reason = f"more than {_MOST_MEMBERS} members"
+            raise _Corrupt(reason)
+        self._stream = self._module.decompressobj(wbits=self._wbits)
+        self._whole = False
+        return self._stream
+
+    def end(self) -> None:
+        if not self._whole:
+            raise _Corrupt(_CUT_SHORT)
+
+
+class _Brotli:
+    """`br` (RFC 7932)."""
+
+    def __init__(self, brotli: Any) -> None:
+        self._error = brotli.error
+        self._stream = brotli.Decompressor()
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        stream = self._stream
+        try:
+            step = stream.process(data, output_buffer_limit=_STEP)
+            # `can_accept_more_data` is true although output is left, so only an empty step says that nothing is.
+            while step:
+                yield step
+                step = b"" if stream.is_finished() else stream.process(b"", output_buffer_limit=_STEP)
+        except self._error as error:
+            raise _Corrupt(str(error)) from error
+
+    def end(self) -> None:
+        if not self._stream.is_finished():
+            raise _Corrupt(_CUT_SHORT)
+
+
+class _Zstandard:
+    """`zstd` with any number of frames (RFC 8878)."""
+
+    def __init__(self, zstd: Any) -> None:
+        self._zstd = zstd
+        self._stream: Any = None
+        self._frames = 0
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        try:
+            while data:
+                data = yield from self._frame(data)
+        except self._zstd.ZstdError as error:
+            raise _Corrupt(str(error)) from error
+
+    def _frame(self, data: bytes) -> Generator[bytes, None, bytes]:
+        if self._stream is None:
+            self._frames += 1
+            if self._frames > _MOST_MEMBERS:
+                reason = f"more than {_MOST_MEMBERS} frames"
+                raise _Corrupt(reason)
+            self._stream = coding.zstd_stream(self._zstd)
+        stream = self._stream
+        step = stream.decompress(data, _STEP)
+        while step:
+            yield step
+            step = b"" if stream.eof or stream.needs_input else stream.decompress(b"", _STEP)
+        if not stream.eof:
+            return b""
+        self._stream = None
+        return bytes(stream.unused_data)
+
+    def end(self) -> None:
+        if self._stream is not None or not self._frames:
+            raise _Corrupt(_CUT_SHORT)
+
+
+def _made(name: str) -> _Decoder:
+    """Begin a decoder; its name is one of `coding.decoders()`."""
+    module = coding.modules()[name]
+    kinds: dict[str, Callable[[Any], _Decoder]] = {
+        "gzip": lambda module: _Inflater(module, _GZIP),
+        "deflate": lambda module: _Inflater(module, None),
+        "br": _Brotli,
+        "zstd": _Zstandard,
+    }
+    return kinds[name](module)
+
+
+class Decoding:
+    """Undoes the codings of a body that arrives piece by piece.
+
+    Args:
+        content_encoding: The value of the `Content-Encoding` field.
+
+    Raises:
+        headrace.errors.ProtocolError: A coding is unknown, or there are too many.
+    """
+
+    __slots__ = ("_begun", "_layers")
+
+    def __init__(self, content_encoding: str) -> None:
+        self._layers = [(name, _made(name)) for name in reversed(coding.checked(content_encoding))]
+        self._begun = False
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Decode a piece.
+
+        Args:
+            data: At least one byte.
+
+        Yields:
+            The content, in steps of at most 256 KiB; every one has to be taken.
+
+        Raises:
+            headrace.errors.ProtocolError: The body is corrupt.
+        """
+        self._begun = True
+        return self._through(0, data)
+
+    def _through(self, layer: int, data: bytes) -> Iterator[bytes]:
+        if layer == len(self._layers):
+            yield data
+            return
+        name, decoder = self._layers[layer]
+        steps = decoder.feed(data)
+        while True:
+            try:
+                step = next(steps, b"")
+            except _Corrupt as error:
+                raise _invalid(name, error) from error
+            if not step:
+                return
+            yield from self._through(layer + 1, step)
+
+    def end(self) -> None:
+        """Insist that the body is whole; one without a byte needs no decoding.
+
+        Raises:
+            headrace.errors.ProtocolError: It was cut short.
+        """
+        if not self._begun:
+            return
+        for name, decoder in self._layers:
+            try:
+                decoder.end()
+            except _Corrupt as error:
+                raise _invalid(name, error) from error
+
+
+def _invalid(name: str, error: _Corrupt) -> ProtocolError:
+    return ProtocolError(f"the body is not valid {name}: {error}")

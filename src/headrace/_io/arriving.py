@@ -1,0 +1,110 @@
+"""The body of an answer while it arrives over a connection of ours lives here: never more of it than the reader takes.
+
+What has arrived and was not read yet is held; above a high mark the socket is not read from any more, so that the
+server has to wait (TCP flow control, RFC 9293, section 3.8.6), and below a low mark it is again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from headrace.errors import AsyncClientError
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from headrace._core.messages import Response
+    from headrace._io.connection import Connection
+    from headrace.errors import TransportError
+
+#: Bytes; a loop reads up to 256 KiB at once, so there are 512 KiB at most.
+_HIGH: Final = 256 * 1024
+_LOW: Final = 64 * 1024
+
+
+class Arriving:
+    """A `headrace._core.messages.BodySource` over a connection.
+
+    Args:
+        connection: The connection, lent to this exchange until the body has ended.
+        answer: The future of the exchange's answer, which tells it from a later one on the same connection.
+        loop: Its loop.
+    """
+
+    __slots__ = ("_answer", "_connection", "_ended", "_error", "_loop", "_pieces", "_size", "_waiter", "paused")
+
+    def __init__(
+        self, connection: Connection, answer: asyncio.Future[Response], loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._connection = connection
+        self._answer = answer
+        self._loop = loop
+        self._pieces: deque[bytes] = deque()
+        self._size = 0
+        self._ended = False
+        self._error: TransportError | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self.paused = False
+
+    # What the connection calls; see `headrace._core.http1_stream.Receiver`.
+
+    def feed(self, piece: bytes) -> None:
+        """Take at least one byte of the body."""
+        self._pieces.append(piece)
+        self._size += len(piece)
+        if self._size >= _HIGH and not self.paused:
+            self.paused = True
+            self._connection.pause_reading()
+        self._wake()
+
+    def end(self) -> None:
+        """Hear that the body is whole: from now on the connection is another's."""
+        self._ended = True
+        self._resume()
+        self._wake()
+
+    def fail(self, error: TransportError) -> None:
+        """Hear that the rest will not come; what has come can still be read."""
+        self._error = error
+        self._wake()
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def _resume(self) -> None:
+        if self.paused:
+            self.paused = False
+            self._connection.resume_reading()
+
+    # What the reader calls.
+
+    async def read(self) -> bytes:
+        """Wait for the next piece; see `headrace._core.messages.BodySource.read`."""
+        while not self._pieces:
+            if self._ended:
+                return b""
+            if self._error is not None:
+                raise self._error
+            if self._waiter is not None:
+                message = "a streamed body is read by one task at a time"
+                raise AsyncClientError(message)
+            self._waiter = waiter = self._loop.create_future()
+            try:
+                await waiter
+            finally:
+                if self._waiter is waiter:
+                    self._waiter = None
+        piece = self._pieces.popleft()
+        self._size -= len(piece)
+        if self._size <= _LOW and not self._ended and self._error is None:
+            self._resume()
+        return piece
+
+    def close(self) -> None:
+        """Take no more of it; see `headrace._core.messages.BodySource.close`."""
+        self._pieces.clear()
+        self._size = 0
+        self._connection.abandon(self._answer)

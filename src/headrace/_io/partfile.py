@@ -1,0 +1,232 @@
+"""A file that is not whole yet lives here: beside the place where it will be, under a name that a later run finds.
+
+`.NAME.part` has the bytes, `.NAME.part.json` says what they are of. Every function blocks: they are called in threads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from headrace.errors import ChecksumError, DownloadError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_READ: Final = 1024 * 1024
+_MOST_NOTE: Final = 64 * 1024
+_MOST_PIECES: Final = 512  # of one system call; POSIX allows 1024 on every system in use
+_FLAGS: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+
+class Note(msgspec.Struct, frozen=True):
+    """What the bytes of a part are of.
+
+    Attributes:
+        resource: Names the URL without telling it: a URL may hold secrets.
+        validator: What `If-Range` is sent with.
+        total: Bytes of the whole, where the server has said so.
+    """
+
+    resource: str
+    validator: str
+    total: int | None = None
+
+
+class PartFile:
+    """The part of one download, locked as long as it is open.
+
+    Args:
+        place: Where the whole file will be; its folder has to be there.
+        checksum: An algorithm and its hexadecimal digits, or `None`.
+
+    Attributes:
+        size: Bytes that are there.
+        note: What they are of; `None` where they are of no use.
+
+    Raises:
+        headrace.errors.DownloadError: Another download to the same place is under way.
+        OSError: The file cannot be opened.
+    """
+
+    _busy: Final[set[str]] = set()
+    _lock: Final = threading.Lock()
+
+    def __init__(self, place: Path, checksum: tuple[str, str] | None) -> None:
+        self._place = place
+        self.path = place.with_name(f".{place.name}.part")
+        self._note_path = place.with_name(f".{place.name}.part.json")
+        self._checksum = checksum
+        self._key = os.path.realpath(self.path)
+        with self._lock:
+            if self._key in self._busy:
+                raise self._refused()
+            self._busy.add(self._key)
+        try:
+            self._file = self._open()
+        except BaseException:
+            self._free()
+            raise
+        self.size = os.fstat(self._file).st_size
+        self._hash: Any = None
+        self._done = False
+        self.note = self._read_note()
+
+    def _refused(self) -> DownloadError:
+        return DownloadError(f"another download to {str(self._place)!r} is under way")
+
+    def _free(self) -> None:
+        with self._lock:
+            self._busy.discard(self._key)
+
+    def _open(self) -> int:
+        """Open the part and lock it against other processes; one that was renamed meanwhile is not it any more."""
+        while True:
+            file = os.open(self.path, _FLAGS, 0o666)
+            try:
+                if fcntl is None:
+                    return file
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                ours, there = os.fstat(file), self.path.stat(follow_symlinks=False)
+                if (ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino):
+                    return file
+            except BlockingIOError:
+                os.close(file)
+                raise self._refused() from None
+            except FileNotFoundError:
+                pass
+            except BaseException:
+                os.close(file)
+                raise
+            os.close(file)
+
+    def _read_note(self) -> Note | None:
+        if not self.size:
+            return None
+        try:
+            with self._note_path.open("rb") as file:
+                return msgspec.json.decode(file.read(_MOST_NOTE), type=Note)
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+            return None
+
+    def begin_anew(self, note: Note | None) -> None:
+        """Throw away what is there, and note what will be; `None` is what cannot be resumed."""
+        os.ftruncate(self._file, 0)
+        os.lseek(self._file, 0, os.SEEK_SET)
+        self.size = 0
+        self.note = note
+        self._hash = None if self._checksum is None else hashlib.new(self._checksum[0])
+        if note is None:
+            self._note_path.unlink(missing_ok=True)
+        else:
+            self._note_path.write_bytes(msgspec.json.encode(note))
+
+    def go_on(self) -> None:
+        """Stand behind what is there, having read it where there is a checksum to compute."""
+        os.lseek(self._file, 0, os.SEEK_SET)
+        if self._checksum is not None:
+            self._hash = hashlib.new(self._checksum[0])
+            while piece := os.read(self._file, _READ):
+                self._hash.update(piece)
+        os.lseek(self._file, self.size, os.SEEK_SET)
+
+    def write(self, pieces: Sequence[bytes]) -> None:
+        """Append pieces; raises `OSError`, such as a full disk, with as much written as there was room for."""
+        if self._hash is not None:
+            for piece in pieces:
+                self._hash.update(piece)
+        for start in range(0, len(pieces), _MOST_PIECES):
+            self._write_all([memoryview(piece) for piece in pieces[start : start + _MOST_PIECES]])
+
+    def _write_all(self, views: list[memoryview]) -> None:
+        while views:
+            written = os.writev(self._file, views) if hasattr(os, "writev") else os.write(self._file, views[0])
+            self.size += written
+            while views and written >= len(views[0]):
+                written -= len(views.pop(0))
+            if written:
+                views[0] = views[0][written:]
+
+    def verify(self) -> None:
+        """Compare the checksum, where there is one; what does not have it is thrown away.
+
+        Raises:
+            headrace.errors.ChecksumError: It is another one.
+        """
+        if self._checksum is None:
+            return
+        name, expected = self._checksum
+        actual = self._hash.hexdigest()
+        if actual != expected:
+            self.discard()
+            message = f"the {name} of the download is {actual}, not {expected}; it was thrown away"
+            raise ChecksumError(message, algorithm=name, expected=expected, actual=actual)
+
+    def finish(self, place: Path, *, fsync: bool, overwrite: bool) -> None:
+        """Put the whole file in its place, in one step.
+
+        Raises:
+            headrace.errors.DownloadError: There is a file that must not be overwritten.
+        """
+        if fsync:
+            os.fsync(self._file)
+        if os.name == "nt":
+            self.close()  # an open file cannot be renamed there
+        if overwrite:
+            self.path.replace(place)
+        else:
+            self._claim(place)
+        self._done = True
+        self._note_path.unlink(missing_ok=True)
+        if fsync and os.name != "nt":
+            folder = os.open(place.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+    def _claim(self, place: Path) -> None:
+        """Take a place where nothing is."""
+        try:
+            os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        except FileExistsError as error:
+            raise exists(place) from error
+        try:
+            self.path.replace(place)
+        except BaseException:
+            place.unlink()
+            raise
+
+    def discard(self) -> None:
+        """Remove the part, and what says what it is of."""
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)
+            self._note_path.unlink(missing_ok=True)
+        self.note = None
+
+    def close(self) -> None:
+        """Close the part, which stays there for another run if that can resume it. May be called more than once."""
+        if self._file < 0:
+            return
+        with contextlib.suppress(OSError):
+            if not self._done and (self.note is None or not self.size):
+                self.discard()
+        file, self._file = self._file, -1
+        os.close(file)
+        self._free()
+
+
+def exists(place: Path) -> DownloadError:
+    """Make the error for a file that is there already, under a name that the server has chosen."""
+    return DownloadError(f"{str(place)!r} is there already, and a name that a server chooses overwrites nothing")

@@ -1,0 +1,87 @@
+"""Codings undone while a body arrives: the same as all at once, in bounded steps, cut anywhere."""
+
+import gzip
+import itertools
+import zlib
+from collections.abc import Callable
+
+import brotli
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headrace._core import coding
+from headrace._core.decoding import Decoding
+from headrace.errors import ProtocolError
+
+zstd = coding.modules()["zstd"]
+ENCODERS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
+    "gzip": ("gzip", lambda data: gzip.compress(data, mtime=0)),
+    "members": ("x-gzip", lambda data: gzip.compress(data[:7]) + gzip.compress(data[7:]) + b"\0\0"),
+    "deflate": ("deflate", zlib.compress),
+    "bare deflate": ("deflate", lambda data: zlib.compress(data)[2:-4]),
+    "br": ("br", brotli.compress),
+    "zstd": ("zstd", lambda data: zstd.compress(data[:9]) + zstd.compress(data[9:])),
+    "two": ("deflate, gzip", lambda data: gzip.compress(zlib.compress(data))),
+    "none": ("identity", bytes),
+}
+each_coding = pytest.mark.parametrize(("field", "encode"), ENCODERS.values(), ids=ENCODERS)
+
+
+def decoded(field: str, pieces: list[bytes]) -> bytes:
+    """Decode what arrives in these pieces."""
+    decoding = Decoding(field)
+    steps = [step for piece in pieces if piece for step in decoding.feed(piece)]
+    decoding.end()
+    assert all(0 < len(step) <= 512 * 1024 for step in steps)  # brotli holds to its limit by the block
+    return b"".join(steps)
+
+
+@each_coding
+@given(data=st.binary(max_size=300), cuts=st.lists(st.integers(0, 400), max_size=5))
+def test_any_cut_gives_the_same(field: str, encode: Callable[[bytes], bytes], data: bytes, cuts: list[int]) -> None:
+    """Wherever the pieces end, the content is that of the whole."""
+    body = encode(data)
+    edges = [0, *sorted(cuts), len(body) + 400]
+    assert decoded(field, [body[a:b] for a, b in itertools.pairwise(edges)]) == data
+
+
+@each_coding
+def test_a_bomb_comes_in_steps(field: str, encode: Callable[[bytes], bytes]) -> None:
+    """A small piece that holds a lot gives it out in bounded steps."""
+    if field == "identity":
+        return
+    data = b"\0" * 3_000_001
+    assert decoded(field, [encode(data)]) == data
+
+
+@each_coding
+@pytest.mark.parametrize("missing", [1, 5])
+def test_a_stream_that_is_cut_short_is_refused(field: str, encode: Callable[[bytes], bytes], missing: int) -> None:
+    """An end that has not come is an error, except for what has no end of its own."""
+    body = encode(bytes(range(200))).rstrip(b"\0")[:-missing]
+    if field == "identity":
+        assert decoded(field, [body]) == body
+    else:
+        with pytest.raises(ProtocolError, match="cut short"):
+            decoded(field, [body])
+
+
+@pytest.mark.parametrize("field", ["gzip", "deflate", "br", "zstd"])
+def test_garbage_is_refused(field: str) -> None:
+    """What is no stream of its coding, and what follows one, is an error."""
+    with pytest.raises(ProtocolError, match=field):
+        decoded(field, [b"\xff" * 50])
+
+
+def test_bytes_behind_a_stream_are_refused() -> None:
+    """Nothing may follow a deflate stream."""
+    with pytest.raises(ProtocolError, match="bytes follow"):
+        decoded("deflate", [zlib.compress(b"x"), b"more"])
+
+
+def test_an_unknown_coding_is_refused_at_once() -> None:
+    """A coding that cannot be decoded is an error before the first byte; no body needs none."""
+    with pytest.raises(ProtocolError, match="'rot13'"):
+        Decoding("rot13")
+    assert decoded("gzip", []) == b""

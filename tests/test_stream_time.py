@@ -1,0 +1,115 @@
+"""How long a stream may take, and how it ends when its time, its client or its task does."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from headrace import AsyncClient, Timeout
+from headrace.errors import (
+    AsyncClientError,
+    RequestTimeout,
+    TransportError,
+)
+from tests.conftest import Serve, ServeScript
+from tests.servers.raw import Do, reply
+
+BODY = bytes(range(256)) * 400  # 100 KiB: more than any piece that arrives with its head
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(BODY)
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+async def test_a_stalled_server_is_a_timeout(serve_script: ServeScript, transport: str) -> None:
+    """Once the head has come, `Timeout.read` bounds each silence, and the time for a whole answer nothing more."""
+    server = await serve_script([Do.READ, HEAD, BODY[:100], Do.HOLD])
+    timeout = Timeout(total=30, read=0.1)
+    async with (
+        AsyncClient(server.url, transport=transport, timeout=timeout) as client,
+        client.stream("GET") as response,
+    ):
+        with pytest.raises(RequestTimeout):
+            await response.aread()
+
+
+async def test_the_clients_total_bounds_each_silence(serve_script: ServeScript, transport: str) -> None:
+    """Without `Timeout.read` no stream waits longer for a piece than the client waits for whole answers."""
+    server = await serve_script([Do.READ, HEAD, BODY[:100], Do.HOLD])
+    async with AsyncClient(server.url, transport=transport, timeout=0.2) as client, client.stream("GET") as response:
+        with pytest.raises(RequestTimeout):
+            await response.aread()
+
+
+async def test_a_slow_reader_is_no_silent_server(serve_script: ServeScript, transport: str) -> None:
+    """Silence counts only while the server may send."""
+    body = b"y" * (4 << 20)
+    server = await serve_script([Do.READ, reply(body), Do.HOLD])
+    async with (
+        AsyncClient(server.url, transport=transport, timeout=Timeout(read=0.1)) as client,
+        client.stream("GET") as response,
+    ):
+        await asyncio.sleep(0.4)  # the silence itself is what is tested
+        assert await response.aread() == body
+
+
+async def test_a_total_of_the_call_bounds_everything(serve: Serve, transport: str) -> None:
+    """A server that never falls silent does not outlast the time that was given to the call."""
+
+    async def drip(reader: Any, writer: asyncio.StreamWriter, _: int) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(CHUNKED)
+        while True:
+            writer.write(b"1\r\nx\r\n")
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    server = await serve(drip)
+    async with AsyncClient(server.url, transport=transport) as client, client.stream("GET", timeout=0.2) as response:
+        with pytest.raises(RequestTimeout, match=r"did not end within 0\.2 s"):
+            await response.aread()
+
+
+async def test_no_head_in_time_is_a_timeout(serve_script: ServeScript, transport: str) -> None:
+    """Waiting for the head is bounded by the total."""
+    server = await serve_script([Do.READ, Do.HOLD])
+    async with AsyncClient(server.url, transport=transport, timeout=0.1) as client:
+        with pytest.raises(RequestTimeout):
+            async with client.stream("GET"):
+                pytest.fail("the block was entered")
+
+
+async def test_closing_the_client_fails_its_streams(serve_script: ServeScript, transport: str) -> None:
+    """A reader that waits, and one that comes later, learn that the client was closed."""
+    server = await serve_script([Do.READ, HEAD, b"x", Do.HOLD])
+    client = AsyncClient(server.url, transport=transport)
+    async with client.stream("GET") as response:
+        pieces = response.aiter_bytes()
+        assert await anext(pieces) == b"x"
+        reading = asyncio.ensure_future(anext(pieces))
+        await asyncio.sleep(0)
+        await client.close()
+        with pytest.raises(TransportError, match="closed"):
+            await reading
+    with pytest.raises(AsyncClientError, match="closed"):
+        async with client.stream("GET"):
+            pytest.fail("the block was entered")
+
+
+async def test_cancelling_a_reader_leaks_nothing(serve_script: ServeScript, transport: str) -> None:
+    """A task that is cancelled while it reads closes its connection on the way out."""
+    server = await serve_script([Do.READ, HEAD, b"x", Do.HOLD])
+    reading = asyncio.Event()
+
+    async def read() -> None:
+        async with client.stream("GET") as response:
+            async for _ in response.aiter_bytes():
+                reading.set()
+
+    async with AsyncClient(server.url, transport=transport) as client:
+        task = asyncio.create_task(read())
+        await reading.wait()
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        async with asyncio.timeout(5):
+            await server.connections[0].ended.wait()
