@@ -11,7 +11,7 @@ import socket
 import sys
 import threading
 
-from benchmarks.server import CORE
+from benchmarks.processes import SERVER_CORE
 
 COUNT = 100_000
 
@@ -25,7 +25,7 @@ def body() -> bytes:
 def main() -> None:
     """Serve until the standard input ends."""
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {CORE})
+        os.sched_setaffinity(0, {SERVER_CORE})
     text = body()
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: %d\r\n\r\n" % len(text)
     listening = socket.create_server(("127.0.0.1", 0))

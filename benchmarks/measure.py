@@ -10,9 +10,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import rows, uploads, worker
+from benchmarks import rows, transfers
 from benchmarks.clients import CLIENTS, JOBS, Entry
-from benchmarks.processes import ROOT, ProgramError, program, run
+from benchmarks.processes import CLIENT_CORE, ROOT, ProgramError, program, run
 from benchmarks.work import Work
 
 if TYPE_CHECKING:
@@ -133,12 +133,12 @@ def _sample(entry: Entry, plan: Plan) -> dict[str, Any]:
     client = CLIENTS[entry.client]
     if client.peer == "wrk":
         return _wrk(entry, plan)
-    if client.peer == "upload":
-        return uploads.sample(client, plan.environments)
+    if client.peer == "transfer":
+        return transfers.sample(client, plan.environments)
     python = str(plan.environments[client.environment].python)
     if client.peer == "imports":
         code = _IMPORT.format(module=client.variant, optional=_OPTIONAL)
-        command = [str(program("taskset")), "-c", str(worker.CORE), python, "-I", "-c", code]
+        command = [str(program("taskset")), "-c", str(CLIENT_CORE), python, "-I", "-c", code]
         return dict(json.loads(run(command, seconds=_PROCESS_SECONDS)))
     job, server = JOBS[entry.job], plan.server
     work = Work(
@@ -165,7 +165,7 @@ def _sample(entry: Entry, plan: Plan) -> dict[str, Any]:
 def _wrk(entry: Entry, plan: Plan) -> dict[str, Any]:
     """Run wrk, which tells its throughput only."""
     seconds = max(1, round(plan.seconds))
-    command = [str(program("taskset")), "-c", str(worker.CORE), str(program("wrk")), "-t1"]
+    command = [str(program("taskset")), "-c", str(CLIENT_CORE), str(program("wrk")), "-t1"]
     command += [f"-c{entry.concurrency}", f"-d{seconds}s", plan.server.http + JOBS[entry.job].path]
     began = time.perf_counter()
     output = run(command, seconds=_PROCESS_SECONDS)

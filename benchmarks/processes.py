@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
+#: Clients and servers have a core each.
+CLIENT_CORE = 0
+SERVER_CORE = 1
 _GRACE = 5.0
 
 

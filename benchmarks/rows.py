@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.clients import Entry
+from benchmarks.rows_files import files
 from benchmarks.rows_items import items
-from benchmarks.rows_up import uploads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -193,7 +193,7 @@ ROWS: tuple[Row, ...] = (
     _imports(),
     _versus("gzip", "gzip JSON, 43 KB", "gzip", "floor", "floor + decompress + decode", 1.15),
     _versus("zstd", "zstd JSON, 43 KB", "zstd", "floor", "floor + decompress + decode", 1.15),
-    *uploads(),
+    *files(),
     *items(),
     _sweep(),
 )

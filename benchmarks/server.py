@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import data
-from benchmarks.processes import program
+from benchmarks.processes import SERVER_CORE, program
 from tests.servers.process import HOST, ServerStartError, free_port, server_process
 from tests.servers.tls import TlsMaterial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: The server's core; clients have `benchmarks.worker.CORE`.
-CORE = 1
 _ATTEMPTS = 3
 
 _CONFIG = """\
@@ -88,7 +86,7 @@ def running(directory: Path) -> Iterator[Server]:
     tls = TlsMaterial().write(directory)
     is_root = getattr(os, "geteuid", lambda: -1)() == 0
     config = directory / "nginx.conf"
-    command = [str(program("taskset")), "-c", str(CORE), str(program("nginx")), "-p", str(directory)]
+    command = [str(program("taskset")), "-c", str(SERVER_CORE), str(program("nginx")), "-p", str(directory)]
     command += ["-e", str(directory / "error.log"), "-c", str(config)]
     for attempt in range(1, _ATTEMPTS + 1):
         http, https = free_port(), free_port()

@@ -1,7 +1,8 @@
-"""The server of the uploads: it reads a body and throws it away, in the kernel, so that it is never what is waited for.
+"""The server of the transfers: what it does, it does in the kernel, so that it is never what is waited for.
 
-`python -m benchmarks.sink` prints its port and serves one connection after the other until it is ended. No server that
-does anything with what it reads is faster than curl sends, so that none could tell two fast clients apart.
+`python -m benchmarks.sink FILE` prints its port and serves one connection after the other until it is ended. A body is
+read and thrown away: no server that does anything with what it reads is faster than curl sends, so that none could tell
+two fast clients apart. A GET is answered with the file, or its first `?bytes=`.
 """
 
 from __future__ import annotations
@@ -10,17 +11,20 @@ import os
 import re
 import socket
 import sys
+from pathlib import Path
 
-CORE = 1
+from benchmarks.processes import SERVER_CORE
+
 _PIECE = 1024 * 1024
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)\r\n")
+_BYTES = re.compile(rb"[?&]bytes=(\d+)")
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 def main() -> None:
     """Serve for ever."""
-    os.sched_setaffinity(0, {CORE})
+    os.sched_setaffinity(0, {SERVER_CORE})
     server = socket.create_server(("127.0.0.1", 0))
     sys.stdout.write(f"{server.getsockname()[1]}\n")
     sys.stdout.flush()
@@ -29,13 +33,13 @@ def main() -> None:
         connection, _ = server.accept()
         with connection:
             try:
-                while _serve(connection, buffer):
+                while _serve(connection, buffer, sys.argv[1]):
                     pass
             except ConnectionError:
                 continue
 
 
-def _serve(connection: socket.socket, buffer: bytearray) -> bool:
+def _serve(connection: socket.socket, buffer: bytearray, file: str) -> bool:
     """Read one request and answer; tell whether there was one."""
     seen = b""
     while b"\r\n\r\n" not in seen:
@@ -45,6 +49,9 @@ def _serve(connection: socket.socket, buffer: bytearray) -> bool:
         seen += piece
     head, _, rest = seen.partition(b"\r\n\r\n")
     head = head.lower() + b"\r\n"
+    if head.startswith(b"get "):
+        _send(connection, head, file)
+        return True
     if b"\r\nexpect:" in head:
         connection.sendall(_CONTINUE)
     length = _LENGTH.search(head)
@@ -52,6 +59,17 @@ def _serve(connection: socket.socket, buffer: bytearray) -> bool:
     if whole:
         connection.sendall(_ANSWER)
     return whole
+
+
+def _send(connection: socket.socket, head: bytes, file: str) -> None:
+    """Send the file, straight from the page cache."""
+    wanted = _BYTES.search(head)
+    with Path(file).open("rb") as opened:
+        size = os.fstat(opened.fileno()).st_size if wanted is None else int(wanted[1])
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+        at = 0
+        while at < size:
+            at += os.sendfile(connection.fileno(), opened.fileno(), at, min(size - at, _PIECE))
 
 
 def _counted(connection: socket.socket, buffer: bytearray, left: int) -> bool:

@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.processes import CLIENT_CORE
 from benchmarks.work import Work
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
     One = Callable[[], Awaitable[Any]]
 
-#: The core that clients run on; the server has the next one.
-CORE = 0
 _WARM_SECONDS = 0.5
 _MOST_SECONDS = 4.0  # a peer whose speed falls as it is measured is stopped after so many times the planned duration
 _STATUS = Path("/proc/self/status")
@@ -36,7 +35,7 @@ def main() -> None:
     """Measure what the argument describes and print the figures."""
     work = Work.from_json(sys.argv[1])
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {CORE})  # before any thread begins, so that it holds for all of them
+        os.sched_setaffinity(0, {CLIENT_CORE})  # before any thread begins, so that it holds for all of them
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     factory: Callable[[], asyncio.AbstractEventLoop] | None = None
@@ -56,8 +55,8 @@ async def _measure(work: Work) -> dict[str, Any]:
     try:
         check = _check(expected)
         _compare(await one(), expected)
-        before = _memory("VmRSS")
-        _reset_peak()
+        before = memory("VmRSS")
+        reset_peak()
         rate = await _warm_up(one, check, work)
         requests = max(int(rate * work.seconds), 2 * work.concurrency)
         if work.queued:
@@ -70,7 +69,7 @@ async def _measure(work: Work) -> dict[str, Any]:
     return {
         **figures,
         "rss_before": before,
-        "rss_peak": _memory("VmHWM"),
+        "rss_peak": memory("VmHWM"),
         "loop": work.loop,
         "python": platform.python_version(),
     }
@@ -91,7 +90,7 @@ async def _warm_up(one: One, check: Callable[[Any], None], work: Work) -> float:
 
 async def _timed(one: One, check: Callable[[Any], None], work: Work, requests: int) -> dict[str, Any]:
     gc.collect()
-    server = _server_seconds(work.server)
+    server = server_seconds(work.server)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     cpu, wall = time.process_time(), time.perf_counter()
     if work.queued:
@@ -106,7 +105,7 @@ async def _timed(one: One, check: Callable[[Any], None], work: Work, requests: i
         "user": after.ru_utime - usage.ru_utime,
         "system": after.ru_stime - usage.ru_stime,
         "wall": wall,
-        "server_cpu": _server_seconds(work.server) - server,
+        "server_cpu": server_seconds(work.server) - server,
     }
 
 
@@ -186,7 +185,7 @@ def _plain(answer: Any) -> Any:
     return msgspec.to_builtins(answer)
 
 
-def _memory(field: str) -> int:
+def memory(field: str) -> int:
     """Read bytes from the kernel: `VmRSS` is what is used now, `VmHWM` the most since the last reset.
 
     `getrusage` is no help: its maximum includes what the driver's process used before this one began.
@@ -199,13 +198,14 @@ def _memory(field: str) -> int:
     return 0
 
 
-def _reset_peak() -> None:
+def reset_peak() -> None:
+    """Count the peak of memory anew."""
     # A kernel without this file counts the peak from the start, which is the same or more.
     if (path := Path("/proc/self/clear_refs")).exists():
         path.write_text("5")
 
 
-def _server_seconds(processes: tuple[int, ...]) -> float:
+def server_seconds(processes: tuple[int, ...]) -> float:
     """Add up the CPU seconds that the server has used."""
     ticks = 0
     for process in processes:

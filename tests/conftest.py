@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
+from pathlib import Path
 from ssl import SSLContext
 from typing import Any, Protocol
 
@@ -157,3 +158,20 @@ def connect(oauth2: OAuth2Server, transport: str, servers: AsyncExitStack) -> Co
         return await servers.enter_async_context(AsyncClient(oauth2.url, transport=transport, auth=auth, **options))
 
     return make
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """A text file of ten bytes."""
+    path = tmp_path / "small.txt"
+    path.write_bytes(b"0123456789")
+    return path
+
+
+@pytest.fixture
+def huge(tmp_path: Path) -> Path:
+    """A file that no socket buffer holds; its bytes take no place on the disk."""
+    path = tmp_path / "huge.bin"
+    with path.open("wb") as file:
+        file.truncate(64 << 20)
+    return path

@@ -2,7 +2,6 @@
 
 import asyncio
 import gzip
-import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -16,24 +15,9 @@ from headrace.errors import (
     DownloadError,
 )
 from tests.conftest import Serve, ServeScript
+from tests.downloads import BODY, DIGEST, ETAG, names, partial
 from tests.servers.nginx import Nginx
 from tests.servers.raw import Do, RawServer, read_request, reply
-
-BODY = os.urandom(300_000)
-DIGEST = hashlib.sha256(BODY).hexdigest()
-ETAG = 'ETag: "v1"'
-
-
-def names(folder: Path) -> list[str]:
-    """Name what is in a folder."""
-    return sorted(path.name for path in folder.iterdir())
-
-
-def partial(first: int, *headers: str, body: bytes = BODY, last: int | None = None) -> bytes:
-    """Write a 206."""
-    end = len(body) if last is None else last + 1
-    field = f"Content-Range: bytes {first}-{end - 1}/{len(body)}"
-    return reply(body[first:end], field, *(headers or (ETAG,)), status="206 Partial Content")
 
 
 async def left_behind(client: AsyncClient, server: RawServer, place: Path) -> int:

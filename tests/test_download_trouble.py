@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import hashlib
 import os
 import sys
 from pathlib import Path
@@ -21,24 +20,9 @@ from headrace.errors import (
 )
 from headrace.testing import MockTransport, Request, Response, stream_response
 from tests.conftest import ServeScript
+from tests.downloads import BODY, DIGEST, ETAG, names, partial
 from tests.servers.nginx import Nginx
 from tests.servers.raw import Do, reply
-
-BODY = os.urandom(300_000)
-DIGEST = hashlib.sha256(BODY).hexdigest()
-ETAG = 'ETag: "v1"'
-
-
-def names(folder: Path) -> list[str]:
-    """Name what is in a folder."""
-    return sorted(path.name for path in folder.iterdir())
-
-
-def partial(first: int, *headers: str, body: bytes = BODY, last: int | None = None) -> bytes:
-    """Write a 206."""
-    end = len(body) if last is None else last + 1
-    field = f"Content-Range: bytes {first}-{end - 1}/{len(body)}"
-    return reply(body[first:end], field, *(headers or (ETAG,)), status="206 Partial Content")
 
 
 async def test_two_at_once_to_one_place_are_refused(serve_script: ServeScript, tmp_path: Path) -> None:
@@ -95,6 +79,7 @@ async def test_a_full_disk_leaves_no_broken_file(
     async with AsyncClient(server.url, transport=transport) as client:
         with monkeypatch.context() as patch:
             patch.setattr(os, "writev", full)
+            patch.setattr(PartFile, "takes_pipes", property(lambda _: False))
             with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
                 await client.download("/big.bin", tmp_path / "a.bin")
         assert names(tmp_path) == [".a.bin.part", ".a.bin.part.json"]

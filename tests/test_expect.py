@@ -19,14 +19,6 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Path:
-    """A text file of ten bytes."""
-    path = tmp_path / "small.txt"
-    path.write_bytes(b"0123456789")
-    return path
-
-
-@pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """No body is sent before a 100, however long it takes."""
     for module in (uploading, aiohttp_transport):

@@ -38,14 +38,6 @@ async def client(server: RawServer, transport: str) -> AsyncIterator[AsyncClient
         yield made
 
 
-@pytest.fixture
-def small(tmp_path: Path) -> Path:
-    """A text file of ten bytes."""
-    path = tmp_path / "small.txt"
-    path.write_bytes(b"0123456789")
-    return path
-
-
 def is_open(path: Path) -> bool:
     """Tell whether this process has a file open."""
     wanted = path.stat()

@@ -26,23 +26,6 @@ MOVED = reply(b"", "Location: /there", status="307 Temporary Redirect")
 TOO_LARGE = reply(b'"too large"', status="413 Content Too Large")
 
 
-@pytest.fixture
-def small(tmp_path: Path) -> Path:
-    """A text file of ten bytes."""
-    path = tmp_path / "small.txt"
-    path.write_bytes(b"0123456789")
-    return path
-
-
-@pytest.fixture
-def huge(tmp_path: Path) -> Path:
-    """A file that no socket buffer holds; its bytes take no place on the disk."""
-    path = tmp_path / "huge.bin"
-    with path.open("wb") as file:
-        file.truncate(64 << 20)
-    return path
-
-
 class Meddler:
     """A limiter that does something to the file between its measuring and its sending."""
 

@@ -37,14 +37,6 @@ async def client(server: RawServer, transport: str) -> AsyncIterator[AsyncClient
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Path:
-    """A text file of ten bytes."""
-    path = tmp_path / "small.txt"
-    path.write_bytes(b"0123456789")
-    return path
-
-
-@pytest.fixture
 def large(tmp_path: Path) -> Path:
     """A file of 5 MB."""
     path = tmp_path / "large.bin"

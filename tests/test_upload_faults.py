@@ -35,15 +35,6 @@ def large(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def huge(tmp_path: Path) -> Path:
-    """A file that no socket buffer holds; its bytes take no place on the disk."""
-    path = tmp_path / "huge.bin"
-    with path.open("wb") as file:
-        file.truncate(64 << 20)
-    return path
-
-
-@pytest.fixture
 def expected(large: Path) -> bytes:
     """What is in that file."""
     return large.read_bytes()

@@ -203,7 +203,7 @@ class Streams:
             checksum: ``"sha256:…"`` or ``("sha256", "…")``; any algorithm of `hashlib` with a fixed length.
             progress: Called with the bytes that are done and the bytes in all (`None`: unknown), about once for each
                 `chunk_size`; what it raises ends the download.
-            chunk_size: Bytes that are written at once; two of these are held in memory.
+            chunk_size: Bytes that are written at once where the event loop reads them; two of these are held in memory.
             fsync: Whether to wait until the disk has the file before it takes its place.
             **request: `headers`, `cookies`, `parameters`, `timeout` and `error_responses`, as for `stream`.
 

@@ -78,6 +78,15 @@ class StreamingParser(ResponseParser):
             receiver.end()
         return complete
 
+    @property
+    def skippable(self) -> int:
+        """How many bytes of the body may be read past this parser: all of a counted one, but for the last."""
+        return max(self._left - 1, 0)  # 0 where a body is not counted, too
+
+    def skip(self, count: int) -> None:
+        """Note that so many bytes of the body were read past this parser, after all that it was fed."""
+        self._left -= count
+
     def _collected(self) -> bytes:
         """Take what there is of the body."""
         if self.complete:

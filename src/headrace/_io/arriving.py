@@ -13,9 +13,11 @@ from headrace.errors import AsyncClientError
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
     from headrace._core.messages import Response
     from headrace._io.connection import Connection
+    from headrace._io.pulling import Puller, Sink
     from headrace.errors import TransportError
 
 #: Bytes; a loop reads up to 256 KiB at once, so there are 512 KiB at most.
@@ -102,6 +104,50 @@ class Arriving:
         if self._size <= _LOW and not self._ended and self._error is None:
             self._resume()
         return piece
+
+    async def pull(self, sink: Sink, tell: Callable[[], object]) -> None:
+        """Let a thread write what it can read of the body by itself; what is left is for `read`.
+
+        Args:
+            sink: Where it is written, in a thread.
+            tell: Called in the loop, now and then, when something was written.
+
+        Raises:
+            Exception: Whatever the sink raises.
+        """
+        connection = self._connection
+        puller = connection.puller() if connection.skippable else None
+        if puller is None:
+            return
+        connection.pause_reading()
+        try:
+            while (most := connection.skippable) and not puller.ended:
+                pieces = tuple(self._pieces)
+                self._pieces.clear()
+                self._size = 0
+                self.paused = True  # the server is not waited for while a thread writes
+                count = await puller.pull(pieces, most, sink)
+                self.paused = False
+                connection.skip(count)
+                tell()
+                if not count and not puller.ended:
+                    await self._heard(puller)
+        except BaseException:
+            self.close()  # nobody knows any more which byte comes next
+            raise
+        finally:
+            puller.close()
+            self.paused = True
+            self._resume()
+
+    async def _heard(self, puller: Puller) -> None:
+        """Wait until there is something to read for a puller, or the exchange has failed."""
+        self._waiter = waiter = self._loop.create_future()
+        try:
+            if self._error is None:
+                await puller.readable(waiter)
+        finally:
+            self._waiter = None
 
     def close(self) -> None:
         """Take no more of it; see `headrace._core.messages.BodySource.close`."""

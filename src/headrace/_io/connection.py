@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from headrace._core.http1 import ResponseParser, read_whole
 from headrace._core.http1_stream import StreamingParser
 from headrace._io.arriving import Arriving
+from headrace._io.pulling import puller_of
 from headrace._io.pushing import pusher_of
 from headrace.errors import ConnectionLost, RequestTimeout, TransportError
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from headrace._core.messages import Request, Response
     from headrace._core.stats import Stats
+    from headrace._io.pulling import Puller
     from headrace._io.pushing import Pusher
 
 #: A body up to this many bytes goes out in one write with its head; a copy is cheaper than a second system call.
@@ -254,6 +256,22 @@ class Connection(asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing():
             self._heard_at = self._loop.time()
             self._transport.resume_reading()
+
+    def puller(self) -> Puller | None:
+        """Make what reads the body of a streamed answer past the transport; `None` where that cannot be."""
+        return puller_of(self._transport)
+
+    @property
+    def skippable(self) -> int:
+        """How many bytes of a streamed answer may be read past the transport; never the last, which ends it here."""
+        return self._parser.skippable if isinstance(self._parser, StreamingParser) else 0
+
+    def skip(self, count: int) -> None:
+        """Note that so many bytes of a streamed answer were read past the transport."""
+        self._stats.bytes_in += count
+        if isinstance(self._parser, StreamingParser):  # else the exchange has failed meanwhile
+            self._parser.skip(count)
+            self._heard_at = self._loop.time()
 
     def _parser_for(self, request: Request) -> ResponseParser:
         """Make the parser of an answer that `read_whole` does not know at a glance."""

@@ -1,7 +1,7 @@
 """A body goes to disk here: resumed where that is safe, written in threads while more of it arrives, checked, renamed.
 
-Bytes are gathered until a batch of them is worth a thread's while; one batch is written while the next is gathered,
-and no more is read than these two.
+Where a thread can take the bytes from the socket, it does. Otherwise they are gathered until a batch of them is worth a
+thread's while; one batch is written while the next is gathered, and no more is read than these two.
 """
 
 from __future__ import annotations
@@ -235,6 +235,8 @@ class _Download:
         """Write a body as it arrives."""
         loop = asyncio.get_running_loop()
         coded = "Content-Encoding" in response.headers
+        if not coded:
+            await response.pull(self._part, self._tell)
         batch: list[bytes] = []
         size, begun = 0, loop.time()
         writing: asyncio.Future[None] | None = None

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import threading
@@ -23,6 +24,8 @@ except ImportError:  # Windows
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from headrace.types import Bytes
 
 _READ: Final = 1024 * 1024
 _MOST_NOTE: Final = 64 * 1024
@@ -141,13 +144,33 @@ class PartFile:
                 self._hash.update(piece)
         os.lseek(self._file, self.size, os.SEEK_SET)
 
-    def write(self, pieces: Sequence[bytes]) -> None:
+    def write(self, pieces: Sequence[Bytes]) -> None:
         """Append pieces; raises `OSError`, such as a full disk, with as much written as there was room for."""
         if self._hash is not None:
             for piece in pieces:
                 self._hash.update(piece)
         for start in range(0, len(pieces), _MOST_PIECES):
             self._write_all([memoryview(piece) for piece in pieces[start : start + _MOST_PIECES]])
+
+    @property
+    def takes_pipes(self) -> bool:
+        """Whether `take` may be used: a checksum has to see the bytes."""
+        return self._hash is None
+
+    def take(self, pipe: int, count: int) -> None:
+        """Append so many bytes that a pipe holds; raises `OSError` as `write` does."""
+        while count:
+            try:
+                written = os.splice(pipe, self._file, count)
+            except OSError as error:
+                if error.errno != errno.EINVAL:
+                    raise
+                piece = os.read(pipe, count)  # a file system that knows no `splice`
+                self.write([piece])
+                written = len(piece)
+            else:
+                self.size += written
+            count -= written
 
     def _write_all(self, views: list[memoryview]) -> None:
         while views:

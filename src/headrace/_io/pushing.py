@@ -1,9 +1,4 @@
-"""Sending a file past our own memory lives here: `sendfile(2)` in a thread, from the page cache into the socket.
-
-A thread is used because the pages may have to come from a disk first. It works on a duplicate of the socket's
-descriptor: the number of the original may be another connection's as soon as the event loop has closed it, the
-duplicate's is ours until we close it.
-"""
+"""Sending a file past our own memory lives here: `sendfile(2)` in a thread, from the page cache into the socket."""
 
 from __future__ import annotations
 
@@ -13,7 +8,7 @@ import select
 import sys
 from typing import TYPE_CHECKING, Any
 
-from headrace._io import threads
+from headrace._io import bypass
 from headrace.errors import ConnectionLost
 
 if TYPE_CHECKING:
@@ -23,8 +18,6 @@ if TYPE_CHECKING:
 AVAILABLE = sys.platform == "linux" and hasattr(os, "sendfile")
 #: Bytes of one system call, so that a thread that is to stop does so soon.
 _ONE_CALL = 1024 * 1024
-#: Milliseconds that a thread waits for a full socket, before the loop does so without a thread.
-_PATIENCE = 10
 
 
 class Pusher:
@@ -35,13 +28,12 @@ class Pusher:
         transport: Its transport.
     """
 
-    __slots__ = ("_connection", "_socket", "_stopped", "_transport")
+    __slots__ = ("_bypass", "_connection", "_transport")
 
     def __init__(self, connection: Connection, transport: Any) -> None:
         self._connection = connection
         self._transport = transport
-        self._socket = os.dup(transport.get_extra_info("socket").fileno())
-        self._stopped = False
+        self._bypass = bypass.Bypass(transport)
         # The transport calls nothing but an empty buffer resumed: our bytes must not overtake its own.
         transport.set_write_buffer_limits(0)
 
@@ -62,7 +54,7 @@ class Pusher:
         await self._connection.drained()
         while True:
             try:
-                sent = await self._in_thread(descriptor, start, count)
+                sent = await self._bypass.in_thread(self._send, descriptor, start, count)
             except (ConnectionError, TimeoutError) as error:
                 message = "the server ended the connection while the body was sent"
                 raise ConnectionLost(message) from error
@@ -73,26 +65,14 @@ class Pusher:
             await self._writable()
             await self._connection.drained()  # or it is gone
 
-    async def _in_thread(self, descriptor: int, start: int, count: int) -> int | None:
-        sending = threads.begin(self._send, descriptor, start, count)
-        try:
-            return await threads.result(sending)
-        finally:
-            self._stopped = not sending.done()
-            await threads.settled(sending)
-
     def _send(self, descriptor: int, start: int, count: int) -> int | None:
         """Send until the piece ends, or the socket has taken nothing for a while; `None` is nothing at all."""
         at, end = start, start + count
-        waiter: select.poll | None = None
-        while at < end and not self._stopped:
+        while at < end and not self._bypass.stopped:
             try:
-                sent = os.sendfile(self._socket, descriptor, at, min(_ONE_CALL, end - at))
+                sent = os.sendfile(self._bypass.socket, descriptor, at, min(_ONE_CALL, end - at))
             except BlockingIOError:
-                if waiter is None:
-                    waiter = select.poll()
-                    waiter.register(self._socket, select.POLLOUT)
-                if not waiter.poll(_PATIENCE):
+                if not self._bypass.ready(select.POLLOUT):
                     break
                 continue
             except OSError:
@@ -107,24 +87,22 @@ class Pusher:
     async def _writable(self) -> None:
         """Wait until the socket takes more, without a thread; also until the connection is gone."""
         loop = asyncio.get_running_loop()
-        loop.add_writer(self._socket, self._connection.resume_writing)
+        loop.add_writer(self._bypass.socket, self._connection.resume_writing)
         try:
             await self._connection.paused()
         finally:
-            loop.remove_writer(self._socket)
+            loop.remove_writer(self._bypass.socket)
 
     def close(self) -> None:
         """Give up the duplicate, and leave the transport as it was."""
-        os.close(self._socket)
+        self._bypass.close()
         if not self._transport.is_closing():
             self._transport.set_write_buffer_limits()
 
 
 def pusher_of(connection: Connection, transport: Any) -> Pusher | None:
     """Make a `Pusher` where the system has `sendfile` and the connection is not encrypted."""
-    if not AVAILABLE or transport is None or transport.is_closing():
-        return None
-    if transport.get_extra_info("sslcontext") is not None or transport.get_extra_info("socket") is None:
+    if not AVAILABLE or not bypass.possible(transport):
         return None
     try:
         return Pusher(connection, transport)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from headrace._checks import is_number, wrong_number
 from headrace._core.decoding import Decoding
@@ -13,7 +13,7 @@ from headrace._io import items
 from headrace.errors import AsyncClientError, RequestTimeout, ResponseTooLarge
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
 
     from multidict import CIMultiDictProxy
     from yarl import URL
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from headrace._core.messages import Request, Response
     from headrace._core.sse import Event
     from headrace._io.items import Format
+    from headrace._io.pulling import Sink
+
+T = TypeVar("T")
 
 
 class StreamedResponse:
@@ -227,13 +230,28 @@ class StreamedResponse:
         if source is None:
             whole, self._whole = self._whole, None
             return whole or b""
-        if self._due is None:
-            return await source.read()
+        return await (source.read() if self._due is None else self._in_time(source.read))
+
+    async def pull(self, sink: Sink, tell: Callable[[], object]) -> None:
+        """Let a thread write as much of the body as can be had without the loop; what is left is to be read.
+
+        Args:
+            sink: Where the body is written, in a thread, as it comes over the wire.
+            tell: Called in the loop, now and then, when something was written.
+        """
+        self._check_open()
+        source = None if self._request.sink is None else self._request.sink.source
+        pulling = getattr(source, "pull", None)  # a transport need not be able to
+        if pulling is not None and not self._taken:
+            await self._in_time(lambda: pulling(sink, tell))
+
+    async def _in_time(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do something before the time of the call is over."""
         clock = asyncio.timeout_at(self._due)
         try:
-            if asyncio.get_running_loop().time() < self._due:
+            if self._due is None or asyncio.get_running_loop().time() < self._due:
                 async with clock:
-                    return await source.read()
+                    return await work()
         except TimeoutError:
             if not clock.expired():
                 raise

@@ -1,4 +1,4 @@
-"""The rows of uploads live here: 1 GB in the page cache, into a sink that throws it away."""
+"""The rows of files live here: 1 GB in the page cache, up into a sink that throws it away, and down into a file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from benchmarks.rows import Figure, Round, Row
 
 
-def uploads() -> tuple[Row, ...]:
+def files() -> tuple[Row, ...]:
     """Make the rows."""
     from benchmarks.rows import Row
 
@@ -25,15 +25,24 @@ def uploads() -> tuple[Row, ...]:
         _time(ours, curl, "the time of `curl -T`", 1 / 2),
         *(figure for entry in (ours, stock, cold) for figure in _gentle(entry)),
     )
+    down, down_stock, down_aiohttp, down_curl = (
+        _entry(f"down{name}") for name in ("", "-asyncio", "-aiohttp", "-curl")
+    )
+    back = (
+        _time(down, down_aiohttp, "the time of aiohttp `iter_chunked(1 MB)` + aiofiles", 1 / 1.5),
+        _time(down, down_curl, "the time of `curl -o`", 1 / 0.8),
+        *(figure for entry in (down, down_stock) for figure in _gentle(entry)),
+    )
     parts = (_time(form, formdata, "the time of aiohttp `FormData`", 1 / 1.5), *_gentle(form))
     return (
         Row("upload", "upload of a file of 1 GB", (ours, stock, cold, aiofiles, aiohttp, curl), raw),
         Row("upload-form", "the same as multipart/form-data", (form, formdata), parts),
+        Row("download", "download of a file of 1 GB", (down, down_stock, down_aiohttp, down_curl), back),
     )
 
 
 def _entry(client: str) -> Entry:
-    return Entry(client, job="upload", concurrency=1)
+    return Entry(client, job="file", concurrency=1)
 
 
 def _figure(text: str, compute: Callable[[Round], float], limit: float, unit: str) -> Figure:
