@@ -21,7 +21,6 @@ _BLOCK = 1000
 _BLOCKS = 1000
 #: Bytes of a piece, as sockets give them; lines end anywhere in it.
 _PIECE = 65_536
-_REQUEST = b"GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
 
 class _Token(msgspec.Struct):
@@ -146,38 +145,25 @@ async def _with_feeder(read: Callable[[int], Awaitable[int]]) -> tuple[Any, Any]
     return one, close
 
 
-async def _body(port: int) -> AsyncIterator[bytes]:
-    """Read the body of an answer from a socket, as plainly as can be."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        writer.write(_REQUEST)
-        head = await reader.readuntil(b"\r\n\r\n")
-        left = int(head.partition(b"Content-Length: ")[2].split(b"\r\n")[0])
-        while left:
-            piece = await reader.read(_PIECE)
-            left -= len(piece)
-            yield piece
-    finally:
-        writer.close()
-
-
 async def _events(port: int) -> int:
-    from headrace import streams
+    from headrace import AsyncClient
 
     count = 0
-    async for event in streams.events(_body(port)):
-        assert event.json(_Token).id == count
-        count += 1
+    async with AsyncClient(f"http://127.0.0.1:{port}") as client, client.stream("GET", "/events") as response:
+        async for event in response.aiter_events():
+            assert event.json(_Token).id == count
+            count += 1
     return count
 
 
 async def _event_items(port: int) -> int:
-    from headrace import streams
+    from headrace import AsyncClient
 
     count = 0
-    async for token in streams.items(_body(port), _Token, format="sse"):
-        assert token.id == count
-        count += 1
+    async with AsyncClient(f"http://127.0.0.1:{port}") as client, client.stream("GET", "/events") as response:
+        async for token in response.aiter_items(_Token):
+            assert token.id == count
+            count += 1
     return count
 
 

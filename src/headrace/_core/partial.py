@@ -259,3 +259,10 @@ def _make_rows(response_format: Any) -> tuple[decode.BodyDecoder, Callable[[byte
 
 
 _cached_rows = functools.lru_cache(maxsize=1024)(_make_rows)
+
+
+@functools.lru_cache(maxsize=1024)
+def cached_row(response_format: Any) -> Callable[[str], Any]:
+    """Find what decodes one row that is text; a `TypeError` is a format that is not hashable."""
+    one: Any = _cached_rows(response_format)[0].one  # which takes text as it takes bytes
+    return one  # type: ignore[no-any-return] # as above

@@ -51,11 +51,10 @@ class Event(msgspec.Struct, frozen=True, gc=False):
             headrace.errors.ResponseParseError: It is not JSON, or (as its subclass) does not fit.
             headrace.errors.ValidationError: The response format is none.
         """
-        decoder: Any = partial.row_decoder(response_format)
         try:
-            return decoder.one(self.data)
-        except partial.FAULTS:
-            return decode.decode(self.data.encode(), decoder)  # which says what is wrong
+            return partial.cached_row(response_format)(self.data)
+        except (TypeError, *partial.FAULTS):  # a format that cannot be kept, or data that decoding says more about
+            return decode.decode(self.data.encode(), partial.row_decoder(response_format))
 
 
 class EventParser:
@@ -134,15 +133,16 @@ class EventParser:
             if number is not None:
                 self.failure = too_long("an event", self._limit)
                 block = b"\n\n".join(texts[:number]) + b"\n\n"
-        found: list[Event] = []
-        add = found.append
         # All of it at once: an empty line is never in the middle of a character.
-        for text in block.decode("utf-8", "replace").split("\n\n"):
-            if text.startswith("data: ") and "\n" not in text:
-                add(Event("message", text[6:], self.last_id))
-            elif text and (event := self._event(text)) is not None:
-                add(event)
-        return found
+        text = block.decode("utf-8", "replace")
+        # Events that are one line of data each, as most streams have, are cut in one go.
+        if text.startswith("data: "):
+            lines = text[6:-2].split("\n\ndata: ")
+            if text.count("\n") == 2 * len(lines):
+                last_id = self.last_id
+                return [Event("message", line, last_id) for line in lines]
+        events = (self._event(each) for each in text.split("\n\n") if each)
+        return [event for event in events if event is not None]
 
     def _event(self, text: str) -> Event | None:
         """Read the fields of one event; `None` where it has no data, and so is none (section 9.2.6)."""
