@@ -1,6 +1,7 @@
 """How long a stream may take, and how it ends when its time, its client or its task does."""
 
 import asyncio
+import socket
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from headrace.errors import (
 )
 from tests.conftest import Serve, ServeScript
 from tests.servers.raw import Do, reply
+from tests.servers.tls import TlsMaterial
 
 BODY = bytes(range(256)) * 400  # 100 KiB: more than any piece that arrives with its head
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(BODY)
@@ -92,6 +94,38 @@ async def test_closing_the_client_fails_its_streams(serve_script: ServeScript, t
     with pytest.raises(AsyncClientError, match="closed"):
         async with client.stream("GET"):
             pytest.fail("the block was entered")
+
+
+async def test_a_slow_reader_makes_the_server_wait_over_tls(transport: str, tls: TlsMaterial) -> None:
+    """While nobody reads, a server can push no more than the buffers hold, encrypted or not."""
+
+    def push(listening: socket.socket) -> int:
+        connection, _ = listening.accept()
+        with tls.server_context().wrap_socket(connection, server_side=True) as encrypted:
+            encrypted.recv(65536)
+            encrypted.settimeout(0.5)
+            pushed = 0
+            try:
+                encrypted.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                while pushed < 64 << 20:
+                    encrypted.sendall(bytes(65536))
+                    pushed += 65536
+            except TimeoutError:
+                pass
+            return pushed
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        pushing = asyncio.create_task(asyncio.to_thread(push, listening))
+        url = f"https://127.0.0.1:{listening.getsockname()[1]}"
+        async with (
+            AsyncClient(url, transport=transport, tls=tls.client_context()) as client,
+            client.stream("GET") as response,
+        ):
+            pieces = response.aiter_bytes()
+            await anext(pieces)
+            assert await pushing < 16 << 20  # the kernel's socket buffers are most of it
+            await pieces.aclose()
+            assert client.stats.bytes_in < 1 << 20
 
 
 async def test_cancelling_a_reader_leaks_nothing(serve_script: ServeScript, transport: str) -> None:
