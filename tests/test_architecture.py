@@ -23,6 +23,7 @@ LEVELS = {
     "_checks": 0.1,
     "progress": 0.1,
     "policies": 0.5,
+    "_models": 0.9,
     "config": 1,
     "models": 1,
     "_core": 2,

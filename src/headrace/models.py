@@ -8,85 +8,130 @@ from __future__ import annotations
 
 import abc
 import copy
-import dataclasses
 import datetime as dt
-import functools
-from collections import ChainMap
 from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
 from enum import Enum
-from typing import Any, Final, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, dataclass_transform
 
 import msgspec
 
+from headrace._models.arguments import refuse
+from headrace._models.deprecated import DeprecatedCalls
+from headrace._models.dumping import Dump, Filter, fields_of, is_default
+from headrace._models.keywords import ModelMeta
+from headrace._models.pages import Pages
 from headrace.errors import ValidationError
 
-#: Names (or, for lists, indices) to keep or to drop: a set of them, or a mapping of them to what holds one level down.
-Filter: TypeAlias = AbstractSet[Any] | Mapping[Any, Any] | None
-
-_ATOMS: Final = frozenset({str, int, float, bool, type(None)})
-_ABSENT: Final = object()
-_NO_DEFAULT: Final = (msgspec.NODEFAULT, dataclasses.MISSING)
 _BASE_URI: Final = "_headrace_base_uri"
 _TIME: Final = "_headrace_time"
+_READING: Final = ("context", "by_alias", "by_name", "extra")
+_WRITING: Final = (
+    *("context", "exclude_computed_fields", "fallback", "polymorphic_serialization", "round_trip"),
+    *("serialize_as_any", "warnings"),
+)
 
 
 class _ModelFields:
     """The mapping of field names to msgspec's `FieldInfo`, read from the class or from an instance."""
 
     def __get__(self, instance: object, owner: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
-        return dict(_fields(owner))
+        return dict(fields_of(owner))
 
 
-class BaseModel(msgspec.Struct):
+class BaseModel(DeprecatedCalls, msgspec.Struct, metaclass=ModelMeta):
     """A `msgspec.Struct` that answers the calls of a pydantic v2 model.
 
-    Every option of a Struct holds here too: ``kw_only=True`` lets a required field follow an optional one (as pydantic
-    always does), ``rename="camel"`` is an alias for every field, ``forbid_unknown_fields=True`` is ``extra="forbid"``.
+    Every option of a Struct is a keyword of the class: ``kw_only=True`` lets a required field follow an optional one
+    (as pydantic always does), ``rename="camel"`` is an alias for every field. So are the settings of pydantic that a
+    Struct can have: ``extra="forbid"`` or ``"ignore"``, ``frozen=True``, ``alias_generator=to_camel``.
     """
+
+    if TYPE_CHECKING:
+
+        def __init_subclass__(
+            cls,
+            *,
+            extra: Literal["forbid", "ignore"] | None = None,
+            alias_generator: Any = None,
+            **keywords: Any,
+        ) -> None: ...
 
     model_fields = _ModelFields()
 
     @classmethod
-    def model_validate(cls, obj: Any, *, strict: bool | None = None) -> Self:
+    def model_validate(
+        cls, obj: Any, *, strict: bool | None = None, from_attributes: bool | None = None, **unsupported: Any
+    ) -> Self:
         """Make a model from a mapping, or from an object that has the fields as attributes.
 
         Args:
             obj: The values, by alias; an instance of the class itself is returned as it is.
             strict: `False` also takes a number or a bool written as text; `None` is as strict as decoding a response.
+            from_attributes: `False` takes only mappings; `None` is `True`.
+            unsupported: Other arguments of pydantic, where they change nothing.
 
         Returns:
             The model.
 
         Raises:
-            ValidationError: The values do not fit; the message ends in their JSON path.
+            ValidationError: The values do not fit (the message ends in their JSON path), or an argument asks for what a
+                Struct does not do.
         """
+        refuse("model_validate", unsupported, *_READING)
         if isinstance(obj, cls):
             return obj
         try:
-            return msgspec.convert(obj, cls, strict=strict is not False, from_attributes=True)
+            return msgspec.convert(obj, cls, strict=strict is not False, from_attributes=from_attributes is not False)
         except msgspec.ValidationError as error:
             raise _refusal(cls, error) from error
 
     @classmethod
-    def model_validate_json(cls, data: bytes | bytearray | memoryview | str) -> Self:
+    def model_validate_json(
+        cls, data: bytes | bytearray | memoryview | str, *, strict: bool | None = None, **unsupported: Any
+    ) -> Self:
         """Decode a model from JSON text.
 
         Args:
             data: The JSON text.
+            strict: As in `model_validate`.
+            unsupported: Other arguments of pydantic, where they change nothing.
 
         Returns:
             The model.
 
         Raises:
-            ValidationError: The text is not JSON, or does not fit; then the message ends in the JSON path.
+            ValidationError: The text is not JSON, or does not fit (then the message ends in the JSON path), or an
+                argument asks for what a Struct does not do.
         """
+        refuse("model_validate_json", unsupported, *_READING)
         if not isinstance(data, (bytes, bytearray, memoryview, str)):
             raise ValidationError(f"data: got {type(data).__name__}, takes JSON text as bytes or str")
         try:
-            return msgspec.json.decode(data, type=cls)
+            return msgspec.json.decode(data, type=cls, strict=strict is not False)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise _refusal(cls, error) from error
+
+    @classmethod
+    def model_construct(cls, _fields_set: Any = None, **values: Any) -> Self:
+        """Make a model of values that are known to fit; nothing is validated.
+
+        Args:
+            _fields_set: Not used: a Struct does not record which fields were set.
+            values: The values by name or by alias; what is no field is dropped. A field that is neither given nor has a
+                default is `msgspec.UNSET`, which no dump shows.
+
+        Returns:
+            The model.
+        """
+        given: dict[str, Any] = {}
+        for name, field in fields_of(cls).items():
+            if field.encode_name in values:
+                given[name] = values[field.encode_name]
+            elif name in values:
+                given[name] = values[name]
+            elif field.required:
+                given[name] = msgspec.UNSET
+        return cls(**given)
 
     def model_dump(
         self,
@@ -94,10 +139,11 @@ class BaseModel(msgspec.Struct):
         mode: Literal["python", "json"] = "python",
         include: Filter = None,
         exclude: Filter = None,
-        by_alias: bool = False,
+        by_alias: bool | None = None,
         exclude_unset: bool = False,
         exclude_defaults: bool = False,
         exclude_none: bool = False,
+        **unsupported: Any,
     ) -> dict[str, Any]:
         """Turn the model, and every model in it, into a dict.
 
@@ -109,6 +155,7 @@ class BaseModel(msgspec.Struct):
             exclude_unset: The same as `exclude_defaults`, since msgspec does not record which fields were set.
             exclude_defaults: Leave out fields that equal their default.
             exclude_none: Leave out fields that are `None`.
+            unsupported: Other arguments of pydantic, where they change nothing.
 
         Returns:
             The dict.
@@ -116,10 +163,11 @@ class BaseModel(msgspec.Struct):
         Raises:
             ValidationError: An argument has a wrong type or value.
         """
+        refuse("model_dump", unsupported, *_WRITING)
         if mode not in {"python", "json"}:
             raise ValidationError(f'mode: got {mode!r}, takes "python" or "json"')
-        exclude_defaults = exclude_defaults or exclude_unset
-        return _Dump(mode == "json", by_alias, exclude_defaults, exclude_none).members(self, include, exclude)
+        dump = Dump(mode == "json", bool(by_alias), exclude_defaults or exclude_unset, exclude_none)
+        return dump.members(self, include, exclude)
 
     def model_dump_json(
         self,
@@ -127,10 +175,11 @@ class BaseModel(msgspec.Struct):
         indent: int | None = None,
         include: Filter = None,
         exclude: Filter = None,
-        by_alias: bool = False,
+        by_alias: bool | None = None,
         exclude_unset: bool = False,
         exclude_defaults: bool = False,
         exclude_none: bool = False,
+        **unsupported: Any,
     ) -> str:
         """Encode the model as JSON text.
 
@@ -142,6 +191,7 @@ class BaseModel(msgspec.Struct):
             exclude_unset: The same as `exclude_defaults`.
             exclude_defaults: Leave out fields that equal their default.
             exclude_none: Leave out fields that are `None`.
+            unsupported: Other arguments of pydantic, where they change nothing.
 
         Returns:
             The text.
@@ -149,7 +199,8 @@ class BaseModel(msgspec.Struct):
         Raises:
             ValidationError: An argument has a wrong type or value.
         """
-        dump = _Dump(True, by_alias, exclude_defaults or exclude_unset, exclude_none)
+        refuse("model_dump_json", unsupported, *_WRITING, "ensure_ascii")
+        dump = Dump(True, bool(by_alias), exclude_defaults or exclude_unset, exclude_none)
         text = msgspec.json.encode(dump.value(self, include, exclude))
         return (text if indent is None else msgspec.json.format(text, indent=indent)).decode()
 
@@ -174,13 +225,65 @@ class BaseModel(msgspec.Struct):
         return copied
 
     @classmethod
-    def model_json_schema(cls) -> dict[str, Any]:
+    def model_json_schema(
+        cls,
+        by_alias: bool = True,  # noqa: FBT001, FBT002 - as in pydantic
+        ref_template: str = "#/$defs/{model}",
+        **unsupported: Any,
+    ) -> dict[str, Any]:
         """Describe the model as JSON Schema.
 
+        Args:
+            by_alias: Only `True`: a Struct has one name for a field, its alias.
+            ref_template: How the schema of another model is referred to.
+            unsupported: Other arguments of pydantic, where they change nothing.
+
         Returns:
-            The schema; the model itself is in its ``$defs``.
+            The schema. Its ``$defs`` has every model that takes part, this one too.
+
+        Raises:
+            ValidationError: An argument asks for what a Struct does not do.
         """
-        return msgspec.json.schema(cls)
+        unsupported["by_alias"] = by_alias
+        refuse("model_json_schema", unsupported, "by_alias", "schema_generator", "mode", "union_format")
+        template = ref_template.replace("{model}", "{name}")
+        (reference,), known = msgspec.json.schema_components([cls], ref_template=template)
+        name = next(name for name in known if reference.get("$ref") == template.format(name=name))
+        return {**known[name], "$defs": known}
+
+    @classmethod
+    def model_rebuild(cls, *, force: bool = False, raise_errors: bool = True, **unsupported: Any) -> bool | None:
+        """Look up the names in the annotations of the fields; msgspec does so by itself when it decodes.
+
+        Args:
+            force: Say `True` where all names are known, and not `None`.
+            raise_errors: Raise where a name is not known, instead of returning `False`.
+            unsupported: Other arguments of pydantic, where they change nothing.
+
+        Returns:
+            `None` where there is nothing to do, as in pydantic.
+
+        Raises:
+            ValidationError: A name is not known, or an argument asks for what a Struct does not do.
+        """
+        refuse("model_rebuild", unsupported, "_parent_namespace_depth", "_types_namespace")
+        try:
+            msgspec.json.Decoder(cls)
+        except (NameError, TypeError) as error:
+            if raise_errors:
+                raise ValidationError(f"{cls.__name__}: {error}") from error
+            return False
+        return True if force else None
+
+    @property
+    def model_fields_set(self) -> set[str]:
+        """The fields that do not equal their default: what `exclude_unset` keeps, as nothing records what was set."""
+        members = ((name, getattr(self, name)) for name in self.__struct_fields__)
+        return {name for name, value in members if value is not msgspec.UNSET and not is_default(self, name, value)}
+
+    @property
+    def model_extra(self) -> None:
+        """Always `None`: a Struct has no place for other fields."""
 
     def flatten(self, separator: str = ".") -> dict[str, Any]:
         """Turn the model into one flat dict with dotted keys, such as ``{"address.city": "Ulm"}``.
@@ -194,7 +297,7 @@ class BaseModel(msgspec.Struct):
         return flatten(self.model_dump(), separator)
 
 
-class Response(BaseModel, dict=True):
+class Response(BaseModel, dict=True, metaclass=ModelMeta):
     """A model that knows who answered and when; neither is a field, so neither is encoded, dumped or compared.
 
     A subclass that has a field of its own called `base_uri` or `time` keeps it.
@@ -221,32 +324,16 @@ class Response(BaseModel, dict=True):
         return (*super().__reduce__()[:2], dict(self.__dict__))
 
 
-class _AbstractStructMeta(msgspec.StructMeta, abc.ABCMeta):
+@dataclass_transform(field_specifiers=(msgspec.field,))
+class _AbstractModelMeta(ModelMeta, abc.ABCMeta):
     """Makes Structs that may have abstract methods."""
 
 
-class PaginatedResponse(Response, metaclass=_AbstractStructMeta):
-    """One page of many; a subclass says, for its API, how to get from one to the others."""
+class PaginatedResponse(Pages, Response, metaclass=_AbstractModelMeta):
+    """One page of many; a subclass says, for its API, how to get from one to the others.
 
-    @abc.abstractmethod
-    def is_paginating(self) -> bool:
-        """Tell whether there are other pages."""
-
-    @abc.abstractmethod
-    def next(self) -> Any:
-        """Return what leads to the next page in this API: a path, parameters, or the page itself."""
-
-    @abc.abstractmethod
-    def previous(self) -> Any:
-        """Return what leads to the page before this one."""
-
-    @abc.abstractmethod
-    def start(self) -> Any:
-        """Return what leads to the first page."""
-
-    @abc.abstractmethod
-    def end(self) -> Any:
-        """Return what leads to the last page."""
+    It has to have the methods `is_paginating()`, `next()`, `previous()`, `start()` and `end()`.
+    """
 
 
 def stamp(value: Any, base_uri: str, time: dt.datetime) -> None:
@@ -289,112 +376,3 @@ def _refusal(cls: type, error: Exception) -> ValidationError:
     if isinstance(error, msgspec.ValidationError) and " - at `" not in message:
         message += " - at `$`"
     return ValidationError(f"{cls.__name__}: {message}")
-
-
-@functools.lru_cache(maxsize=1024)
-def _fields(cls: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
-    return {field.name: field for field in msgspec.structs.fields(cls)}
-
-
-def _is_default(owner: Any, name: str, value: Any) -> bool:
-    """Tell whether a member equals its default, of which a factory makes a fresh one to compare with."""
-    field: Any = _fields(type(owner))[name] if isinstance(owner, msgspec.Struct) else owner.__dataclass_fields__[name]
-    if field.default_factory not in _NO_DEFAULT:
-        return bool(value == field.default_factory())
-    return not any(field.default is nothing for nothing in _NO_DEFAULT) and bool(value == field.default)
-
-
-def _entries(name: str, spec: Any) -> Mapping[Any, Any]:
-    """Read a filter as a mapping, in which `True` stands for a whole member."""
-    if isinstance(spec, Mapping):
-        return spec
-    if isinstance(spec, AbstractSet):
-        return dict.fromkeys(spec, True)
-    raise ValidationError(f"{name}: got {type(spec).__name__}, takes a set of names or a mapping of names to filters")
-
-
-def _entry(name: str, spec: Filter, keys: tuple[Any, ...]) -> Any:
-    """Find what a filter says of a member: `_ABSENT`, `None` for all of it, or the filter for its own members."""
-    entries = _entries(name, spec)
-    found = [entries[key] for key in keys if entries.get(key, False) is not False]
-    if not found:
-        return _ABSENT
-    if found[0] is True or found[0] is ...:
-        return None
-    # An index and "__all__" may both speak of an item: it gets what either names, and the index comes first.
-    return ChainMap(*(dict(_entries(name, inner)) for inner in found if inner is not True and inner is not ...))
-
-
-def _narrow(include: Filter, exclude: Filter, *keys: Any) -> tuple[Filter, Filter] | None:
-    """Find the filters that hold inside a member, or `None` when the member itself is dropped."""
-    if include is not None:
-        include = _entry("include", include, keys)
-        if include is _ABSENT:
-            return None
-    if exclude is not None:
-        exclude = _entry("exclude", exclude, keys)
-        if exclude is None:
-            return None
-    return include, None if exclude is _ABSENT else exclude
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Dump:
-    """One way to turn models into dicts."""
-
-    json: bool
-    by_alias: bool
-    exclude_defaults: bool
-    exclude_none: bool
-
-    def value(self, value: Any, include: Filter, exclude: Filter) -> Any:
-        """Dump any value."""
-        kind = type(value)
-        if kind in _ATOMS:
-            return value
-        if isinstance(value, msgspec.Struct):
-            dumped = self.members(value, include, exclude)
-            # An array-like Struct has no names in JSON; whoever reads the text expects the array.
-            return list(dumped.values()) if self.json and value.__struct_config__.array_like else dumped
-        if hasattr(kind, "__dataclass_fields__"):
-            return self.members(value, include, exclude)
-        if isinstance(value, Mapping):
-            narrowed = ((key, item, _narrow(include, exclude, key, "__all__")) for key, item in value.items())
-            return {self.key(key): self.value(item, *inner) for key, item, inner in narrowed if inner is not None}
-        if isinstance(value, (list, tuple)):
-            # A filter may count from either end.
-            numbered = ((item, _narrow(include, exclude, i, i - len(value), "__all__")) for i, item in enumerate(value))
-            items = [self.value(item, *inner) for item, inner in numbered if inner is not None]
-            return items if self.json or not isinstance(value, tuple) else tuple(items)
-        if isinstance(value, (set, frozenset)):
-            items = [self.value(item, None, None) for item in value]
-            # A dict cannot be in a set.
-            return items if self.json or any(isinstance(item, dict) for item in items) else kind(items)
-        return msgspec.to_builtins(value, str_keys=True) if self.json else value
-
-    def members(self, value: Any, include: Filter, exclude: Filter) -> dict[str, Any]:
-        """Dump the fields of a Struct or dataclass."""
-        if isinstance(value, msgspec.Struct):
-            names, aliases = value.__struct_fields__, value.__struct_encode_fields__
-        else:
-            names = aliases = tuple(field.name for field in dataclasses.fields(value))
-        dumped: dict[str, Any] = {}
-        for name, alias in zip(names, aliases if self.by_alias else names, strict=True):
-            member = getattr(value, name)
-            inner = _narrow(include, exclude, name)
-            if inner is None or member is msgspec.UNSET or (self.exclude_none and member is None):
-                continue
-            if self.exclude_defaults and _is_default(value, name, member):
-                continue
-            dumped[alias] = self.value(member, *inner)
-        config = getattr(value, "__struct_config__", None)
-        if config is not None and config.tag_field and _narrow(include, exclude, config.tag_field) is not None:
-            # Without its tag, a member of a union could not be read back.
-            return {config.tag_field: config.tag, **dumped}
-        return dumped
-
-    def key(self, key: Any) -> Any:
-        """Dump the key of a mapping; JSON knows text only."""
-        return (
-            next(iter(msgspec.to_builtins({key: None}, str_keys=True))) if self.json and type(key) is not str else key
-        )

@@ -38,19 +38,22 @@ class BodyDecoder:
         one: Decodes the format itself.
         many: Decodes a list of the format, where a JSON array shall give one; else `None`.
         stamp: Notes on decoded values who answered and when; else `None`.
+        refusal: Makes our error of what another library raises; else `None`.
     """
 
-    __slots__ = ("many", "one", "stamp")
+    __slots__ = ("many", "one", "refusal", "stamp")
 
     def __init__(
         self,
         one: Callable[[bytes], Any],
         many: Callable[[bytes], Any] | None = None,
         stamp: Callable[[Any, str, datetime], None] | None = None,
+        refusal: Callable[[ValueError, bytes], Exception] | None = None,
     ) -> None:
         self.one = one
         self.many = many
         self.stamp = stamp
+        self.refusal = refusal
 
 
 def decode(body: bytes, decoder: BodyDecoder) -> Any:
@@ -77,6 +80,11 @@ def decode(body: bytes, decoder: BodyDecoder) -> Any:
     except RecursionError as error:
         message = "the body is not JSON that can be read: it is nested too deeply"
         raise ResponseParseError(message, body) from error
+    except ValueError as error:
+        refused = error if decoder.refusal is None else decoder.refusal(error, body)
+        if refused is error:
+            raise
+        raise refused from error
 
 
 def _plain_json(body: bytes) -> Any:
@@ -119,8 +127,9 @@ def _make(response_format: Any) -> BodyDecoder | type | None:
         for part in _classes_in(response_format):
             _check_class(part, known_to_msgspec=shim is None)
         if shim is not None:
-            many = shim.decoder(list[response_format]) if _is_single(response_format) else None
-            return BodyDecoder(shim.decoder(response_format), many, shim.stamp)
+            one = shim.validator(response_format)
+            many = shim.validator(list[response_format]) if _is_single(response_format) else None
+            return BodyDecoder(one, many, shim.stamp_for(response_format), shim.refusal)
         if not is_type(response_format):
             raise wrong("response_format", response_format, "a model, a type that msgspec knows, bytes, str or None")
         one = msgspec.json.Decoder(response_format).decode
@@ -174,6 +183,8 @@ def _is_single(response_format: Any) -> bool:
         return False
     if issubclass(kind, msgspec.Struct):
         return not kind.__struct_config__.array_like
+    if issubclass(kind, tuple):  # a NamedTuple, which a JSON array is
+        return False
     if shims.for_type(kind) is not None:
         return not getattr(kind, "__pydantic_root_model__", False)
     return dataclasses.is_dataclass(kind) or attrs.has(kind) or is_typeddict(kind)

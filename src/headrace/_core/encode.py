@@ -287,7 +287,7 @@ def json(value: Any) -> bytes:
     try:
         encoded = shim.json(value) if shim else _encode(value)
         # msgspec, orjson and pydantic write NaN and infinities as `null`: a value that is lost without a word.
-        if encoded.find(b"null") >= 0 and _has_nonfinite(shim.builtins(value) if shim else _builtins(value)):
+        if shim.loses_numbers(value, encoded) if shim else b"null" in encoded and _has_nonfinite(_builtins(value)):
             message = "body: NaN and infinities have no JSON text"
             raise ValidationError(message)
     except (TypeError, ValueError, RecursionError) as error:

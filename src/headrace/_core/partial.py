@@ -204,16 +204,16 @@ def _make(response_format: Any, on_invalid: str) -> decode.BodyDecoder:
 
     def one(body: bytes) -> Any:
         try:
-            items = whole.one(body)
+            items = decode.decode(body, whole)
         except FAULTS as error:
             try:
                 texts = _split(body)
             except FAULTS:  # it is no array of rows at all
-                raise error from None
+                raise error from error.__cause__
             rows = Rows(row_format, on_invalid)
             found = rows.many(map(bytes, texts), whole=True)
             if rows.failure is not None:
-                raise error from None
+                raise error from error.__cause__
             if not collects:
                 return found
             rejects = [row for row in found if type(row) is Reject]
@@ -250,12 +250,14 @@ def _make_rows(response_format: Any) -> tuple[decode.BodyDecoder, Callable[[byte
         response_format = Any
     shim = shims.for_type(response_format)
     if shim is not None and not decode.is_type(response_format):  # such as a `TypeAdapter`, of which there is no list
-        return decode.BodyDecoder(shim.decoder(response_format), None, shim.stamp), None
+        return decode.BodyDecoder(shim.decoder(response_format), None, shim.stamp_for(response_format)), None
     if not decode.is_type(response_format):
         raise wrong("response_format", response_format, "a model, or a type that msgspec knows, for each row")
     many: Any = decode.decoder_for(list[response_format])
-    one = msgspec.json.Decoder(response_format).decode if shim is None else shim.decoder(response_format)
-    return decode.BodyDecoder(one, None, many.stamp), many.one
+    if shim is not None:
+        rows = shim.decoder(list[response_format])
+        return decode.BodyDecoder(shim.decoder(response_format), None, many.stamp), rows
+    return decode.BodyDecoder(msgspec.json.Decoder(response_format).decode, None, many.stamp), many.one
 
 
 _cached_rows = functools.lru_cache(maxsize=1024)(_make_rows)

@@ -7,34 +7,48 @@ whose class comes from the library: nobody pays for a library that no object of 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any, Protocol, get_args
+import sys
+from typing import TYPE_CHECKING, Any, Literal, NewType, Protocol, get_args, get_origin, get_type_hints
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
 #: Root package of a modelling library, and the module that registers its shim.
 _MODULES = {"pydantic": "headrace.compat.pydantic", "pydantic_core": "headrace.compat.pydantic"}
+#: Attributes by which a library marks classes that do not inherit from one of its own, such as pydantic's dataclasses.
+_MARKS = {"__pydantic_validator__": "headrace.compat.pydantic", "__pydantic_model__": "headrace.compat.pydantic"}
 
-_MOST_PLAIN = 4096
+#: Attributes of the classes whose fields are looked into: dataclasses, NamedTuples and TypedDicts.
+_PLAIN_CLASSES = ("__dataclass_fields__", "_field_defaults", "__total__")
+
+_MOST_OWNERS = 4096
 _registered: list[Shim] = []
-#: Classes of values that no shim owns; asked for every request body, so the answer is kept.
-_plain: set[type] = set()
+#: Which shim owns the values of a class, or that none does; asked for every request body, so the answer is kept.
+_owners: dict[type, Shim | None] = {}
 
 
 class Shim(Protocol):
     """What the core asks of another modelling library."""
 
     def owns(self, value: object) -> bool:
-        """Tell whether a value is one of the library's."""
+        """Tell whether a value is one of the library's; the same for all values of a class."""
         ...
 
     def owns_type(self, response_format: object) -> bool:
         """Tell whether a response format is, or contains, one of the library's types."""
         ...
 
+    def validator(self, response_format: Any) -> Callable[[bytes], Any]:
+        """Find the library's own function that decodes JSON bytes into the response format."""
+        ...
+
+    def refusal(self, error: ValueError, body: bytes) -> Exception:
+        """Make our error of what that function raised; an error that is not the library's stays what it is."""
+        ...
+
     def decoder(self, response_format: Any) -> Callable[[bytes], Any]:
-        """Make the function that decodes JSON bytes into the response format."""
+        """Make the function that decodes JSON bytes into the response format and raises our errors."""
         ...
 
     def builtins(self, value: Any) -> Any:
@@ -45,15 +59,50 @@ class Shim(Protocol):
         """Encode a value as JSON text, by alias and with secrets revealed."""
         ...
 
-    def stamp(self, value: Any, base_uri: str, time: datetime) -> None:
-        """Note on a decoded `Response` (or a list of them) who answered and when."""
+    def loses_numbers(self, value: Any, text: bytes) -> bool:
+        """Tell whether a NaN or an infinity in a value did not get into its JSON text."""
+        ...
+
+    def stamp_for(self, response_format: Any) -> Callable[[Any, str, datetime], None] | None:
+        """Find what notes on a decoded `Response` (or a list of them) who answered and when, where there may be one."""
         ...
 
 
 def register(shim: Shim) -> None:
     """Let a shim take part from now on."""
     _registered.append(shim)
-    _plain.clear()
+    _owners.clear()
+
+
+def parts(construct: object) -> Iterator[Any]:
+    """Name a typing construct and all that it is made of: arguments, aliased types, the fields of plain classes."""
+    pending = [construct]
+    seen: dict[int, object] = {}  # keeps the parts alive, or an id would come again
+    while pending:
+        part: Any = pending.pop()
+        if id(part) in seen:
+            continue
+        seen[id(part)] = part
+        yield part
+        pending.extend(_inner(part))
+
+
+def _inner(part: Any) -> Iterator[Any]:
+    origin = get_origin(part)
+    if origin is Literal:
+        return
+    yield from get_args(part)
+    if origin is not None:
+        yield origin
+    if type(part).__name__ == "TypeAliasType":  # that of Python 3.12, or of typing_extensions
+        yield part.__value__
+    if isinstance(part, NewType):
+        yield part.__supertype__
+    if isinstance(part, type) and any(hasattr(part, mark) for mark in _PLAIN_CLASSES):
+        try:
+            yield from get_type_hints(part, include_extras=True).values()
+        except (NameError, TypeError):  # a name that only a type checker knows: whoever decodes will say so
+            return
 
 
 def _load_for(kind: type) -> None:
@@ -63,27 +112,30 @@ def _load_for(kind: type) -> None:
         if module is not None:
             importlib.import_module(module)
             return
+    for mark, module in _MARKS.items():
+        if hasattr(kind, mark):
+            importlib.import_module(module)
 
 
 def for_value(value: object) -> Shim | None:
     """Find the shim that a value belongs to."""
     kind = type(value)
-    if kind in _plain:
-        return None
+    try:
+        return _owners[kind]
+    except KeyError:
+        pass
     _load_for(kind)
     shim = next((shim for shim in _registered if shim.owns(value)), None)
-    if shim is None:
-        if len(_plain) >= _MOST_PLAIN:
-            _plain.clear()
-        _plain.add(kind)
+    if len(_owners) >= _MOST_OWNERS:
+        _owners.clear()
+    _owners[kind] = shim
     return shim
 
 
 def for_type(response_format: object) -> Shim | None:
     """Find the shim that a response format, or a part of it, belongs to."""
-    pending = [response_format]
-    while pending:
-        part = pending.pop()
-        pending.extend(get_args(part))
+    if sys.modules.keys().isdisjoint(_MODULES):
+        return None  # no object of a library that nobody has imported
+    for part in parts(response_format):
         _load_for(part if isinstance(part, type) else type(part))
     return next((shim for shim in _registered if shim.owns_type(response_format)), None)

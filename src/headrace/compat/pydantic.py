@@ -5,31 +5,31 @@ Importing this module is what makes the core know pydantic; the core does it at 
 
 from __future__ import annotations
 
-import abc
 import dataclasses
 import datetime as dt
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, Final, Generic, NewType, TypeVar, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 import pydantic
 import pydantic_core
 from pydantic.dataclasses import is_pydantic_dataclass
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
-from typing_extensions import TypeAliasType, is_typeddict
 
 from headrace import models
 from headrace._core import shims
+from headrace._models.pages import Pages
+from headrace.compat import _writing as writing
+from headrace.compat._writing import Sparse
 from headrace.compat.structify import structify
 from headrace.errors import ResponseParseError, ResponseValidationError, ValidationError
 
-__all__ = ["BaseModel", "PaginatedResponse", "Response", "structify"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["BaseModel", "PaginatedResponse", "Response", "Sparse", "structify"]
 
 _T = TypeVar("_T")
 
 _PACKAGES: Final = frozenset({"pydantic", "pydantic_core"})
-_SECRETS: Final = (pydantic.SecretStr, pydantic.SecretBytes, pydantic.Secret)
-_LISTS: Final = (list, tuple, set, frozenset, deque)
 
 
 class BaseModel(pydantic.BaseModel):
@@ -102,49 +102,18 @@ class Response(BaseModel):
         return first_asked
 
 
-class PaginatedResponse(Response, abc.ABC):
-    """One page of many; a subclass says, for its API, how to get from one to the others."""
+class PaginatedResponse(Response, Pages):
+    """One page of many; a subclass says, for its API, how to get from one to the others.
+
+    It has to have the methods `is_paginating()`, `next()`, `previous()`, `start()` and `end()`.
+    """
 
     __struct_base__: ClassVar[type[models.BaseModel]] = models.PaginatedResponse
-
-    @abc.abstractmethod
-    def is_paginating(self) -> bool:
-        """Tell whether there are other pages."""
-
-    @abc.abstractmethod
-    def next(self) -> Any:
-        """Return what leads to the next page in this API: a path, parameters, or the page itself."""
-
-    @abc.abstractmethod
-    def previous(self) -> Any:
-        """Return what leads to the page before this one."""
-
-    @abc.abstractmethod
-    def start(self) -> Any:
-        """Return what leads to the first page."""
-
-    @abc.abstractmethod
-    def end(self) -> Any:
-        """Return what leads to the last page."""
 
 
 def _is_pydantic(kind: type) -> bool:
     """Tell whether a class is, or inherits, one of pydantic's."""
     return any(base.__module__.partition(".")[0] in _PACKAGES for base in kind.__mro__) or is_pydantic_dataclass(kind)
-
-
-def _parts(construct: Any) -> Iterator[Any]:
-    """Name the types that a typing construct is made of."""
-    yield from get_args(construct)
-    if isinstance(construct, TypeAliasType):
-        yield construct.__value__
-    if isinstance(construct, NewType):
-        yield construct.__supertype__
-    if is_typeddict(construct) or dataclasses.is_dataclass(construct) or hasattr(construct, "_field_defaults"):
-        try:
-            yield from get_type_hints(construct, include_extras=True).values()
-        except NameError:  # a name that only a type checker knows: msgspec will say so
-            return
 
 
 def _path(location: tuple[int | str, ...], body: bytes, *, missing: bool) -> str:
@@ -173,88 +142,49 @@ def _refusal(error: pydantic.ValidationError, body: bytes) -> ResponseParseError
     return ResponseValidationError(message, body, _path(first["loc"], body, missing=first["type"] == "missing"))
 
 
-def _dump(value: Any, mode: str) -> Any:
-    """Dump any of pydantic's values by alias: mode `"json"` masks its secrets, `"python"` leaves them objects."""
-    if isinstance(value, pydantic.BaseModel):
-        return value.model_dump(mode=mode, by_alias=True)
-    if is_pydantic_dataclass(type(value)):
-        return value.__pydantic_serializer__.to_python(value, mode=mode, by_alias=True)
-    if mode == "python" or isinstance(value, _SECRETS):
-        return value if mode == "python" else _mask(value)
-    return pydantic_core.to_jsonable_python(value, fallback=str)
-
-
-def _mask(secret: Any) -> str:
-    """Show a secret as pydantic's JSON does; its `str()` of masked bytes has the quotes of bytes too."""
-    shown = str(secret)
-    return shown[2:-1] if shown.startswith("b'") else shown
-
-
-def _holds_secret(tree: Any) -> bool:
-    if isinstance(tree, Mapping):
-        return any(map(_holds_secret, tree.values()))
-    if isinstance(tree, _LISTS):
-        return any(map(_holds_secret, tree))
-    return isinstance(tree, _SECRETS)
-
-
-def _revealed(shown: Any, bare: Any) -> Any:
-    """Put the secrets of the Python dump into the JSON dump, wherever the JSON dump has but their mask."""
-    if isinstance(bare, _SECRETS):
-        return _builtins(bare.get_secret_value()) if shown == _mask(bare) else shown
-    if isinstance(bare, Mapping) and isinstance(shown, dict) and len(bare) == len(shown):
-        return {key: _revealed(shown[key], item) for key, item in zip(shown, bare.values(), strict=True)}
-    if isinstance(bare, _LISTS) and isinstance(shown, list) and len(bare) == len(shown):
-        return [_revealed(*pair) for pair in zip(shown, bare, strict=True)]
-    return shown
-
-
-def _builtins(value: Any) -> Any:
-    # Pydantic has no way to ask for JSON with secrets; a serializer of the model's own must have its say all the same.
-    shown, bare = _dump(value, "json"), _dump(value, "python")
-    return _revealed(shown, bare) if _holds_secret(bare) else shown
-
-
 class _PydanticShim:
     """How the core handles pydantic objects."""
 
     def owns(self, value: object) -> bool:
         """Tell whether a value is a model, dataclass, secret, URL or other value of pydantic's."""
-        return not isinstance(value, type) and _is_pydantic(type(value))
+        return not isinstance(value, type) and (_is_pydantic(type(value)) or type(value) is Sparse)
 
     def owns_type(self, response_format: object) -> bool:
         """Tell whether a response format is, or contains, a type of pydantic's."""
-        pending = [response_format]
-        seen: dict[int, object] = {}  # keeps the parts alive, or an id would come again
-        while pending:
-            part = pending.pop()
-            if id(part) in seen:
-                continue
-            seen[id(part)] = part
-            # An instance counts too: a `TypeAdapter`, or what `Field()` puts into an `Annotated`.
-            if _is_pydantic(part if isinstance(part, type) else type(part)):
-                return True
-            pending.extend(_parts(part))
-        return False
+        # An instance counts too: a `TypeAdapter`, or what `Field()` puts into an `Annotated`.
+        parts = shims.parts(response_format)
+        return any(_is_pydantic(part if isinstance(part, type) else type(part)) for part in parts)
 
-    def decoder(self, response_format: Any) -> Callable[[bytes], Any]:
-        """Make the function that decodes JSON bytes, without a dict in between.
+    def validator(self, response_format: Any) -> Callable[[bytes], Any]:
+        """Find pydantic's own function for JSON bytes, with nothing of ours around it.
 
         Args:
             response_format: A model, a `TypeAdapter`, or a typing construct with a model in it.
 
         Returns:
-            The function; it raises `ResponseParseError` or `ResponseValidationError`.
+            The function; `refusal` reads what it raises.
 
         Raises:
             ValidationError: Pydantic cannot make a validator of the response format.
         """
+        for part in shims.parts(response_format):
+            if isinstance(part, type) and writing.is_v1(part):
+                raise ValidationError(f"response_format: {writing.v1_message(part)}")
         try:
             known = isinstance(response_format, pydantic.TypeAdapter)
             adapter = response_format if known else pydantic.TypeAdapter(response_format)
+            validate: Callable[[bytes], Any] = adapter.validator.validate_json
         except (PydanticUserError, PydanticUndefinedAnnotation) as error:
             raise ValidationError(f"response_format: {error}") from error
-        validate = adapter.validate_json
+        return validate
+
+    def refusal(self, error: ValueError, body: bytes) -> ValueError | ResponseParseError:
+        """Make our error of pydantic's; any other stays what it is."""
+        return _refusal(error, body) if isinstance(error, pydantic.ValidationError) else error
+
+    def decoder(self, response_format: Any) -> Callable[[bytes], Any]:
+        """Make the function that decodes JSON bytes; it raises our errors, and all else is as in `validator`."""
+        validate = self.validator(response_format)
 
         def decode(body: bytes) -> Any:
             try:
@@ -266,13 +196,23 @@ class _PydanticShim:
 
     def builtins(self, value: Any) -> Any:
         """Turn a value into what JSON knows, by alias and with secrets revealed."""
-        return _builtins(value)
+        return writing.builtins(value)
 
     def json(self, value: Any) -> bytes:
         """Encode a value as JSON text, by alias and with secrets revealed."""
-        if isinstance(value, pydantic.BaseModel) and not _holds_secret(_dump(value, "python")):
-            return value.model_dump_json(by_alias=True).encode()
-        return pydantic_core.to_json(_builtins(value), inf_nan_mode="null")
+        return writing.json(value)
+
+    def loses_numbers(self, value: Any, text: bytes) -> bool:
+        """Tell whether a NaN or an infinity in a value did not get into its JSON text."""
+        return writing.loses_numbers(value, text)
+
+    def stamp_for(self, response_format: Any) -> Callable[[Any, str, dt.datetime], None] | None:
+        """Find what notes on a decoded `Response` who answered and when, where there may be one."""
+        for part in shims.parts(response_format):
+            # What a `TypeAdapter` or a root model holds is not looked for.
+            if isinstance(part, pydantic.TypeAdapter) or (isinstance(part, type) and issubclass(part, Response)):
+                return self.stamp
+        return None
 
     def stamp(self, value: Any, base_uri: str, time: dt.datetime) -> None:
         """Note on a decoded `Response`, or on each one in a list, who answered and when; leave all else alone."""

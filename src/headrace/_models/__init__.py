@@ -1,0 +1,1 @@
+"""What the models of `headrace.models` are made of."""
