@@ -19,6 +19,7 @@ LEVELS = {
     "_redact": 0,
     "_version": 0,
     "errors": 0,
+    "_hooks": 0.1,
     "types": 0,
     "_checks": 0.1,
     "progress": 0.1,

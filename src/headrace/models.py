@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, dataclass_transform
 
 import msgspec
 
+from headrace import _hooks
 from headrace._models.arguments import refuse
 from headrace._models.deprecated import DeprecatedCalls
 from headrace._models.dumping import Dump, Filter, fields_of, is_default
@@ -81,7 +82,13 @@ class BaseModel(DeprecatedCalls, msgspec.Struct, metaclass=ModelMeta):
         if isinstance(obj, cls):
             return obj
         try:
-            return msgspec.convert(obj, cls, strict=strict is not False, from_attributes=from_attributes is not False)
+            return msgspec.convert(
+                obj,
+                cls,
+                strict=strict is not False,
+                from_attributes=from_attributes is not False,
+                dec_hook=_hooks.dec_hook,
+            )
         except msgspec.ValidationError as error:
             raise _refusal(cls, error) from error
 
@@ -107,7 +114,7 @@ class BaseModel(DeprecatedCalls, msgspec.Struct, metaclass=ModelMeta):
         if not isinstance(data, (bytes, bytearray, memoryview, str)):
             raise ValidationError(f"data: got {type(data).__name__}, takes JSON text as bytes or str")
         try:
-            return msgspec.json.decode(data, type=cls, strict=strict is not False)
+            return msgspec.json.decode(data, type=cls, strict=strict is not False, dec_hook=_hooks.dec_hook)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise _refusal(cls, error) from error
 
@@ -247,7 +254,9 @@ class BaseModel(DeprecatedCalls, msgspec.Struct, metaclass=ModelMeta):
         unsupported["by_alias"] = by_alias
         refuse("model_json_schema", unsupported, "by_alias", "schema_generator", "mode", "union_format")
         template = ref_template.replace("{model}", "{name}")
-        (reference,), known = msgspec.json.schema_components([cls], ref_template=template)
+        (reference,), known = msgspec.json.schema_components(
+            [cls], ref_template=template, schema_hook=_hooks.schema_hook
+        )
         name = next(name for name in known if reference.get("$ref") == template.format(name=name))
         return {**known[name], "$defs": known}
 
@@ -268,7 +277,7 @@ class BaseModel(DeprecatedCalls, msgspec.Struct, metaclass=ModelMeta):
         """
         refuse("model_rebuild", unsupported, "_parent_namespace_depth", "_types_namespace")
         try:
-            msgspec.json.Decoder(cls)
+            msgspec.json.Decoder(cls, dec_hook=_hooks.dec_hook)
         except (NameError, TypeError) as error:
             if raise_errors:
                 raise ValidationError(f"{cls.__name__}: {error}") from error

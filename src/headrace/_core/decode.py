@@ -14,7 +14,7 @@ import msgspec
 import msgspec.inspect
 import orjson
 
-from headrace import models
+from headrace import _hooks, models
 from headrace._core import shims
 from headrace.config import wrong
 from headrace.errors import ResponseParseError, ResponseValidationError, ValidationError
@@ -132,8 +132,12 @@ def _make(response_format: Any) -> BodyDecoder | type | None:
             return BodyDecoder(one, many, shim.stamp_for(response_format), shim.refusal)
         if not is_type(response_format):
             raise wrong("response_format", response_format, "a model, a type that msgspec knows, bytes, str or None")
-        one = msgspec.json.Decoder(response_format).decode
-        many = msgspec.json.Decoder(list[response_format]).decode if _is_single(response_format) else None
+        one = msgspec.json.Decoder(response_format, dec_hook=_hooks.dec_hook).decode
+        many = (
+            msgspec.json.Decoder(list[response_format], dec_hook=_hooks.dec_hook).decode
+            if _is_single(response_format)
+            else None
+        )
     except (TypeError, NameError) as error:
         message = f"response_format: {getattr(response_format, '__name__', response_format)} cannot be decoded: {error}"
         raise ValidationError(message) from error
@@ -151,7 +155,11 @@ def _check_class(part: type, *, known_to_msgspec: bool) -> None:
     if inspect.isabstract(part):
         message = f"response_format: {part.__name__} is abstract; give a class that has all of its methods"
         raise ValidationError(message)
-    if known_to_msgspec and isinstance(msgspec.inspect.type_info(part), msgspec.inspect.CustomType):
+    if (
+        known_to_msgspec
+        and not _hooks.knows(part)
+        and isinstance(msgspec.inspect.type_info(part), msgspec.inspect.CustomType)
+    ):
         message = f"response_format: {part.__name__} is no type that msgspec can decode"
         raise ValidationError(message)
 

@@ -23,6 +23,7 @@ import attrs
 import msgspec
 from yarl import URL
 
+from headrace import _hooks
 from headrace._core import shims
 from headrace.config import wrong
 from headrace.errors import ValidationError
@@ -305,8 +306,7 @@ def _plain(value: Any) -> Any:
         return shim.builtins(value)
     if isinstance(value, (URL, Mapping)):
         return str(value) if isinstance(value, URL) else dict(value)
-    message = f"a {type(value).__name__} has no JSON text"
-    raise TypeError(message)
+    return _hooks.enc_hook(value)
 
 
 _encode = msgspec.json.Encoder(enc_hook=_plain).encode

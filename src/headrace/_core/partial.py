@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args, get_origin
 
 import msgspec
 
+from headrace import _hooks
 from headrace._core import decode, shims
 from headrace.config import wrong
 from headrace.errors import ResponseParseError, ResponseValidationError, ValidationError
@@ -257,7 +258,8 @@ def _make_rows(response_format: Any) -> tuple[decode.BodyDecoder, Callable[[byte
     if shim is not None:
         rows = shim.decoder(list[response_format])
         return decode.BodyDecoder(shim.decoder(response_format), None, many.stamp), rows
-    return decode.BodyDecoder(msgspec.json.Decoder(response_format).decode, None, many.stamp), many.one
+    one = msgspec.json.Decoder(response_format, dec_hook=_hooks.dec_hook).decode
+    return decode.BodyDecoder(one, None, many.stamp), many.one
 
 
 _cached_rows = functools.lru_cache(maxsize=1024)(_make_rows)

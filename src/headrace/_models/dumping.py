@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from headrace import _hooks
 from headrace.errors import ValidationError
 
 #: Names (or, for lists, indices) to keep or to drop: a set of them, or a mapping of them to what holds one level down.
@@ -19,6 +20,7 @@ Filter: TypeAlias = AbstractSet[Any] | Mapping[Any, Any] | None
 _ATOMS: Final = frozenset({str, int, float, bool, type(None)})
 _ABSENT: Final = object()
 _NO_DEFAULT: Final = (msgspec.NODEFAULT, dataclasses.MISSING)
+_builtins: Final = functools.partial(msgspec.to_builtins, str_keys=True, enc_hook=_hooks.enc_hook)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -101,7 +103,7 @@ class Dump:
             items = [self.value(item, None, None) for item in value]
             # A dict cannot be in a set.
             return items if self.json or any(isinstance(item, dict) for item in items) else kind(items)
-        return msgspec.to_builtins(value, str_keys=True) if self.json else value
+        return _builtins(value) if self.json else value
 
     def members(self, value: Any, include: Filter, exclude: Filter) -> dict[str, Any]:
         """Dump the fields of a Struct or dataclass."""
@@ -118,14 +120,12 @@ class Dump:
             if self.exclude_defaults and is_default(value, name, member):
                 continue
             dumped[alias] = self.value(member, *inner)
-        config = getattr(value, "__struct_config__", None)
-        if config is not None and config.tag_field and _narrow(include, exclude, config.tag_field) is not None:
-            # Without its tag, a member of a union could not be read back.
-            return {config.tag_field: config.tag, **dumped}
+        config: Any = getattr(value, "__struct_config__", None)
+        tag_name = config and (config.tag_field if self.by_alias else getattr(value, "__tag_name__", config.tag_field))
+        if tag_name and _narrow(include, exclude, tag_name) is not None:  # without it, a union could not be read back
+            return {tag_name: config.tag if self.json else getattr(value, tag_name, config.tag), **dumped}
         return dumped
 
     def key(self, key: Any) -> Any:
         """Dump the key of a mapping; JSON knows text only."""
-        return (
-            next(iter(msgspec.to_builtins({key: None}, str_keys=True))) if self.json and type(key) is not str else key
-        )
+        return key if not self.json or type(key) is str else next(iter(_builtins({key: None})))

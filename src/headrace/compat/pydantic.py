@@ -16,8 +16,12 @@ from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 
 from headrace import models
 from headrace._core import shims
+from headrace._hooks import dec_hook, enc_hook
 from headrace._models.pages import Pages
 from headrace.compat import _writing as writing
+from headrace.compat._structify import fast
+from headrace.compat._structify.checked import Checked, Utf8Bytes
+from headrace.compat._structify.fast import Fast
 from headrace.compat._writing import Sparse
 from headrace.compat.structify import structify
 from headrace.errors import ResponseParseError, ResponseValidationError, ValidationError
@@ -25,7 +29,18 @@ from headrace.errors import ResponseParseError, ResponseValidationError, Validat
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["BaseModel", "PaginatedResponse", "Response", "Sparse", "structify"]
+__all__ = [
+    "BaseModel",
+    "Checked",
+    "Fast",
+    "PaginatedResponse",
+    "Response",
+    "Sparse",
+    "Utf8Bytes",
+    "dec_hook",
+    "enc_hook",
+    "structify",
+]
 
 _T = TypeVar("_T")
 
@@ -151,6 +166,8 @@ class _PydanticShim:
 
     def owns_type(self, response_format: object) -> bool:
         """Tell whether a response format is, or contains, a type of pydantic's."""
+        if fast.is_fast(response_format):
+            return True
         # An instance counts too: a `TypeAdapter`, or what `Field()` puts into an `Annotated`.
         parts = shims.parts(response_format)
         return any(_is_pydantic(part if isinstance(part, type) else type(part)) for part in parts)
@@ -167,6 +184,8 @@ class _PydanticShim:
         Raises:
             ValidationError: Pydantic cannot make a validator of the response format.
         """
+        if fast.is_fast(response_format):
+            return fast.decoder(response_format)
         for part in shims.parts(response_format):
             if isinstance(part, type) and writing.is_v1(part):
                 raise ValidationError(f"response_format: {writing.v1_message(part)}")
@@ -208,7 +227,7 @@ class _PydanticShim:
 
     def stamp_for(self, response_format: Any) -> Callable[[Any, str, dt.datetime], None] | None:
         """Find what notes on a decoded `Response` who answered and when, where there may be one."""
-        for part in shims.parts(response_format):
+        for part in map(fast.model_of, shims.parts(response_format)):
             # What a `TypeAdapter` or a root model holds is not looked for.
             if isinstance(part, pydantic.TypeAdapter) or (isinstance(part, type) and issubclass(part, Response)):
                 return self.stamp

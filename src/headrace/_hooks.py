@@ -1,0 +1,92 @@
+"""Everything that lets msgspec read and write types that it does not know lives here.
+
+msgspec asks one function how such a type is read, and one how such a value is written. Whoever brings a type says so
+here, once. A decoder that meets no such type never calls either.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, MutableMapping
+
+_readers: MutableMapping[type, Callable[[Any], Any]] = WeakKeyDictionary()
+_writers: list[Callable[[Any], Any]] = []
+
+
+def register_reader(kind: type, read: Callable[[Any], Any]) -> None:
+    """Say how a type is read from what JSON knows; `read` raises `ValueError` for what does not fit."""
+    _readers[kind] = read
+
+
+def reader_of(kind: type) -> Callable[[Any], Any]:
+    """Find how a type is read."""
+    return _readers[kind]
+
+
+def register_writer(write: Callable[[Any], Any]) -> None:
+    """Say how values are turned into what JSON knows; `write` returns `NotImplemented` for a value that is not its."""
+    _writers.append(write)
+
+
+def knows(kind: type) -> bool:
+    """Tell whether a type can be read."""
+    return kind in _readers
+
+
+def dec_hook(kind: type, value: Any) -> Any:
+    """Read a value of a type that msgspec does not know: the `dec_hook` of every decoder here.
+
+    Args:
+        kind: The type.
+        value: What the document has.
+
+    Returns:
+        The value of that type; what no one here can read stays as it is, and msgspec refuses it.
+
+    Raises:
+        ValueError: It does not fit.
+    """
+    read = _readers.get(kind)
+    return value if read is None else read(value)
+
+
+def enc_hook(value: Any) -> Any:
+    """Write a value of a type that msgspec does not know: the `enc_hook` of every encoder of models.
+
+    Args:
+        value: The value.
+
+    Returns:
+        What stands for it in JSON.
+
+    Raises:
+        TypeError: No one here can write it.
+    """
+    for write in _writers:
+        written = write(value)
+        if written is not NotImplemented:
+            return written
+    message = f"a {type(value).__name__} has no JSON text"
+    raise TypeError(message)
+
+
+def schema_hook(kind: type) -> dict[str, Any]:
+    """Describe a type that msgspec does not know: the `schema_hook` of every JSON Schema of models.
+
+    Args:
+        kind: The type.
+
+    Returns:
+        Its JSON Schema, without definitions of its own.
+
+    Raises:
+        NotImplementedError: It says nothing of itself.
+    """
+    describe = getattr(kind, "json_schema", None)
+    if kind not in _readers or describe is None:
+        raise NotImplementedError
+    described: dict[str, Any] = describe()
+    return described

@@ -1,0 +1,303 @@
+"""Types that pydantic reads inside a Struct: whatever msgspec would read otherwise, or not at all.
+
+msgspec hands over what the document has, and pydantic validates it as the field of a model is validated: strictly, as
+JSON. That is slower than msgspec, and never wrong. What is written is judged here too, because msgspec writes it.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import datetime as dt
+import enum
+import ipaddress
+import pathlib
+import re
+import threading
+import types
+import uuid
+from collections import abc
+from decimal import Decimal
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Final,
+    Literal,
+    NewType,
+    NotRequired,
+    Required,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+)
+from typing import get_type_hints as typing_hints
+
+import annotated_types as at
+import msgspec
+import pydantic
+import pydantic_core
+from pydantic import types as types_of
+from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
+from pydantic.fields import FieldInfo
+from typing_extensions import TypeAliasType, is_typeddict
+
+from headrace import _hooks
+from headrace.compat._structify.reasons import Unfaithful
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+_T = TypeVar("_T")
+
+_TEMPORAL: Final = frozenset({dt.datetime, dt.date, dt.time, dt.timedelta})
+#: Types whose values pydantic and msgspec write the same way, whatever type the field names.
+_WRITTEN_ALIKE: Final = _TEMPORAL | {Any, bool, int, float, str, None, type(None), uuid.UUID, Decimal, complex}
+_IP: Final = (ipaddress.IPv4Address, ipaddress.IPv4Interface, ipaddress.IPv4Network)
+_IP6: Final = (ipaddress.IPv6Address, ipaddress.IPv6Interface, ipaddress.IPv6Network)
+#: Classes whose values have one text; subclasses count.
+_TEXTS: Final = (*_IP, *_IP6, pathlib.PurePath, re.Pattern)
+_SECRETS: Final = (pydantic.SecretStr, pydantic.SecretBytes)
+_PYDANTIC: Final = frozenset(
+    {pydantic.EmailStr, pydantic.ByteSize, pydantic.PastDate, pydantic.FutureDate, pydantic.PastDatetime}
+    | {pydantic.FutureDatetime, pydantic.AwareDatetime, pydantic.NaiveDatetime, pydantic.IPvAnyAddress}
+    | {pydantic.IPvAnyInterface, pydantic.IPvAnyNetwork, pydantic.NameEmail}
+)
+_URLS: Final = (pydantic.AnyUrl.__mro__[1], pydantic.PostgresDsn.__mro__[1])
+_LISTS: Final = frozenset({list, set, frozenset, tuple, collections.deque, abc.Sequence, abc.Set})
+_DICTS: Final = frozenset({dict, abc.Mapping, abc.MutableMapping, collections.OrderedDict, collections.Counter})
+_NO_CLASSES: Final = frozenset({Union, types.UnionType, Required, NotRequired})
+#: Keys that both libraries write the same way.
+_KEYS: Final = frozenset({str, int, uuid.UUID})
+#: Metadata of pydantic's that only says what is taken, and not what it becomes or how it is written.
+_PLAIN_METADATA: Final = (
+    *(at.BaseMetadata, at.GroupedMetadata, FieldInfo, pydantic.UrlConstraints),
+    *(types_of.PathType, types_of.UuidVersion, types_of.StringConstraints),
+)
+BASE64: Final = get_args(pydantic.Base64Bytes)[1]
+#: Validators that stand in an `Annotated`.
+VALIDATORS: Final = (pydantic.BeforeValidator, pydantic.AfterValidator, pydantic.WrapValidator, pydantic.PlainValidator)
+#: What msgspec makes of JSON; a value of any other type was put there by hand.
+_JSON: Final = frozenset({str, int, float, bool, type(None), list, dict})
+#: Settings of a model that change how its fields are read.
+_READING_CONFIG: Final = frozenset({"allow_inf_nan", "regex_engine", "arbitrary_types_allowed", "strict", "extra"})
+
+_read = threading.local()
+
+
+class _CheckedMeta(type):
+    """Makes types whose instances are what their reader has just read: msgspec asks right after it."""
+
+    def __instancecheck__(cls, value: object) -> bool:
+        expected, _read.value = getattr(_read, "value", _read), _read  # may be secret: keep it no longer than needed
+        return expected is value
+
+    def __repr__(cls) -> str:
+        return f"Checked[{getattr(cls, 'annotation', '')!r}]"
+
+
+if TYPE_CHECKING:
+    Checked = Annotated[_T, "read by pydantic"]
+else:
+
+    class Checked(metaclass=_CheckedMeta):
+        """`Checked[T]` is a field type for a Struct: pydantic validates it, and the value is what pydantic makes of it.
+
+        `T` may be anything that pydantic knows, such as `HttpUrl` or `Annotated[str, Field(pattern=...)]`. Decoders of
+        headrace know how to read it; a decoder of your own takes `dec_hook`, an encoder `enc_hook`.
+        """
+
+        annotation: Any = None
+
+        def __class_getitem__(cls, annotation: Any) -> type:
+            """Make the type."""
+            try:
+                return checked(annotation, None)
+            except Unfaithful as reason:
+                message = f"Checked: {reason}"
+                raise TypeError(message) from reason
+
+
+class Utf8Bytes(bytes):
+    """Bytes that are the UTF-8 text itself in JSON, as pydantic has them, and not base64, as msgspec has them."""
+
+    __slots__ = ()
+
+
+def checked(annotation: Any, config: dict[str, Any] | None, finish: Callable[[Any], Any] | None = None) -> type:
+    """Make a type that pydantic reads inside a Struct.
+
+    Args:
+        annotation: The type as pydantic knows it.
+        config: The settings of the model that names it.
+        finish: What makes the value of the Struct of pydantic's.
+
+    Returns:
+        The type.
+
+    Raises:
+        Unfaithful: Pydantic has no validator for it.
+    """
+    settings: Any = {key: value for key, value in (config or {}).items() if key in _READING_CONFIG}
+    try:
+        # As the field of a model: strictness and settings hold there as nowhere else.
+        holder: Any = pydantic.create_model("Holder", __config__=settings, value=(annotation, ...))
+        validator = holder.__pydantic_validator__
+    except (PydanticUserError, PydanticUndefinedAnnotation, TypeError, ImportError) as error:
+        raise Unfaithful(f"pydantic has no validator for it: {error}") from error
+    namespace = {"annotation": annotation, "json_schema": staticmethod(lambda: _schema(holder))}
+    kind = _CheckedMeta(getattr(annotation, "__name__", "Checked"), (), namespace)
+    _hooks.register_reader(kind, reader(validator, finish))
+    return kind
+
+
+def _schema(holder: type[pydantic.BaseModel]) -> dict[str, Any]:
+    schema = holder.model_json_schema()
+    described: dict[str, Any] = {key: value for key, value in schema["properties"]["value"].items() if key != "title"}
+    return described | ({"$defs": schema["$defs"]} if "$defs" in schema else {})
+
+
+def reader(validator: Any, finish: Callable[[Any], Any] | None = None) -> Callable[[Any], Any]:
+    """Make the function that reads what the document has.
+
+    Args:
+        validator: Pydantic's, of a model with the field `value`.
+        finish: What makes the value of the Struct of pydantic's.
+    """
+
+    def read(value: Any) -> Any:
+        try:
+            made = validate(validator, value)
+        except pydantic.ValidationError as error:
+            refusal = told(error)
+        else:
+            _read.value = made = made if finish is None else finish(made)
+            return made
+        # Not while pydantic's error is at hand: its text has the input, which may be secret, and would be the context.
+        raise ValueError(refusal)
+
+    return read
+
+
+def validate(validator: Any, value: Any) -> Any:
+    """Validate what the document has: strictly, and as JSON, unless it was never JSON."""
+    if type(value) in _JSON:
+        try:
+            return validator.validate_json(b'{"value":%b}' % msgspec.json.encode(value), strict=True).value
+        except TypeError:  # there is something inside that is no JSON
+            pass
+    return validator.validate_python({"value": value}, strict=True).value
+
+
+def passed_on(value: Any) -> Any:
+    """Let a value pass as what a reader has read."""
+    _read.value = value
+    return value
+
+
+def told(error: pydantic.ValidationError) -> str:
+    """Say what is wrong, without the input."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    inside = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in first["loc"][1:])
+    return f"{first['msg']} (in {inside.lstrip('.')})" if inside else str(first["msg"])
+
+
+def check_written(kind: Any, metadata: Iterable[Any] = (), *, code: bool = False) -> None:
+    """Raise `Unfaithful` where msgspec would write the values of a type otherwise than pydantic does.
+
+    Args:
+        kind: The type.
+        metadata: What stands beside it in an `Annotated`.
+        code: Validators are run, and so no reason.
+    """
+    for meta in metadata:
+        if hasattr(meta, "func"):
+            if not (isinstance(meta, at.Predicate) or (code and isinstance(meta, VALIDATORS))):
+                raise Unfaithful(f"{type(meta).__name__} runs code")
+        elif isinstance(meta, FieldInfo) and meta.discriminator is not None:
+            raise Unfaithful("a discriminated union needs tagged Structs")
+        elif meta == BASE64 and kind is bytes:
+            return
+        elif hasattr(meta, "__get_pydantic_core_schema__") and not isinstance(meta, _PLAIN_METADATA):
+            raise Unfaithful(f"{type(meta).__name__} runs code or changes the type")
+    _check_kind(kind, code)
+
+
+def _check_kind(kind: Any, code: bool) -> None:  # noqa: FBT001 - handed down
+    origin, args = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        check_written(args[0], args[1:], code=code)
+    elif isinstance(kind, NewType):
+        _check_kind(kind.__supertype__, code)
+    elif _is_atom(kind):
+        return
+    elif isinstance(kind, TypeAliasType):
+        _check_kind(kind.__value__, code)
+    elif origin in _NO_CLASSES or origin in _LISTS:
+        for arg in args:
+            if arg is not ...:
+                _check_kind(arg, code)
+    elif origin in _DICTS:
+        _check_key(args[0])
+        for arg in args[1:]:
+            _check_kind(arg, code)
+    else:
+        _check_members(kind, code)
+
+
+def _check_key(kind: Any) -> None:
+    bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    literal = get_origin(bare) is Literal and all(isinstance(value, str) for value in get_args(bare))
+    if not (bare in _KEYS or literal or _is_enum(bare)):
+        raise Unfaithful(f"{kind} is no key that both libraries write the same way")
+
+
+def _is_atom(kind: Any) -> bool:
+    if get_origin(kind) is Literal:
+        return all(isinstance(value, (str, int, enum.Enum, type(None))) for value in get_args(kind))
+    if kind in _WRITTEN_ALIKE or kind in _LISTS or kind in _DICTS or kind in _PYDANTIC or kind is pydantic.JsonValue:
+        return True
+    return (isinstance(kind, type) and issubclass(kind, (*_URLS, *_TEXTS, *_SECRETS))) or _is_enum(kind)
+
+
+def _is_enum(kind: Any) -> bool:
+    """Tell whether a type is an enum of texts or numbers."""
+    is_plain = isinstance(kind, type) and issubclass(kind, enum.Enum) and not issubclass(kind, enum.Flag)
+    members: Any = kind
+    return is_plain and all(type(each.value) in {str, int} for each in members)
+
+
+def _check_members(kind: Any, code: bool) -> None:  # noqa: FBT001 - handed down
+    """Judge a class by its members."""
+    is_plain = isinstance(kind, type) and not issubclass(kind, pydantic.BaseModel)
+    if is_plain and dataclasses.is_dataclass(kind) and not hasattr(kind, "__pydantic_validator__"):
+        fields = dataclasses.fields(kind)
+        if any(not field.init or isinstance(field.default, FieldInfo) for field in fields):
+            raise Unfaithful(f"{kind} has fields that pydantic reads in its own way")
+    elif not (is_typeddict(kind) or (is_plain and issubclass(kind, tuple) and hasattr(kind, "_field_defaults"))):
+        raise Unfaithful(f"{kind} is no type that both libraries read and write the same way")
+    if hasattr(kind, "__pydantic_config__"):
+        raise Unfaithful(f"{kind} has settings of its own")
+    try:
+        hints = typing_hints(kind, include_extras=True)
+    except (NameError, TypeError) as error:
+        raise Unfaithful(f"its fields cannot be told: {error}") from error
+    for hint in hints.values():
+        if hint is kind or kind in get_args(hint):
+            raise Unfaithful(f"{kind} names itself")
+        _check_kind(hint, code)
+
+
+def _written(value: Any) -> Any:
+    """Write a value as pydantic does where nothing says otherwise."""
+    if isinstance(value, Utf8Bytes):
+        return value.decode()
+    if isinstance(value, (*_TEXTS, *_URLS, pydantic.NameEmail)):
+        return value.pattern if isinstance(value, re.Pattern) else str(value)
+    if isinstance(value, (*_SECRETS, pydantic.Secret, complex, collections.deque)):
+        return pydantic_core.to_jsonable_python(value) if not isinstance(value, collections.deque) else list(value)
+    return str(value) if isinstance(value, str) else int(value) if isinstance(value, int) else NotImplemented
+
+
+_hooks.register_writer(_written)
