@@ -22,7 +22,7 @@ from headrace.cli import _data, _demo, _models, _process, _report, _server, main
 SECONDS = 120.0
 COMMAND = (sys.executable, "-m", "headrace.cli")
 PID = re.compile(r"process (\d+)")
-EXTRA_MISSING = "headrace demo needs the extra `cli`: pip install 'headrace[cli]'\n"
+EXTRA_MISSING = "headrace needs the extra `cli` for its commands: pip install 'headrace[cli]'\n"
 
 
 def headrace(*arguments: str, command: Sequence[str] = COMMAND) -> subprocess.CompletedProcess[str]:

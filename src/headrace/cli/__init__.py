@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name in _EXTRA:
             importlib.import_module(name)
     except ImportError:
-        print("headrace demo needs the extra `cli`: pip install 'headrace[cli]'", file=sys.stderr)
+        print("headrace needs the extra `cli` for its commands: pip install 'headrace[cli]'", file=sys.stderr)
         return 2
     from headrace.cli._app import invoke
 

@@ -23,6 +23,7 @@ from headrace.compat._structify import fast
 from headrace.compat._structify.checked import Checked, Utf8Bytes
 from headrace.compat._structify.fast import Fast
 from headrace.compat._writing import Sparse
+from headrace.compat.report import StructifyReport
 from headrace.compat.structify import structify
 from headrace.errors import ResponseParseError, ResponseValidationError, ValidationError
 
@@ -36,6 +37,7 @@ __all__ = [
     "PaginatedResponse",
     "Response",
     "Sparse",
+    "StructifyReport",
     "Utf8Bytes",
     "dec_hook",
     "enc_hook",
