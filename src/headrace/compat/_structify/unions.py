@@ -143,6 +143,9 @@ def check_apart(written: Sequence[Any]) -> None:
         if not seen.isdisjoint(kinds) or (kind is Any and any(other not in {Any, type(None)} for other in written)):
             raise Unfaithful("msgspec cannot tell the members of the union apart as pydantic does")
         seen |= kinds
+    # An integer that breaks its bounds is a float to pydantic, where there is one; msgspec refuses it.
+    if "float" in seen and any(_is_constrained_scalar(kind) and "integer" in _json_kinds(kind) for kind in written):
+        raise Unfaithful("pydantic reads an integer that breaks its bounds as a float, msgspec does not")
 
 
 def checked(union: Any) -> Any:
