@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import threading
 import warnings
+import weakref
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
@@ -83,6 +85,7 @@ class AsyncClient(Configured, Verbs, Uploads, Streams):
     """
 
     _loop: asyncio.AbstractEventLoop | None = None
+    _pid: int | None = None
     _thread: int | None = None
     _transport: Transport | None = None
 
@@ -199,23 +202,27 @@ class AsyncClient(Configured, Verbs, Uploads, Streams):
         if task is None:
             message = "a request has to be awaited inside a task"
             raise AsyncClientError(message)
+        if self._pid is not None and self._pid != os.getpid():
+            message = (
+                f"{type(self).__name__} was used before a fork, and its connections are those of the other process;"
+                " make a client in each process"
+            )
+            raise AsyncClientError(message)
         if self._loop is loop:  # which runs in another thread now
             self._thread = threading.get_ident()
             return task
         if self._loop is not None:
-            message = (
-                f"{type(self).__name__} belongs to another event loop, the one of its first request;"
-                " make a client for each loop"
-            )
-            raise AsyncClientError(message)
+            raise AsyncClientError(_another_loop(self))
         config = self._config
         transport = config.transport
         if isinstance(transport, str):
             kind = _TRANSPORTS[transport]
             transport = kind(pool=config.pool, proxy=config.proxy, tls=config.tls, stats=self._stats)
         self._loop = loop
+        self._pid = os.getpid()
         self._thread = threading.get_ident()
         self._transport = transport
+        _bound.add(self)
         self._deadlines = Deadlines(loop)
         self._flow = Flow(
             transport,
@@ -230,10 +237,26 @@ class AsyncClient(Configured, Verbs, Uploads, Streams):
         return task
 
     async def close(self) -> None:
-        """Close the client and its connections; requests under way fail at once. May be called more than once."""
+        """Close the client and its connections; requests under way fail at once. May be called more than once.
+
+        After a fork the connections are left to the process that has made them.
+
+        Raises:
+            headrace.errors.AsyncClientError: Its event loop runs, and is not this one.
+        """
+        loop = self._loop
+        if (
+            self._pid == os.getpid()
+            and loop is not asyncio.get_running_loop()
+            and loop is not None
+            and loop.is_running()
+        ):
+            raise AsyncClientError(_another_loop(self))
         self._closed = True
         transport, self._transport = self._transport, None
-        if transport is not None:
+        if transport is not None and self._pid != os.getpid():
+            _theirs.append(transport)  # collected, it would reach into what the parent's event loop listens to
+        elif transport is not None:
             self._flow.close()
             await transport.close()
             self._deadlines.stop()
@@ -251,6 +274,28 @@ class AsyncClient(Configured, Verbs, Uploads, Streams):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {_redact.url(self.uri)}{' closed' if self._closed else ''}>"
+
+
+# Those that have connections. A fork copies them, with all that tells them that they are where they belong.
+_bound: weakref.WeakSet[AsyncClient] = weakref.WeakSet()
+_theirs: list[Transport] = []
+
+
+def _look_again() -> None:
+    """Let every client ask once more whose it is, in a process that was forked."""
+    for client in _bound:
+        client._thread = None  # noqa: SLF001 - our own class
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_look_again)
+
+
+def _another_loop(client: AsyncClient) -> str:
+    return (
+        f"{type(client).__name__} belongs to another event loop, the one of its first request;"
+        " make a client for each loop"
+    )
 
 
 def _now() -> datetime:

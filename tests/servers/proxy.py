@@ -129,7 +129,7 @@ async def _tunnel(request: SeenRequest, reader: asyncio.StreamReader, writer: as
             async with asyncio.TaskGroup() as group:
                 group.create_task(_pump(reader, origin_writer))
                 group.create_task(_pump(origin_reader, writer))
-        except* ConnectionError:
+        except* OSError:  # also ENOTCONN, which is no ConnectionError
             # Either end was reset: the tunnel is over, and both ends are closed on the way out.
             pass
 

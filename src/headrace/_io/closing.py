@@ -73,4 +73,5 @@ class Closing:
         self._ended.update(self._waits)
         self._waits.clear()
         for task in list(self._ended):
-            task.cancel()
+            if not task.get_loop().is_closed():  # else it never goes on, nor may it be told to
+                task.cancel()

@@ -232,6 +232,8 @@ class Connection(asyncio.Protocol):
         if self._waiter is waiter:
             self._request = self._parser = self._waiter = None
             self.abort()
+        elif waiter is not None and waiter.done() and not waiter.cancelled():
+            waiter.exception()  # it failed in the same step: heard here, or asyncio says that nobody has heard it
 
     def abort(self) -> None:
         """Close the connection at once."""

@@ -9,21 +9,25 @@ import msgspec
 
 
 class Deadline(msgspec.Struct, eq=False, gc=False):
-    """The end of one request's time; the cycle through `running` ends with it, so the collector need not know."""
+    """The end of one request's time; the cycles through `running` and `task` end with it: the collector knows of none.
+
+    A task keeps the error that it ended with, and that keeps the frames it came through, which know the deadline.
+    """
 
     running: dict[Deadline, None]
-    task: asyncio.Task[Any]
+    task: asyncio.Task[Any] | None
     due: float
     cancelling: int  # how often the task had been cancelled before
     expired: bool = False
 
     def is_mine(self) -> bool:
         """Tell whether a `CancelledError` is this deadline's and nobody else's, and take it back if so."""
-        return self.expired and self.task.uncancel() <= self.cancelling
+        return self.expired and self.task is not None and self.task.uncancel() <= self.cancelling
 
     def end(self) -> None:
         """Note that the request has ended."""
         self.running.pop(self, None)
+        self.task = None
 
 
 class _Line:
@@ -49,7 +53,8 @@ class _Line:
                 return
             del self.running[deadline]
             deadline.expired = True
-            deadline.task.cancel()
+            if deadline.task is not None:
+                deadline.task.cancel()
 
     def stop(self) -> None:
         if self.timer is not None:

@@ -234,6 +234,8 @@ class Pool:
         """
         if self._open < self._limits.max_connections:
             return False
+        while lane.waiters and next(iter(lane.waiters)).done():  # cancelled in this very step: it waits no more
+            lane.waiters.popitem(last=False)
         others = [
             other for other in self._lanes.values() if other.waiters and other is not lane and self._below_limit(other)
         ]
@@ -321,6 +323,12 @@ class Pool:
         if self._closed:
             return
         self._closed = True
+        if self._loop.is_closed():  # its sockets can only be let go
+            self._lanes.clear()
+            self._sockets.clear()
+            self._open = 0
+            await self._connector.close()
+            return
         if self._sweeper is not None:
             self._sweeper.cancel()
         for lane in list(self._lanes.values()):

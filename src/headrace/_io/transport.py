@@ -66,6 +66,7 @@ class WireTransport:
         except ConnectionLost:
             # The server closed an idle connection while the request was on its way (RFC 9110, section 9.2.2).
             if not reused or connection.answered or not request.idempotent or not _is_replayable(request.body):
+                connection.abandon(answer)  # an upload may hear of the end before its answer does
                 raise
         except BaseException:
             connection.abandon(answer)

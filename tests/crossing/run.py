@@ -1,0 +1,393 @@
+"""The requests of the crossing test: what they ask for, how they are disturbed, and what may have come of them."""
+
+import asyncio
+import contextlib
+import itertools
+import random
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from headrace import AsyncClient, PoolLimits, RateLimiter, Retry, Timeout, WireTransport
+from headrace.errors import (
+    ConnectionLost,
+    HTTPServiceUnavailable,
+    ProtocolError,
+    RequestTimeout,
+    TransportError,
+    UploadError,
+)
+from headrace.types import Transport
+from tests.crossing.answers import BROKEN, JUNK, SOUND
+from tests.crossing.ledger import Ledger, payload
+from tests.crossing.resources import Resources, resources
+from tests.crossing.server import Server
+
+WORKERS = 96
+ORIGINS = 4
+CONNECTIONS = 40
+ATTEMPTS = 3
+PATIENCE = 30.0  # seconds; whatever takes longer hangs
+_KINDS = ["plain"] * 12 + list(SOUND) * 2 + list(BROKEN)
+_METHODS = ["GET"] * 6 + ["POST"] * 3 + ["PUT", "HEAD", "keyed POST", "upload", "upload", "stream", "left stream"]
+_SIZES = [0, 1, 40, 300, 300, 300, 2_000, 2_000, 9_000, 70_000]
+
+
+class Crossed(Exception):
+    """A request got what belongs to another one."""
+
+
+class Plan(NamedTuple):
+    """One request, and what happens to it."""
+
+    number: int
+    token: str
+    method: str
+    kind: str
+    size: int
+    named: bool
+    """Whether the token also goes in a field of the request."""
+    cancelled_after: float | int | None
+    """Steps of the loop (`int`) or seconds (`float`)."""
+    seconds: float | None
+    """How long it may take; `None` is long enough."""
+
+    @property
+    def path(self) -> str:
+        """Where it goes."""
+        return f"/{self.kind}/{self.size}/{self.token}"
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it may be sent more than once."""
+        return self.method in {"GET", "HEAD", "PUT", "keyed POST", "stream", "left stream"}
+
+
+@dataclass
+class Report:
+    """What came of a run."""
+
+    requests: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    crossed: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    duplicated: list[str] = field(default_factory=list)
+    leaked: list[str] = field(default_factory=list)
+    restarts: int = 0
+    seconds: float = 0.0
+    memory: list[int] = field(default_factory=list)
+    """Resident bytes, taken at even distances."""
+
+    @property
+    def growth(self) -> float:
+        """By which part of the second third's mean the last third's is larger."""
+        third = len(self.memory) // 3
+        second, last = self.memory[third : 2 * third], self.memory[-third:]
+        return (sum(last) / len(last)) / (sum(second) / len(second)) - 1
+
+
+class Checked:
+    """A transport that holds the token of every answer against that of its request.
+
+    Args:
+        wire: What sends.
+    """
+
+    counts_starts = True
+
+    def __init__(self, wire: Transport) -> None:
+        self.wire = wire
+
+    async def send(self, request: Any, /) -> Any:
+        """Send."""
+        response = await self.wire.send(request)
+        token = request.target.rpartition("/")[2]
+        if response.headers.get("X-Token") != token:
+            message = f"{token} was answered for {response.headers.get('X-Token')}"
+            raise Crossed(message)
+        return response
+
+    async def close(self) -> None:
+        """Close."""
+        await self.wire.close()
+
+
+class Crossing:
+    """One run.
+
+    Args:
+        requests: How many.
+        seed: Of everything that is drawn by lot.
+        restart_every: Requests between restarts of the server.
+    """
+
+    def __init__(self, requests: int, seed: int = 1, *, restart_every: int = 700) -> None:
+        self.ledger = Ledger(requests, seed)
+        self.report = Report()
+        self._chance = random.Random(seed)  # noqa: S311 - no secret
+        self._restart_every = restart_every
+        self._numbers = itertools.count()
+        self._running: dict[int, float] = {}
+        self._sampled = 0
+        self._due = asyncio.Event()
+
+    async def run(self) -> Report:
+        """Send every request, and count."""
+        await warm_up()
+        before = resources()
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(
+            lambda _, context: self.report.leaked.append(f"an error that nobody heard: {context}")
+        )
+        server = Server(self.ledger, ORIGINS)
+        server.start()
+        began = time.monotonic()
+        limiters = [RateLimiter(400, 0.02), RateLimiter(1_000_000)]
+        wires = [WireTransport(pool=PoolLimits(CONNECTIONS, per_origin)) for per_origin in (None, CONNECTIONS // 3)]
+        retries = [None, Retry(ATTEMPTS, backoff=1e-4, max_backoff=1e-3, budget=None)]
+        clients = [
+            AsyncClient(url, transport=Checked(wire), limiter=limiter, retry=retry, timeout=2 * PATIENCE)
+            for wire, limiter, retry in zip(wires, limiters, retries, strict=True)
+            for url in server.urls
+        ]
+        async with contextlib.AsyncExitStack() as stack:
+            for client in clients:
+                await stack.enter_async_context(client)
+            workers = [loop.create_task(self._work(clients, index)) for index in range(WORKERS)]
+            watch = [loop.create_task(self._restart(server)), loop.create_task(self._watch(workers))]
+            await asyncio.wait(workers)
+            for task in watch:
+                task.cancel()
+            await asyncio.wait(watch)
+            failures = [task.exception() for task in (*workers, *watch) if not task.cancelled() and task.exception()]
+            self._check_idle(wires, limiters)
+        self.report.seconds = time.monotonic() - began
+        await server.stop()
+        await self._check_left(before, server)
+        self._check_ledger()
+        if failures:
+            raise ExceptionGroup("the test itself failed", [f for f in failures if isinstance(f, Exception)])
+        return self.report
+
+    # What is asked for.
+
+    def _draw(self, number: int) -> Plan:
+        chance = self._chance
+        kind, method = chance.choice(_KINDS), chance.choice(_METHODS)
+        if kind == "early":
+            method = "upload"
+        size = chance.choice(_SIZES)
+        if kind == "junk":
+            size = min(size, 9_000)
+        cancelled_after: float | int | None = None
+        seconds = None
+        dice = chance.random()
+        if dice < 0.15:
+            cancelled_after = chance.randrange(40)
+        elif dice < 0.22:
+            cancelled_after = chance.random() * 0.02
+        elif dice < 0.29 or kind in {"silent", "garbled"}:
+            seconds = chance.random() * 0.02 + 1e-4
+        return Plan(
+            number, self.ledger.token(number), method, kind, size, chance.random() < 0.3,
+            cancelled_after, seconds,
+        )  # fmt: skip
+
+    async def _work(self, clients: list[AsyncClient], index: int) -> None:
+        while (number := next(self._numbers)) < self.ledger.count:
+            plan = self._draw(number)
+            self._running[number] = time.monotonic()
+            if number % self._restart_every == self._restart_every - 1:
+                self._due.set()
+            restarts = self.ledger.restarts
+            client = clients[(index + number) % len(clients)]
+            outcome = await self._outcome(client, plan)
+            del self._running[number]
+            self._judge(plan, outcome, calm=restarts == self.ledger.restarts and not restarts % 2, client=client)
+            if number * 300 >= self._sampled * self.ledger.count:
+                self._sampled += 1
+                self.report.memory.append(resources().memory)
+
+    async def _outcome(self, client: AsyncClient, plan: Plan) -> BaseException | None:
+        """Send a request, and disturb it; `None` is a right answer."""
+        if plan.cancelled_after is None:
+            try:
+                await self._send(client, plan)
+            except Exception as error:  # noqa: BLE001 - what it was is judged
+                return error
+            return None
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(self._send(client, plan))
+        cancelled = False
+
+        def cancel(steps: int) -> None:
+            nonlocal cancelled
+            if task.done():
+                return
+            if steps:
+                loop.call_soon(cancel, steps - 1)
+            else:
+                cancelled = task.cancel()
+
+        if isinstance(plan.cancelled_after, int):
+            cancel(plan.cancelled_after)
+        else:
+            loop.call_later(plan.cancelled_after, cancel, 0)
+        await asyncio.wait([task])
+        if cancelled:
+            return asyncio.CancelledError() if task.cancelled() else Swallowed(repr(task))
+        return task.exception()
+
+    async def _send(self, client: AsyncClient, plan: Plan) -> None:
+        method, token = plan.method, plan.token
+        options: dict[str, Any] = {}
+        headers = {"X-Token": token} if plan.named else {}
+        if plan.seconds is not None:
+            options["timeout"] = plan.seconds if plan.number % 2 else Timeout(2 * PATIENCE, read=plan.seconds)
+        if method in {"POST", "PUT", "keyed POST"}:
+            options["data"] = payload(token, plan.size)
+        elif method == "upload":
+            options["data"] = _pieces(payload(token, plan.size))
+        if method == "keyed POST":
+            headers["Idempotency-Key"] = token
+        if headers:
+            options["headers"] = headers
+        if method.endswith("stream"):
+            await self._stream(client, plan, options)
+            return
+        verb = {"keyed POST": "POST", "upload": "POST"}.get(method, method)
+        body = await client.request(verb, plan.path, response_format=bytes, **options)
+        wanted = payload(token, plan.size) if method != "HEAD" else b""
+        if (body or b"") != wanted:
+            raise Crossed(f"{token}: {(body or b'')[:80]!r}")
+
+    async def _stream(self, client: AsyncClient, plan: Plan, options: dict[str, Any]) -> None:
+        wanted, size = payload(plan.token, plan.size), 0
+        async with client.stream("GET", plan.path, **options) as response:
+            if response.headers["X-Token"] != plan.token:
+                raise Crossed(f"{plan.token}: {response.headers['X-Token']}")
+            async for piece in response.aiter_bytes():
+                if piece != wanted[size : size + len(piece)]:
+                    raise Crossed(f"{plan.token}: {piece[:80]!r}")
+                size += len(piece)
+                if plan.method == "left stream":
+                    return
+        if size != len(wanted):
+            raise Crossed(f"{plan.token}: {size} bytes instead of {len(wanted)}")
+
+    # What may have come of it.
+
+    def _judge(self, plan: Plan, outcome: BaseException | None, *, calm: bool, client: AsyncClient) -> None:
+        report, ledger, number = self.report, self.ledger, plan.number
+        report.requests += 1
+        report.outcomes["right" if outcome is None else type(outcome).__name__] += 1
+        told = f"{plan} {outcome!r}"
+        most = 1 if not plan.repeatable else 2 * (ATTEMPTS if client.config.retry else 1)
+        if ledger.seen[number] > most:
+            report.duplicated.append(f"{told} seen {ledger.seen[number]} times")
+        if isinstance(outcome, Crossed):
+            report.crossed.append(told)
+        elif not self._may_be(plan, outcome, calm=calm, retries=client.config.retry is not None):
+            seen, answered = ledger.seen[number], ledger.answered[number]
+            report.lost.append(f"{told} seen {seen}, answered {answered}, {calm=}")
+
+    def _may_be(self, plan: Plan, outcome: BaseException | None, *, calm: bool, retries: bool) -> bool:
+        """Tell whether an outcome is one that the request's fate explains."""
+        ledger, number = self.ledger, plan.number
+        plain = {
+            type(None): ledger.seen[number] > 0 and plan.kind not in {"refused", "silent"},
+            asyncio.CancelledError: plan.cancelled_after is not None,
+            RequestTimeout: plan.seconds is not None,
+            HTTPServiceUnavailable: plan.kind == "refused",
+            UploadError: plan.method == "upload" and (retries or plan.kind == "redirect"),
+        }
+        if type(outcome) in plain:
+            return plain[type(outcome)]
+        if not isinstance(outcome, TransportError):
+            return False
+        if isinstance(outcome, ProtocolError) and JUNK in str(outcome):
+            return True
+        if ledger.excused[number] or plan.kind in BROKEN or not calm:
+            return not (ledger.answered[number] and not ledger.excused[number] and calm)
+        if ledger.answered[number] or not isinstance(outcome, ConnectionLost):
+            return False
+        # It met a connection that the server was about to end, and the law forbids to say it again; without a policy
+        # it is said again once, which may meet another such connection.
+        if not plan.repeatable:
+            return not ledger.seen[number] and outcome.maybe_sent
+        self.report.outcomes["(met two dead connections)"] += 1
+        return not retries and not ledger.seen[number]
+
+    def _check_ledger(self) -> None:
+        report, ledger = self.report, self.ledger
+        report.restarts = ledger.restarts // 2
+        report.crossed += ledger.mixed
+        if report.requests != ledger.count:
+            report.lost.append(f"{ledger.count - report.requests} requests never ended")
+
+    async def _check_left(self, before: Resources, server: Server) -> None:
+        after = resources()
+        for _ in range(100):  # closing takes a few steps on either side
+            after = resources()
+            if not server.peers and after.open_files <= before.open_files and after.tasks <= before.tasks:
+                break
+            await asyncio.sleep(0.02)
+        leaked = self.report.leaked
+        if server.peers:
+            leaked.append(f"{len(server.peers)} connections")
+        if after.open_files > before.open_files:
+            leaked.append(f"{after.open_files - before.open_files} file descriptors")
+        if after.tasks > before.tasks:
+            leaked.append(f"{after.tasks - before.tasks} tasks: {asyncio.all_tasks()}")
+        if after.timers > before.timers:
+            leaked.append(f"{after.timers - before.timers} timers")
+
+    def _check_idle(self, wires: list[WireTransport], limiters: list[RateLimiter]) -> None:
+        """Look for slots that nobody holds and nobody can have."""
+        for wire in wires:
+            pool = wire._pool
+            idle = sum(len(lane.idle) for lane in pool._lanes.values())
+            if pool._open != idle or any(lane.waiters for lane in pool._lanes.values()):
+                self.report.leaked.append(f"slots: {wire!r}")
+        for limiter in limiters:
+            if limiter.waiting or limiter._granted or limiter._in_flight:
+                self.report.leaked.append(f"places: {limiter!r}, {limiter._granted} granted")
+
+    async def _restart(self, server: Server) -> None:
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            await server.restart(hard=self._chance.random() < 0.5, pause=self._chance.choice([0.0, 0.002]))
+
+    async def _watch(self, workers: list[asyncio.Task[None]]) -> None:
+        """Give up on requests that hang."""
+        while True:
+            await asyncio.sleep(1)
+            now = time.monotonic()
+            hanging = [number for number, began in self._running.items() if now - began > PATIENCE]
+            if hanging:
+                self.report.lost += [f"request {number} hangs" for number in hanging]
+                for worker in workers:
+                    worker.cancel()
+
+
+class Swallowed(Exception):
+    """A cancellation came to nothing."""
+
+
+async def warm_up() -> None:
+    """Make what a loop makes once and keeps, such as the threads that look names up."""
+    server = Server(Ledger(1, 0), 1)
+    server.start()
+    async with AsyncClient(server.urls[0]) as client:
+        await client.get(f"/plain/1/{server.ledger.token(0)}", response_format=bytes)
+    await server.stop()
+    await asyncio.sleep(0.05)
+
+
+async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), 3000):
+        await asyncio.sleep(0)
+        yield body[start : start + 3000]
