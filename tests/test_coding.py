@@ -97,6 +97,7 @@ def test_chains_are_undone_from_the_last_to_the_first(data: bytes, names: list[s
     assert coding.decode(body, ", ".join(ENCODERS[name][0] for name in names), None) == data
 
 
+@pytest.mark.hazard(29)
 def test_a_fifth_coding_is_refused() -> None:
     """More than four codings are an error, whatever the body."""
     body = TEXT
@@ -134,6 +135,7 @@ def test_an_unknown_coding_is_refused_by_name(field: str) -> None:
 
 @each_coding
 @pytest.mark.parametrize("data", [TEXT, NOISE[:600_000]], ids=["text", "noise"])
+@pytest.mark.hazard(31)
 def test_a_body_that_was_cut_short_is_an_error(name: str, encode: Callable[[bytes], bytes], data: bytes) -> None:
     """A part of a stream is never taken for a shorter whole."""
     body = encode(data)
@@ -168,6 +170,7 @@ def test_any_bytes_are_a_body_or_an_error(body: bytes, name: str) -> None:
 
 @each_coding
 @pytest.mark.parametrize("junk", [b"junk", b"\0\0x", b"\n"])
+@pytest.mark.hazard(31)
 def test_bytes_behind_the_stream_are_an_error(name: str, encode: Callable[[bytes], bytes], junk: bytes) -> None:
     """Nothing but zeros may follow a stream."""
     with pytest.raises(ProtocolError, match=name):
@@ -180,6 +183,7 @@ def test_gzip_may_end_in_zeros() -> None:
 
 
 @pytest.mark.parametrize("name", ["gzip", "zstd"])
+@pytest.mark.hazard(30)
 def test_members_are_joined(name: str) -> None:
     """All members of a stream belong to the body, the second no less than the first, up to 1024 of them."""
     encode = ENCODERS[name][1]
@@ -205,6 +209,7 @@ def test_zstd_frames_to_be_skipped_are_skipped() -> None:
     assert coding.decode(skipped + zstd.compress(TEXT) + skipped, "zstd", None) == TEXT
 
 
+@pytest.mark.hazard(30)
 def test_a_zstd_window_is_limited() -> None:
     """A frame that wants more than the 8 MiB of RFC 9659 to be decoded is refused."""
 
@@ -218,6 +223,7 @@ def test_a_zstd_window_is_limited() -> None:
 
 
 @each_coding
+@pytest.mark.hazard(28)
 def test_a_bomb_stops_at_the_limit(name: str, encode: Callable[[bytes], bytes]) -> None:
     """Zeros that would become 64 MiB are refused at 1 MiB."""
     bomb = encode(bytes(64 * MIB))

@@ -375,6 +375,7 @@ def test_text_follows_its_charset(body: bytes, content_type: str, text: str) -> 
 @pytest.mark.parametrize(
     "name", ["nonsense", "", "hex", "idna", "punycode", "undefined", "\udcff", "ü", "x" * 999, "a b"]
 )
+@pytest.mark.hazard(34)
 def test_an_unknown_charset_is_utf_8(name: str) -> None:
     """A charset that is unknown, or that no text is in, never raises: the text is UTF-8 with replacements."""
     assert decode.text(b"gr\xc3\xbcn \xff", f"text/plain; charset={name}") == "grün \ufffd"

@@ -200,6 +200,7 @@ def test_a_legal_answer_is_read(wire: bytes, body: bytes, reusable: bool) -> Non
 
 
 @pytest.mark.parametrize(("method", "wire", "reusable"), BODILESS.values(), ids=BODILESS)
+@pytest.mark.hazard(21)
 def test_an_answer_that_can_have_no_body_has_none(method: str, wire: bytes, reusable: bool) -> None:
     """What answers HEAD, and a 204 or 304, ends with its head, and bytes behind it end the connection."""
     verdict = accepted(wire, method)
@@ -214,6 +215,7 @@ def test_pieces_do_not_change_a_legal_answer(wire: bytes) -> None:
 
 
 @pytest.mark.parametrize("wire", ILLEGAL)
+@pytest.mark.hazard(13, 14, 15, 16, 20, 24, 25, 26)
 def test_an_illegal_answer_is_refused_in_any_pieces(wire: bytes) -> None:
     """An illegal answer is a `ProtocolError` wherever it is cut."""
     assert read([wire]) == "ProtocolError"
@@ -221,6 +223,7 @@ def test_an_illegal_answer_is_refused_in_any_pieces(wire: bytes) -> None:
 
 
 @pytest.mark.parametrize("wire", [COUNTED, CHUNKED, CONTINUE + CHUNKED, OK + b"\r\n"])
+@pytest.mark.hazard(23)
 def test_an_answer_is_not_complete_before_its_last_byte(wire: bytes) -> None:
     """Every part of an answer leaves it incomplete, and the end of the connection does not complete it."""
     for position in range(1, len(wire)):
@@ -248,6 +251,7 @@ def test_fields_are_those_of_the_final_answer() -> None:
     assert accepted(wire).headers == fields
 
 
+@pytest.mark.hazard(18)
 def test_trailers_are_kept_apart() -> None:
     """Fields behind a chunked body are trailers and never join the header fields, framing and cookies least of all."""
     verdict = accepted(chunks(b"0\r\nX: y\r\nSet-Cookie: a=b\r\nContent-Encoding: gzip\r\n\r\n"))
@@ -259,6 +263,7 @@ def test_trailers_are_kept_apart() -> None:
 @pytest.mark.parametrize(
     "junk", [b"x" * 20_000, GLUED, (OK + b"X: y\r\n" * 70 + b"\r\n")], ids=["long", "one", "fields"]
 )
+@pytest.mark.hazard(22)
 def test_what_follows_chunks_leaves_no_trace(wire: bytes, junk: bytes) -> None:
     """Bytes behind a chunked body change nothing but reuse, whether they come with it or after it."""
     apart = read([wire, junk])
@@ -291,6 +296,7 @@ def many(fields: int) -> bytes:
     ],
     ids=["head", "endless head", "heads together", "fields", "trailers", "trailer bytes", "extension", "tiny chunks"],
 )
+@pytest.mark.hazard(17, 18, 19)
 def test_an_answer_has_its_limits(allowed: bytes, refused: bytes) -> None:
     """What a server may send beside the body is limited, whatever pieces it comes in."""
     for pieces in ([allowed], [allowed[i : i + 1] for i in range(len(allowed))]):

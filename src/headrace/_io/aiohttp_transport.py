@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -14,6 +15,7 @@ from headrace._core.messages import Response
 from headrace._core.stats import Stats
 from headrace._io import bodies
 from headrace._io.aiohttp_body import SessionBody
+from headrace._io.aiohttp_guard import Watch
 from headrace._io.closing import Closing
 from headrace._io.pool import proxy_and_fields
 from headrace._io.uploading import CONTINUE_SECONDS
@@ -33,9 +35,11 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
-    from headrace._core.messages import Request, Turn
+    from headrace._core.messages import Request, StreamedBody, Turn
     from headrace.config import Timeout
 
+_MOST_PLAIN = 1 << 20  # bytes; of a larger body aiohttp warns, unless it is in a file
+_Data = bytes | io.BytesIO | bodies.Exact | None
 _CLOSED = "the client was closed"
 
 # Each of aiohttp's errors and ours; the first that matches counts, so the narrow ones come first.
@@ -107,7 +111,7 @@ class AiohttpTransport:
     async def _send_once(self, request: Request, turn: Turn | None) -> Response:
         """Send a request once; raises `_Dropped` where the connection ended before an answer began."""
         body = request.body
-        data = body if body is None or isinstance(body, bytes) else bodies.Exact(body)
+        data = _data(body)
         phase = _Phase(request.timeout, turn)
         task = self._closing.begin()
         try:
@@ -135,7 +139,20 @@ class AiohttpTransport:
             phase.end()
             self._closing.end(task)
 
-    async def _exchange(self, request: Request, data: bytes | bodies.Exact | None, phase: _Phase) -> Response:
+    async def _exchange(self, request: Request, data: _Data, phase: _Phase) -> Response:
+        watch = Watch(request)
+        try:
+            return await self._watched(request, data, phase, watch)
+        except TransportError:
+            raise
+        except (aiohttp.ClientError, ValueError, OSError) as error:
+            if isinstance(error, _Dropped):
+                error.stale = error.stale and not watch.heard
+            if watch.error is None or (isinstance(data, bodies.Exact) and data.failure is not None):
+                raise
+            raise watch.error from error
+
+    async def _watched(self, request: Request, data: _Data, phase: _Phase, watch: Watch) -> Response:
         answer = await self._session.request(
             request.method,
             request.url,
@@ -149,18 +166,25 @@ class AiohttpTransport:
             ssl=self._tls,
             timeout=aiohttp.ClientTimeout(total=None, sock_read=request.timeout.read),
             trace_request_ctx=phase,
-            middlewares=self._middlewares,
+            middlewares=(watch, *self._middlewares),
         )
-        self._stats.bytes_out += len(data) if isinstance(data, bytes) else 0
+        self._stats.bytes_out += len(request.body) if isinstance(request.body, bytes) else 0
         if request.sink is not None and answer.status < 300:
             request.sink.attach(
-                SessionBody(answer, self._bodies, self._stats, lambda error: _translated(error, request))
+                SessionBody(
+                    answer,
+                    self._bodies,
+                    self._stats,
+                    lambda error: watch.error or _translated(error, request),
+                    watch.check,
+                )
             )
             return Response(answer.status, answer.headers)
         async with answer:
             content = await _read(answer, request.max_response_bytes)
+        watch.check()
         self._stats.bytes_in += len(content)
-        return Response(answer.status, answer.headers, content)
+        return Response(answer.status, answer.headers, content, trailers=watch.judge.trailers)
 
     async def close(self) -> None:
         """Fail what is under way, and close the session if it was made here."""
@@ -172,6 +196,15 @@ class AiohttpTransport:
 
     def __repr__(self) -> str:
         return f"<AiohttpTransport{' closed' if self._closing.closed else ''}>"
+
+
+def _data(body: bytes | StreamedBody | None) -> _Data:
+    """Give a body the form in which aiohttp takes it."""
+    if body is None:
+        return None
+    if not isinstance(body, bytes):
+        return bodies.Exact(body)
+    return body if len(body) <= _MOST_PLAIN else io.BytesIO(body)
 
 
 class _Dropped(aiohttp.ClientConnectionError):
@@ -280,6 +313,7 @@ def _session(pool: PoolLimits, stats: Stats) -> aiohttp.ClientSession:
         trace_configs=[trace],
         max_line_size=65536,
         max_field_size=65536,
+        max_headers=256,
     )
 
 
