@@ -56,6 +56,24 @@ class Connect(Protocol):
         """Make a client."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the tests of a hazard be run by its row or advisory."""
+    parser.addoption("--hazard", help="run what holds this row or advisory of docs/reliability.md")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests that hold the hazard, where one is asked for."""
+    wanted = config.getoption("--hazard")
+    if wanted is not None:
+        held = [
+            item
+            for item in items
+            if any(str(row) == wanted for mark in item.iter_markers("hazard") for row in mark.args)
+        ]
+        config.hook.pytest_deselected(items=[item for item in items if item not in held])
+        items[:] = held
+
+
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Run every async test on each loop; `@pytest.mark.asyncio(loop_factories=["asyncio"])` picks one."""
     return _LOOPS

@@ -28,6 +28,7 @@ def to(location: str, status: int = 302) -> Response:
         (302, "DELETE", "DELETE", True),
     ],
 )
+@pytest.mark.hazard(38)
 async def test_method_and_body_follow_the_rfc(
     echo: EchoServer, transport: str, status: int, method: str, becomes: str, keeps_body: bool
 ) -> None:
@@ -39,6 +40,7 @@ async def test_method_and_body_follow_the_rfc(
     assert (header(told, "Content-Type") == "application/json") is keeps_body
 
 
+@pytest.mark.hazard(37)
 async def test_ten_redirects_are_followed_and_no_more() -> None:
     """The eleventh redirect is raised as its class."""
     transport = MockTransport(sequence([to(f"/{n}") for n in range(10)] + [json_response("arrived")]))
@@ -54,6 +56,7 @@ async def test_ten_redirects_are_followed_and_no_more() -> None:
 @pytest.mark.parametrize(
     "location", ["ftp://b.example/", "javascript:alert(1)", "http://[", "http://b.example:999999/", ""]
 )
+@pytest.mark.hazard(37)
 async def test_location_that_is_no_http_url_is_raised(location: str) -> None:
     """A place that cannot be requested is never opened; the status's class is raised."""
     transport = MockTransport(lambda _: to(location))
@@ -81,6 +84,7 @@ SECRETS = {"Authorization": "Bearer t", "X-Api-Key": "k", "Proxy-Authorization":
     ],
 )
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.hazard(35, 36)
 async def test_credentials_stay_with_their_origin(location: str, keeps: bool, status: int) -> None:
     """Another scheme, host or port gets no token, no cookie and no header that looks like a secret."""
     transport = MockTransport(sequence([to(location, status), json_response({})]))

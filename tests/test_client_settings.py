@@ -145,6 +145,7 @@ def test_models_are_taken_where_mappings_are() -> None:
         (lambda c: setattr(c, "bearer_token", None), "Authorization", None),
     ],
 )
+@pytest.mark.hazard(4)
 async def test_a_change_holds_for_the_next_request(
     echo: EchoServer, transport: str, change: Callable[[AsyncClient], Any], name: str, value: str | None
 ) -> None:

@@ -97,7 +97,7 @@ def test_chains_are_undone_from_the_last_to_the_first(data: bytes, names: list[s
     assert coding.decode(body, ", ".join(ENCODERS[name][0] for name in names), None) == data
 
 
-@pytest.mark.hazard(29)
+@pytest.mark.hazard(29, "CVE-2025-66418")
 def test_a_fifth_coding_is_refused() -> None:
     """More than four codings are an error, whatever the body."""
     body = TEXT
@@ -223,7 +223,7 @@ def test_a_zstd_window_is_limited() -> None:
 
 
 @each_coding
-@pytest.mark.hazard(28)
+@pytest.mark.hazard(28, "CVE-2025-69223", "CVE-2025-6176")
 def test_a_bomb_stops_at_the_limit(name: str, encode: Callable[[bytes], bytes]) -> None:
     """Zeros that would become 64 MiB are refused at 1 MiB."""
     bomb = encode(bytes(64 * MIB))

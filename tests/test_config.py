@@ -16,7 +16,7 @@ import pytest
 from multidict import CIMultiDict
 from yarl import URL
 
-from headrace import _redact, config, errors
+from headrace import config, errors
 from headrace._core.messages import HeaderBlock, Origin, Request
 from headrace.auth import BasicAuth
 from headrace.config import ClientConfig, PoolLimits, Retry, Timeout
@@ -216,52 +216,6 @@ def test_unset_is_one_value() -> None:
     assert copy.deepcopy(UNSET) is UNSET
     assert not UNSET
     assert config.given({"a": UNSET, "b": None}) == {"b": None}
-
-
-SECRET = [
-    "Authorization",
-    "proxy-authorization",
-    "Cookie",
-    "Set-Cookie",
-    "X-Api-Key",
-    "apiKey",
-    "api_key",
-    "access_token",
-]
-SECRET += [
-    "client_secret",
-    "password",
-    "X-Amz-Signature",
-    "X-Amz-Credential",
-    "sessionid",
-    "key",
-    "Ocp-Apim-Subscription-Key",
-]
-PLAIN = ["Accept", "Content-Type", "Idempotency-Key", "author", "page", "keyword", "monkey", "WWW-Authenticate", "q"]
-
-
-def test_which_names_hide_a_secret() -> None:
-    """Names of credentials are masked wherever they are, and names that only look so are not."""
-    assert [name for name in SECRET if not _redact.is_secret(name)] == []
-    assert [name for name in PLAIN if _redact.is_secret(name)] == []
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("https://a.example.com/v1?page=1", "https://a.example.com/v1?page=1"),
-        ("https://me:pw@a.example.com:8443/v1", "https://a.example.com:8443/v1"),
-        ("https://me@a.example.com/", "https://a.example.com/"),
-        ("https://a.example.com/?api_key=pw&page=1", "https://a.example.com/?api_key=***&page=1"),
-        ("https://a.example.com/?key=pw&monkey=1", "https://a.example.com/?key=***&monkey=1"),
-        ("https://a.example.com/?API%5FKEY=pw", "https://a.example.com/?API_KEY=***"),
-        ("https://a.example.com/?user.token=pw&token", "https://a.example.com/?user.token=***&token=***"),
-        ("https://a.example.com/?x=1#access_token=pw", "https://a.example.com/?x=1"),
-    ],
-)
-def test_how_a_url_is_shown(url: str, shown: str) -> None:
-    """A shown URL has no userinfo, no fragment, and no values of secret parameters."""
-    assert _redact.url(url) == _redact.url(URL(url)) == shown
 
 
 def test_requests_show_no_secret() -> None:

@@ -283,6 +283,7 @@ def test_plain_json_is_exact(value: Any) -> None:
 
 @pytest.mark.parametrize("number", [2**63, 2**64, -(2**63) - 1, 1 - 10**19, 10**20 + 1, 10**300 + 7])
 @pytest.mark.parametrize("shape", ["%d", "[%d]", '{"id": %d}', ' {"a": [{"b": %d}]}', '["12", %d, 0.5]'])
+@pytest.mark.hazard(33)
 def test_big_integers_stay_integers(number: int, shape: str) -> None:
     """No integer becomes a float that is only near it."""
     assert str(number) in str(decoded(None, (shape % number).encode()))
@@ -367,6 +368,7 @@ TEXTS = {
 
 
 @pytest.mark.parametrize(("body", "content_type", "text"), TEXTS.values(), ids=TEXTS)
+@pytest.mark.hazard(34)
 def test_text_follows_its_charset(body: bytes, content_type: str, text: str) -> None:
     """Text is decoded as its `Content-Type` says, UTF-8 where it says nothing."""
     assert decode.text(body, content_type) == text

@@ -47,6 +47,7 @@ def test_any_cut_gives_the_same(field: str, encode: Callable[[bytes], bytes], da
 
 
 @each_coding
+@pytest.mark.hazard(28, "CVE-2025-66471", "CVE-2026-84382")
 def test_a_bomb_comes_in_steps(field: str, encode: Callable[[bytes], bytes]) -> None:
     """A small piece that holds a lot gives it out in bounded steps."""
     if field == "identity":

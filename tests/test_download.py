@@ -35,6 +35,7 @@ def cut(*headers: str, at: int = 100_000) -> list[Any]:
 
 
 @pytest.mark.parametrize("chunk_size", [1000, 1 << 20])
+@pytest.mark.hazard(55)
 async def test_a_file_comes_whole(nginx: Nginx, chunk_size: int, transport: str, tmp_path: Path) -> None:
     """The file has every byte, is told of as it comes, and nothing else is left in the folder."""
     told: list[tuple[int, int | None]] = []
@@ -216,6 +217,7 @@ async def test_a_wrong_checksum_leaves_nothing(serve_script: ServeScript, transp
     assert names(tmp_path) == ["a.bin"]
 
 
+@pytest.mark.hazard(54, "CVE-2020-8177")
 async def test_the_name_comes_from_the_server_or_the_url(serve_script: ServeScript, tmp_path: Path) -> None:
     """Into a folder, a file has the name that the server offers, made harmless, or the last part of the URL's path."""
     evil = 'Content-Disposition: attachment; filename="../../etc/passwd"'
@@ -235,6 +237,7 @@ async def test_the_name_comes_from_the_server_or_the_url(serve_script: ServeScri
     assert names(folder) == ["my file.bin", "passwd", "plan.txt"]
 
 
+@pytest.mark.hazard(54, "CVE-2023-32001", "CVE-2025-11563")
 async def test_a_link_in_the_place_of_the_part_is_not_followed(serve_script: ServeScript, tmp_path: Path) -> None:
     """Nobody else decides which file is written."""
     (tmp_path / "victim").write_bytes(b"before")

@@ -61,6 +61,7 @@ except DownloadError as error:
     assert names(tmp_path) == []
 
 
+@pytest.mark.hazard(55)
 async def test_a_full_disk_leaves_no_broken_file(
     serve_script: ServeScript, transport: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

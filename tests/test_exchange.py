@@ -244,6 +244,7 @@ async def test_a_body_of_just_the_size_that_is_allowed(serve_script: ServeScript
         assert await client.get(response_format=bytes) == body
 
 
+@pytest.mark.hazard(28)
 async def test_an_error_with_a_bomb_in_its_body(serve_script: ServeScript, transport: str) -> None:
     """The status still counts when the body of an error is too large to unpack."""
     bomb = reply(gzip.compress(bytes(1_000_000)), "Content-Encoding: gzip", status="400 Bad Request")
@@ -255,6 +256,7 @@ async def test_an_error_with_a_bomb_in_its_body(serve_script: ServeScript, trans
 
 
 @pytest.mark.parametrize("size", [10, 3_000_000])
+@pytest.mark.hazard(32)
 async def test_compressed_bodies(serve_script: ServeScript, transport: str, size: int) -> None:
     """Every coding that the client offers is undone, also of bodies that are unpacked off the loop."""
     body = bytes(range(250)) * (size // 250 + 1)
@@ -311,6 +313,7 @@ async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: in
         await asyncio.sleep(0.005)
 
 
+@pytest.mark.hazard(50)
 async def test_the_whole_time(serve: Serve, transport: str) -> None:
     """A server that keeps sending never is silent, but the total time ends the request, also as a `TimeoutError`."""
     server = await serve(drip)

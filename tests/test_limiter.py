@@ -71,6 +71,7 @@ def test_whoever_comes_first_starts_first() -> None:
     assert run(main) == [0, 1, 2, 3, False, 4, 5, 6, 7, 8, 9]
 
 
+@pytest.mark.hazard(53)
 def test_a_cancelled_waiter_gives_its_place_on() -> None:
     """Who is cancelled while waiting costs nobody a start."""
 
@@ -165,6 +166,7 @@ EVENTS = st.lists(
 
 @settings(deadline=None, max_examples=150)
 @given(rate=st.integers(1, 4), interval=st.sampled_from([0.5, 1.0, 3.0]), events=EVENTS)
+@pytest.mark.hazard(53)
 def test_no_window_has_more_starts_than_allowed(
     rate: int, interval: float, events: list[tuple[float, str, int]]
 ) -> None:

@@ -155,6 +155,7 @@ async def test_a_connection_that_the_server_ended_is_not_used_again(serve_script
 
 @pytest.mark.parametrize(("method", "data"), [("GET", None), ("PUT", b"abc"), ("DELETE", None)])
 @pytest.mark.parametrize("how", [Do.CLOSE, Do.RESET])
+@pytest.mark.hazard(46)
 async def test_a_stale_connection_is_replaced_once(
     serve_script: ServeScript, transport: str, method: str, data: bytes | None, how: Do
 ) -> None:
@@ -178,6 +179,7 @@ async def test_a_stale_connection_is_not_replaced_twice(serve_script: ServeScrip
 
 
 @pytest.mark.parametrize("how", [Do.CLOSE, Do.RESET])
+@pytest.mark.hazard(46)
 async def test_a_post_on_a_stale_connection_is_sent_once(serve_script: ServeScript, transport: str, how: Do) -> None:
     """A POST that may have been acted on is never repeated; the error says that it may have been sent."""
     server = await serve_script([Do.READ, reply(b"first"), Do.READ, how], [Do.READ, reply(b"second"), Do.HOLD])
@@ -208,6 +210,7 @@ async def test_a_broken_answer_is_not_asked_for_again(serve_script: ServeScript)
     assert len(server.requests) == 2
 
 
+@pytest.mark.hazard(48)
 async def test_a_cancelled_request_closes_its_connection(serve: Serve, transport: str) -> None:
     """Cancelling a request in flight ends its connection, and its only slot serves the next request."""
     mill = await Mill.start(serve)

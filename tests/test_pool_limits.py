@@ -61,6 +61,7 @@ async def test_never_more_connections_to_an_origin_than_allowed(serve: Serve, tr
     assert len(crowded.server.connections) == 2
 
 
+@pytest.mark.hazard(51)
 async def test_who_waits_longest_is_served_first(serve: Serve) -> None:
     """Waiting requests are sent in the order in which they came, all over the one connection."""
     mill = await Mill.start(serve)
@@ -227,6 +228,7 @@ async def test_the_total_covers_the_wait_for_a_connection(serve: Serve, transpor
     assert mill.paths == ["/first"]
 
 
+@pytest.mark.hazard(57)
 async def test_close_fails_what_is_under_way(serve: Serve, transport: str) -> None:
     """Closing ends requests in flight and requests that wait for a connection at once, with an error of ours."""
     mill = await Mill.start(serve)

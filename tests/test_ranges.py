@@ -10,6 +10,7 @@ from headrace._core import ranges
 
 
 @given(st.text(max_size=300))
+@pytest.mark.hazard(54, "CVE-2020-8177")
 def test_no_name_leaves_its_folder(name: str) -> None:
     """Whatever a server sends becomes one plain name, on POSIX and on Windows."""
     safe = ranges.safe_name(name)
@@ -37,6 +38,7 @@ def test_no_name_leaves_its_folder(name: str) -> None:
         ("naïve plan.txt", "naïve plan.txt"),
     ],
 )
+@pytest.mark.hazard(54)
 def test_names_are_made_harmless(name: str, safe: str) -> None:
     """Separators, drives, devices, hidden and long names are dealt with, and good names stay."""
     assert ranges.safe_name(name) == safe
@@ -92,6 +94,7 @@ def test_ranges_are_read(field: str | None, read: tuple[int, int, int | None] | 
         ),
     ],
 )
+@pytest.mark.hazard(55)
 def test_only_strong_validators_count(headers: dict[str, str], validator: str | None) -> None:
     """RFC 9110, section 8.8.2.2: a date is strong a minute later, and a weak tag never is."""
     assert ranges.strong_validator(headers) == validator

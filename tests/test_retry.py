@@ -88,6 +88,7 @@ async def test_waits_grow_at_random(chance: float, waits: list[float]) -> None:
 
 
 @pytest.mark.parametrize(("asked", "waited"), [("7", 7.0), ("0", 0.5), ("3600", 20.0), ("soon", 0.5), (None, 0.5)])
+@pytest.mark.hazard(52)
 async def test_retry_after_in_seconds(asked: str | None, waited: float) -> None:
     """What the server asks for is waited for, up to the longest wait and never less than the backoff."""
     clock, send, _ = await run(Retry(max_backoff=20), [busy(asked), Response(200)])
@@ -96,6 +97,7 @@ async def test_retry_after_in_seconds(asked: str | None, waited: float) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "least", "most"), [(10, 8, 10), (3600, 20, 20), (-60, 0.5, 0.5)])
+@pytest.mark.hazard(52)
 async def test_retry_after_as_a_date(seconds: float, least: float, most: float) -> None:
     """A date is as far away as it says, within the same bounds."""
     date = format_datetime(dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds), usegmt=True)

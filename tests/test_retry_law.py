@@ -216,6 +216,7 @@ def test_a_tally_survives_any_pause_and_any_window() -> None:
 
 @settings(deadline=None, max_examples=200)
 @given(events=EVENTS, ratio=st.floats(0.01, 1), reserve=st.integers(0, 5), window=st.floats(0.01, 20))
+@pytest.mark.hazard(52)
 def test_a_budget_holds(events: list[tuple[float, bool]], ratio: float, reserve: int, window: float) -> None:
     """Whenever a retry is allowed, those of the last window are within the reserve and the share of the requests."""
     budget = Budget(RetryBudget(ratio, reserve, window), 0.0)

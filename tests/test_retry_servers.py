@@ -307,6 +307,7 @@ async def pieces() -> AsyncIterator[bytes]:
 
 @pytest.mark.parametrize("how", ["refuse", "reset", "early"])
 @pytest.mark.parametrize("kind", ["bytes", "list", "file", "moved file", "async generator"])
+@pytest.mark.hazard(38)
 async def test_a_body_is_sent_again_whole_or_not_at_all(
     serve: Serve, transport: str, tmp_path: Path, kind: str, how: str
 ) -> None:

@@ -155,6 +155,7 @@ async def test_a_slow_reader_makes_the_server_wait(serve: Serve, transport: str)
     assert pushed > before
 
 
+@pytest.mark.hazard(49)
 async def test_leaving_early_gives_the_slot_back(serve: Serve, transport: str) -> None:
     """A block that is left early closes its connection, and the only slot of the pool serves the next request."""
 

@@ -58,6 +58,7 @@ async def test_a_server_of_this_world(nginx: Nginx, transport: str) -> None:
 
 
 @pytest.mark.parametrize("verify", [True, None])
+@pytest.mark.hazard(43)
 async def test_an_unknown_authority(tls_server: RawServer, transport: str, *, verify: bool | None) -> None:
     """By default a server must prove who it is: an unknown authority is a `ConnectError` that says so."""
     options: dict[str, Any] = {} if verify is None else {"tls": verify}
@@ -181,6 +182,7 @@ async def test_an_unknown_authority_behind_a_proxy(proxy: ForwardProxy, tls_serv
 
 @pytest.mark.parametrize("secure", [False, True])
 @pytest.mark.parametrize("password", [PASSWORD, f"{PASSWORD} :@/%", f"{PASSWORD}é"], ids=["plain", "reserved", "utf-8"])
+@pytest.mark.hazard(42)
 async def test_the_credentials_of_a_proxy(
     make_proxy: MakeProxy, serve_script: ServeScript, tls: TlsMaterial, transport: str, password: str, *, secure: bool
 ) -> None:

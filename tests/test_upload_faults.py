@@ -66,6 +66,7 @@ def empty(path: Path) -> None:
 
 @pytest.mark.parametrize("change", [grow, shrink, empty])
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.hazard(8, 56)
 async def test_a_file_that_changes_while_it_is_sent(
     serve: Serve, transport: str, way: str, large: Path, change: Callable[[Path], None], method: str
 ) -> None:
@@ -114,6 +115,7 @@ async def test_an_empty_file_that_grows(serve: Serve, transport: str, tmp_path: 
 
 @pytest.mark.parametrize("way_out", ["keeps reading", "stops reading", "closes", "resets"])
 @pytest.mark.parametrize("status", ["413 Content Too Large", "401 Unauthorized"])
+@pytest.mark.hazard(47)
 async def test_an_early_answer_is_heard(
     serve: Serve,
     transport: str,

@@ -15,11 +15,21 @@ MASK: Final = "***"
 
 # Names of header fields, cookies and parameters that carry credentials: Authorization, Proxy-Authorization, Cookie,
 # X-Api-Key, apiKey, access_token, client_secret, X-Amz-Signature, sessionid … RFC 8959 and the tables of common
-# scanners agree on these stems.
-_STEMS: Final = r"auth|cookie|token|secret|passw|pwd|credential|signature|session|api[-_.]?key"
-_SECRET_NAME = re.compile(rf"{_STEMS}|^key$|[-_]key$", re.IGNORECASE)
-_SECRET_INSIDE = re.compile(rf"{_STEMS}|key", re.IGNORECASE)  # what a query has to hold if one of its names is secret
+# scanners agree on these stems. Whole names are those of Azure's shared access signatures (`sig`), of AWS and Alibaba
+# (`AWSAccessKeyId`, `accessKey`), of weather and map services (`appid`, `app_code`), and of signed URLs.
+_STEMS: Final = (
+    "auth|cookie|token|secret|passw|passphrase|pwd|credential|signature|sess(?:ion|id)|csrf|xsrf|jwt|bearer|hmac"
+    "|api[-_.]?key|(?:access|account|private|shared|signing|master)[-_.]?key|app[-_.]?id|app[-_.]?code"
+)
+_NAMES: Final = "key|sig|sas|sid|pass|pin|otp|assertion|saml(?:request|response)"
+_SECRET_NAME = re.compile(
+    rf"{_STEMS}|^(?:{_NAMES})$|[-_.](?:key|sig|sid|otp)$|(?-i:[a-z0-9](?:Key|Sig|Sid)$)", re.IGNORECASE
+)
+#: What a query has to hold if one of its names is secret.
+_SECRET_INSIDE = re.compile(rf"{_STEMS}|{_NAMES}", re.IGNORECASE)
 _USERINFO = re.compile(r"//[^/]*@")
+#: Fields whose value is a URL (RFC 9110, sections 8.7 and 10.2.2; `Refresh` is of HTML).
+_PLACES: Final = frozenset({"location", "content-location", "refresh"})
 _HARMLESS: Final = frozenset({"idempotency-key", "authority", "author", "authors", "www-authenticate"})
 
 
@@ -31,6 +41,13 @@ def is_secret(name: str) -> bool:
 def masked(pairs: Iterable[tuple[str, Any]], also: Collection[str] = ()) -> dict[str, Any]:
     """Copy name-value pairs with the secret values masked; `also` names more of them."""
     return {name: MASK if name in also or is_secret(name) else value for name, value in pairs}
+
+
+def field(name: str, value: str) -> str:
+    """Show the value of a header field of an answer: masked where it is secret, or as a URL where it is one."""
+    if is_secret(name):
+        return MASK
+    return path(value).partition("#")[0] if name.lower() in _PLACES else value
 
 
 def query(raw: str, also: Collection[str] = ()) -> str:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import attrs
 
-from headrace import _redact
 from headrace import config as settings
 from headrace._core import answer, encode
 from headrace._core.messages import Sink
 from headrace._io import download as files
+from headrace._io.failing import failed, forget
 from headrace._io.streamed import StreamedResponse
-from headrace.errors import AsyncClientError, RequestTimeout
+from headrace.errors import AsyncClientError
 from headrace.types import UNSET
 
 if TYPE_CHECKING:
@@ -103,9 +103,9 @@ class Streams:
             headrace.errors.ValidationError: An argument is wrong; nothing was sent.
             headrace.errors.TransportError: No answer arrived.
         """
-        response = await self._open_stream(
-            method, path, body, data, headers, cookies, parameters, timeout, error_responses
-        )
+        opening = self._open_stream(method, path, body, data, headers, cookies, parameters, timeout, error_responses)
+        path = body = data = headers = cookies = parameters = None  # logs may show the variables of a frame
+        response = await opening
         try:
             yield response
         finally:
@@ -138,16 +138,11 @@ class Streams:
             request, response = await self._answered(request, cookies, models)
         except BaseException as error:
             sink.close()
-            if isinstance(error, asyncio.CancelledError) and deadline is not None and deadline.is_mine():
-                self._stats.errors["RequestTimeout"] += 1
-                message = (
-                    f"{method} {_redact.path(path or self._config.uri)} was not answered within {limits.total:g} s"
-                )
-                late = RequestTimeout(message)
-                late.attempts = vars(error).get("attempts", ())
+            where = path or self._config.uri
+            late = failed(error, deadline, limits, self._stats, method, where, "was not answered")
+            where = path = body = data = headers = cookies = parameters = None  # logs may show variables
+            if late is not None:
                 raise late from None
-            if isinstance(error, Exception):
-                self._stats.errors[type(error).__name__] += 1
             raise
         finally:
             if deadline is not None:
@@ -222,7 +217,13 @@ class Streams:
         """
         place = files.as_path(dest)
         options = files.as_options(resume, checksum, progress, chunk_size, fsync)
-        return await self._download(path, place, options, dict(request))
+        try:
+            return await self._download(path, place, options, dict(request))
+        except BaseException as error:
+            forget(error)
+            path = None  # logs may show the variables of a frame
+            request = {}
+            raise
 
     async def _download(
         self, path: str | URL | None, place: Path, options: files.Options, request: dict[str, Any]

@@ -106,7 +106,10 @@ class Uploads:
         async with sources.form(file, field, filename, fields, content_type, chunk_size, progress) as data:
             if expect:
                 options["headers"] = sources.expecting(options.get("headers"))
-            return await self._dispatch(method, path, data=data, response_format=response_format, **options)
+            sending = self._dispatch(method, path, data=data, response_format=response_format, **options)
+            path = fields = None  # logs may show the variables of a frame
+            options.clear()
+            return await sending
 
     @overload
     async def stream_file(
@@ -172,4 +175,7 @@ class Uploads:
         async with sources.single(file, chunk_size, progress) as data:
             if expect and data.size != 0:
                 options["headers"] = sources.expecting(options.get("headers"))
-            return await self._dispatch(method, path, data=data, response_format=response_format, **options)
+            sending = self._dispatch(method, path, data=data, response_format=response_format, **options)
+            path = None  # logs may show the variables of a frame
+            options.clear()
+            return await sending

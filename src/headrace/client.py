@@ -22,13 +22,14 @@ from headrace._core.prepare import check_framing
 from headrace._io import bodies
 from headrace._io.aiohttp_transport import AiohttpTransport
 from headrace._io.deadline import Deadlines
+from headrace._io.failing import failed
 from headrace._io.flow import Flow
 from headrace._io.transport import WireTransport
 from headrace._streams import Streams
 from headrace._uploads import Uploads
 from headrace._verbs import Verbs
 from headrace.config import IDEMPOTENT_METHODS
-from headrace.errors import AsyncClientError, RequestTimeout, ValidationError
+from headrace.errors import AsyncClientError, ValidationError
 from headrace.types import UNSET
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class AsyncClient(Configured, Verbs, Uploads, Streams):
     _thread: int | None = None
     _transport: Transport | None = None
 
-    async def _request(  # noqa: C901 - one page that shows the whole way beats five that hide it
+    async def _request(
         self,
         method: str,
         path: str | URL | None = None,
@@ -135,16 +136,11 @@ class AsyncClient(Configured, Verbs, Uploads, Streams):
                 )
             content = response.body if response.coding == b"" else await self._decompress(response)
             return answer.value(content, decoder, request, response, _now)
-        except asyncio.CancelledError as cancelled:
-            if deadline is not None and deadline.is_mine():
-                stats.errors["RequestTimeout"] += 1
-                message = f"{method} {_redact.path(path or self.uri)} did not end within {limits.total:g} s"
-                late = RequestTimeout(message)
-                late.attempts = vars(cancelled).get("attempts", ())
+        except BaseException as error:
+            late = failed(error, deadline, limits, stats, method, path or self.uri, "did not end")
+            path = body = data = headers = cookies = parameters = None  # logs may show the variables of a frame
+            if late is not None:
                 raise late from None
-            raise
-        except Exception as error:
-            stats.errors[type(error).__name__] += 1
             raise
         finally:
             if deadline is not None:

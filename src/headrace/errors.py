@@ -37,6 +37,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from multidict import CIMultiDict
 
+from headrace import _redact
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -259,7 +261,7 @@ class HTTPError(FrameworkException):
     Args:
         response: The decoded error model, else the JSON, else the text of the body.
         status_code: The number of the status; a registered class knows its own.
-        headers: Header fields of the answer.
+        headers: Header fields of the answer; those that hold credentials, such as `Set-Cookie`, are masked in a pickle.
         url: The URL that answered, without userinfo and with secret parameters masked.
         method: The method of the request.
         retry_after: What ``Retry-After`` asks for, in seconds.
@@ -303,10 +305,10 @@ class HTTPError(FrameworkException):
         return text
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Survive pickling with every attribute (`BaseException` would keep only `args`)."""
+        """Survive pickling with every attribute (`BaseException` keeps only `args`), secrets in `headers` masked."""
         state: dict[str, Any] = {
             "status_code": self.status_code,
-            "headers": list(self.headers.items()),
+            "headers": [(name, _redact.field(name, value)) for name, value in self.headers.items()],
             "url": self.url,
             "method": self.method,
             "retry_after": self.retry_after,

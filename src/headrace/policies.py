@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import attrs
@@ -139,6 +140,7 @@ class CircuitBreaker:
         open_for: Seconds that it stays open.
         statuses: Statuses that are failures; so are lost and refused connections, timeouts, and answers that are not
             HTTP. A cancelled attempt is neither a failure nor a success.
+        clock: A function that tells the seconds of a clock that never goes back.
 
     Raises:
         headrace.errors.ValidationError: A value is wrong.
@@ -152,4 +154,7 @@ class CircuitBreaker:
         default=frozenset({500, 502, 503, 504}),
         converter=_collected,
         validator=all_of(int, "a collection of statuses"),
+    )
+    clock: Callable[[], float] = attrs.field(
+        default=time.monotonic, validator=checked(callable, "a function that returns seconds"), repr=False
     )

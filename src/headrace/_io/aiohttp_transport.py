@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from aiohttp.helpers import set_result
 from aiohttp.http_parser import RawResponseMessage
-from multidict import CIMultiDict
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
 from headrace._core.messages import Response
 from headrace._core.stats import Stats
@@ -32,8 +33,6 @@ from headrace.errors import (
 
 if TYPE_CHECKING:
     import ssl
-
-    from yarl import URL
 
     from headrace._core.messages import Request, StreamedBody, Turn
     from headrace.config import Timeout
@@ -335,4 +334,8 @@ def _translated(error: Exception, request: Request) -> TransportError:
     sent = not isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return kind(f"no connection to {request.origin.text}: the proxy answered {error.status}", maybe_sent=False)
+    if isinstance(error, aiohttp.ClientResponseError):  # its text shows the URL, and its arguments every field
+        shown = URL(request.shown)
+        error.request_info = aiohttp.RequestInfo(shown, request.method, CIMultiDictProxy(CIMultiDict()), shown)
+        error.args = (error.request_info, error.history)
     return kind(f"{request.origin.text}: {type(error).__name__}", maybe_sent=sent)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from typing import TYPE_CHECKING
 
 from headrace._core.breaker import Breakers, State
@@ -28,18 +27,15 @@ class Circuits:
     Args:
         settings: When a circuit opens, and for how long.
         transport: Where requests go.
-        clock: Seconds on a clock that never goes back.
     """
 
     __slots__ = ("_breakers", "_clock", "_statuses", "_transport")
 
-    def __init__(
-        self, settings: CircuitBreaker, transport: Transport, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, settings: CircuitBreaker, transport: Transport) -> None:
         self._breakers = Breakers(settings)
         self._statuses = settings.statuses
         self._transport = transport
-        self._clock = clock
+        self._clock = settings.clock
 
     def refusal(self, request: Request) -> float | None:
         """Tell whether a request would be refused now; see `headrace._core.breaker.Breaker.refusal`."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from headrace._core import encode
+from headrace._core.setcookie import may_set
 
 if TYPE_CHECKING:
     from yarl import URL
@@ -76,9 +77,10 @@ class Cookies:
                 self.jar.clear(lambda morsel: morsel.key in changed)
 
     def receive(self, response: Response, url: URL) -> None:
-        """Store what an answer sets (RFC 6265, section 5.3, as `aiohttp.CookieJar` reads it)."""
+        """Store what an answer may set (RFC 6265, section 5.3, as `aiohttp.CookieJar` reads it)."""
         if self.jar is None:
             self.jar = aiohttp.CookieJar()
-        self.jar.update_cookies_from_headers(response.headers.getall("Set-Cookie", []), url)
+        fields = [field for field in response.headers.getall("Set-Cookie", []) if may_set(field, url)]
+        self.jar.update_cookies_from_headers(fields, url)
         if not len(self.jar):
             self.jar = None

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     One: TypeAlias = "FileSource | FilePart"
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
-#: HTML, "multipart/form-data encoding algorithm": what would end the line, or the quoted name.
-_ESCAPES = str.maketrans({"\r": "%0D", "\n": "%0A", '"': "%22"})
+#: HTML, "multipart/form-data encoding algorithm": what would end the line, or the quoted name. The other control
+#: characters, which no field of a head may have (RFC 9110, section 5.5), go the same way.
+_ESCAPES = str.maketrans({chr(code): f"%{code:02X}" for code in (*range(32), 34, 127)})
 
 
 class FilePart(msgspec.Struct, frozen=True, eq=False):
