@@ -51,6 +51,21 @@ async def test_a_body_arrives_whole(answer: bytes, serve_script: ServeScript, tr
         assert b"".join([piece async for piece in response.aiter_bytes()]) == BODY
 
 
+async def test_trailers_come_with_the_end(serve_script: ServeScript, transport: str) -> None:
+    """The fields behind a chunked body can be read when the body was, and are no header fields."""
+    go = asyncio.Event()
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n"
+    server = await serve_script([Do.READ, head, go, b"0\r\nX-Sum: 9\r\nX-Sum: 10\r\n\r\n", Do.HOLD])
+    async with AsyncClient(server.url, transport=transport) as client, client.stream("GET") as response:
+        pieces = response.aiter_bytes()
+        assert await anext(pieces) == b"one"
+        assert not response.trailers
+        go.set()
+        assert [piece async for piece in pieces] == []
+        assert response.trailers.getall("x-sum") == ["9", "10"]
+        assert "X-Sum" not in response.headers
+
+
 async def test_pieces_come_before_the_end(serve_script: ServeScript, transport: str) -> None:
     """A piece can be read while the server still waits to send the next one."""
     next_one = asyncio.Event()

@@ -288,7 +288,13 @@ def json(value: Any) -> bytes:
     try:
         encoded = shim.json(value) if shim else _encode(value)
         # msgspec, orjson and pydantic write NaN and infinities as `null`: a value that is lost without a word.
-        if shim.loses_numbers(value, encoded) if shim else b"null" in encoded and _has_nonfinite(_builtins(value)):
+        # (`find`, because `in` tries its left side as a number first and pays for the exception.)
+        lost = (
+            shim.loses_numbers(value, encoded)
+            if shim
+            else encoded.find(b"null") >= 0 and _has_nonfinite(_builtins(value))
+        )
+        if lost:
             message = "body: NaN and infinities have no JSON text"
             raise ValidationError(message)
     except (TypeError, ValueError, RecursionError) as error:

@@ -44,6 +44,7 @@ class StreamingParser(ResponseParser):
 
     _succeeds = False
     _receiver: Receiver | None = None
+    _answer: Response | None = None
 
     def __init__(self, method: str, limit: int | None, begin: Callable[[Response], Receiver]) -> None:
         super().__init__(method, limit)
@@ -70,11 +71,14 @@ class StreamingParser(ResponseParser):
         if receiver is None:
             if complete:
                 return True
-            receiver = self._receiver = self._begin(self.response())
+            self._answer = self.response()
+            receiver = self._receiver = self._begin(self._answer)
         piece = self._collected()
         if piece:
             receiver.feed(piece)
         if complete:
+            if self._answer is not None:
+                self._answer.trailers = self.trailers
             receiver.end()
         return complete
 

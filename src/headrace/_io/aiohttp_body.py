@@ -21,7 +21,7 @@ class SessionBody:
         among: The bodies of a transport that are being read; it is there until it is closed.
         stats: Where bytes are counted.
         translate: Makes an error of ours out of one of aiohttp's.
-        check: Insists, where aiohttp has come to the end of the body, that this is the end.
+        end: Told where aiohttp has come to the end of the body; raises if this is not the end.
     """
 
     def __init__(
@@ -30,13 +30,13 @@ class SessionBody:
         among: set[SessionBody],
         stats: Stats,
         translate: Callable[[Exception], TransportError],
-        check: Callable[[], None],
+        end: Callable[[], None],
     ) -> None:
         self._answer = answer
         self._among = among
         self._stats = stats
         self._translate = translate
-        self._check = check
+        self._end = end
         self._error: TransportError | None = None
         among.add(self)
 
@@ -49,7 +49,7 @@ class SessionBody:
         except (aiohttp.ClientError, ValueError, OSError) as error:
             raise self._reason(error) from error
         if not piece:
-            self._check()
+            self._end()
         self._stats.bytes_in += len(piece)
         return piece
 

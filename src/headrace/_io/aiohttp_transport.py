@@ -169,16 +169,17 @@ class AiohttpTransport:
         )
         self._stats.bytes_out += len(request.body) if isinstance(request.body, bytes) else 0
         if request.sink is not None and answer.status < 300:
-            request.sink.attach(
-                SessionBody(
-                    answer,
-                    self._bodies,
-                    self._stats,
-                    lambda error: watch.error or _translated(error, request),
-                    watch.check,
-                )
-            )
-            return Response(answer.status, answer.headers)
+            response = Response(answer.status, answer.headers)
+
+            def translate(error: Exception) -> TransportError:
+                return watch.error or _translated(error, request)
+
+            def end() -> None:
+                watch.check()
+                response.trailers = watch.judge.trailers
+
+            request.sink.attach(SessionBody(answer, self._bodies, self._stats, translate, end))
+            return response
         async with answer:
             content = await _read(answer, request.max_response_bytes)
         watch.check()

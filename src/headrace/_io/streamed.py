@@ -7,6 +7,8 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from multidict import CIMultiDict, CIMultiDictProxy
+
 from headrace._checks import is_number, wrong_number
 from headrace._core.decoding import Decoding
 from headrace._io import items
@@ -15,7 +17,6 @@ from headrace.errors import AsyncClientError, RequestTimeout, ResponseTooLarge
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
 
-    from multidict import CIMultiDictProxy
     from yarl import URL
 
     from headrace._core.messages import Request, Response
@@ -51,6 +52,11 @@ class StreamedResponse:
     def headers(self) -> CIMultiDictProxy[str]:
         """The header fields, case-insensitive, repeated ones kept apart."""
         return self._response.headers
+
+    @property
+    def trailers(self) -> CIMultiDictProxy[str]:
+        """The fields behind a chunked body (RFC 9110, section 6.5); none before the body was read to its end."""
+        return CIMultiDictProxy(CIMultiDict(self._response.trailers))
 
     @property
     def content_length(self) -> int | None:
