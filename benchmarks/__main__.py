@@ -25,7 +25,7 @@ from benchmarks.rows import ROWS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from benchmarks.rows import Row
+    from benchmarks.figures import Row
 
 _RESULTS = ROOT / "benchmarks" / "results"
 _PARTS = "parts"

@@ -93,7 +93,7 @@ class Entry:
     client: str
     """A key of `CLIENTS`."""
     job: str = "user"
-    """A key of `JOBS`."""
+    """A key of `JOBS`; a file for what transfers one."""
     concurrency: int = 64
     queued: int = 0
     seconds: float = 1.0

@@ -17,7 +17,7 @@ from benchmarks.work import Work
 
 if TYPE_CHECKING:
     from benchmarks.environments import Environment
-    from benchmarks.rows import Row
+    from benchmarks.figures import Figure, Row
     from benchmarks.server import Server
 
 _PROCESS_SECONDS = 180.0
@@ -110,7 +110,7 @@ def _is_due(entry: Entry, number: int) -> bool:
     return (number - 1) % entry.every == 0
 
 
-def _figure(figure: rows.Figure, measured: list[dict[str, dict[str, Any]]]) -> dict[str, Any]:
+def _figure(figure: Figure, measured: list[dict[str, dict[str, Any]]]) -> dict[str, Any]:
     """Compute a figure in every round, and the median of those."""
     values: list[float] = []
     for samples in measured:

@@ -60,7 +60,7 @@ def _value(figure: dict[str, Any]) -> str:
 def _target(figure: dict[str, Any]) -> str:
     limit = figure["target"]
     if figure["unit"] == "x":
-        return f"<= {limit:g} x {figure['text']}"
+        return f"<= {limit:.3g} x {figure['text']}"
     if figure["unit"] == "modules":
         return f"{limit:g} {figure['text']}"
     return f"<= {limit:g} {figure['unit']} {figure['text']}"

@@ -2,64 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from benchmarks.clients import Entry
+from benchmarks.figures import Figure, Row, against, cpu, growth
 from benchmarks.rows_files import files
 from benchmarks.rows_items import items
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    #: What one round measured, by the names of its entries; a failed entry is missing.
-    Round = dict[str, dict[str, Any]]
+    from benchmarks.figures import Round
 
 QUEUES = (1_000, 10_000, 100_000)
 CONCURRENCIES = (1, 8, 64, 256, 1024)
 #: What no import of headrace may bring along.
 UNWANTED = ("pydantic", "rich", "uvloop")
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One number that is held to a target."""
-
-    text: str
-    compute: Callable[[Round], float]
-    """Computes it from one round; raises `KeyError` where an entry failed."""
-    limit: float
-    unit: str = "x"
-
-
-@dataclass(frozen=True)
-class Row:
-    """Entries that are measured in turns, and the figures that follow from them."""
-
-    key: str
-    title: str
-    entries: tuple[Entry, ...]
-    figures: tuple[Figure, ...] = ()
-    more_rounds: int = 1
-    """So many times as many rounds as the others: for what is short and noisy."""
-
-
-def cpu(sample: dict[str, Any]) -> float:
-    """Return the CPU microseconds of one request."""
-    return float(sample["cpu"] / sample["requests"] * 1e6)
-
-
-def growth(sample: dict[str, Any], concurrency: int) -> float:
-    """Return the KB by which the process grew for each request in flight."""
-    return float((sample["rss_peak"] - sample["rss_before"]) / concurrency / 1024)
-
-
-def _ratio(one: Entry, other: Entry) -> Callable[[Round], float]:
-    return lambda measured: cpu(measured[one.name]) / cpu(measured[other.name])
-
-
-def _against(one: Entry, other: Entry, text: str, limit: float) -> Figure:
-    return Figure(text, _ratio(one, other), limit)
 
 
 def _memory(one: Entry, floor: Entry) -> Callable[[Round], float]:
@@ -83,17 +41,17 @@ def _get() -> Row:
     entries = (ours, aiohttp, pyreqwest, arya, floor)
     entries += tuple(Entry(name, every=2) for name in (*others, *slower))
     figures = (
-        _against(ours, aiohttp, "aiohttp + msgspec", 0.20),
-        _against(ours, pyreqwest, "pyreqwest + msgspec", 0.55),
-        _against(ours, arya, "the older framework", 0.08),
-        _against(ours, floor, "the raw floor", 1.7),
+        against(ours, aiohttp, "aiohttp + msgspec", 0.20),
+        against(ours, pyreqwest, "pyreqwest + msgspec", 0.55),
+        against(ours, arya, "the older framework", 0.08),
+        against(ours, floor, "the raw floor", 1.7),
     )
     return Row("get", "GET of a 431-byte JSON user, 64 in flight, uvloop", entries, figures)
 
 
 def _stock() -> Row:
     ours, aiohttp = Entry("headrace-asyncio"), Entry("aiohttp-asyncio")
-    figures = (_against(ours, aiohttp, "aiohttp + msgspec on stock asyncio", 0.40),)
+    figures = (against(ours, aiohttp, "aiohttp + msgspec on stock asyncio", 0.40),)
     floor = Entry("floor-asyncio", quick=False, every=2)
     return Row("stock", "the same on stock asyncio", (ours, aiohttp, floor), figures)
 
@@ -101,7 +59,7 @@ def _stock() -> Row:
 def _full() -> Row:
     plain, full = Entry("headrace"), Entry("headrace-full")
     title = "the same with a limiter that never waits, retries on, cookies set, a 300 s timeout"
-    return Row("full", title, (plain, full), (_against(full, plain, "without them", 1.15),))
+    return Row("full", title, (plain, full), (against(full, plain, "without them", 1.15),))
 
 
 def _versus(key: str, title: str, job: str, peer: str, text: str, limit: float) -> Row:
@@ -110,7 +68,7 @@ def _versus(key: str, title: str, job: str, peer: str, text: str, limit: float) 
     other = {"floor": floor, "aiohttp": aiohttp}[peer]
     more = floor if other is aiohttp else aiohttp
     more = Entry(more.client, job, quick=False, every=2)
-    return Row(key, title, (ours, other, more), (_against(ours, other, text, limit),))
+    return Row(key, title, (ours, other, more), (against(ours, other, text, limit),))
 
 
 def _list(count: int, size: str) -> Row:
@@ -122,14 +80,14 @@ def _list(count: int, size: str) -> Row:
     ours, raw = (Entry(name, job, 8) for name in ("headrace", "floor"))
     aiohttp = Entry("aiohttp", job, 8, quick=False, every=2)
     title = f"list of {count:,} users ({size}), 8 in flight"
-    return Row(job, title, (ours, raw, aiohttp), (_against(ours, raw, floor, 1.15),))
+    return Row(job, title, (ours, raw, aiohttp), (against(ours, raw, floor, 1.15),))
 
 
 def _many() -> Row:
     few, many = Entry("headrace"), Entry("headrace", concurrency=2048)
     floor = Entry("floor", concurrency=2048)
     figures = (
-        _against(many, few, "the CPU time at 64 in flight", 1.5),
+        against(many, few, "the CPU time at 64 in flight", 1.5),
         Figure("memory an in-flight request, above the raw floor", _memory(many, floor), 12, "KB"),
     )
     entries = (few, many, floor)
@@ -162,7 +120,7 @@ def _imports() -> Row:
         return float(len(set(measured[ours.name]["loaded"]) & set(UNWANTED)))
 
     figures = (
-        _against(ours, aiohttp, "`import aiohttp`", 1.25),
+        against(ours, aiohttp, "`import aiohttp`", 1.25),
         Figure(f"of {', '.join(UNWANTED)} imported", unwanted, 0, "modules"),
     )
     return Row("import", "`import headrace`", (ours, aiohttp), figures, more_rounds=2)

@@ -5,17 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.clients import Entry
+from benchmarks.figures import Figure, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from benchmarks.rows import Figure, Round, Row
+    from benchmarks.figures import Round
 
 
 def files() -> tuple[Row, ...]:
     """Make the rows."""
-    from benchmarks.rows import Row
-
     ours, stock, cold = _entry("up"), _entry("up-asyncio"), _entry("up-cold")
     aiofiles, aiohttp, curl = _entry("up-aiofiles"), _entry("up-aiohttp"), _entry("up-curl")
     form, formdata = _entry("up-form"), _entry("up-formdata")
@@ -45,17 +42,11 @@ def _entry(client: str) -> Entry:
     return Entry(client, job="file", concurrency=1)
 
 
-def _figure(text: str, compute: Callable[[Round], float], limit: float, unit: str) -> Figure:
-    from benchmarks.rows import Figure
-
-    return Figure(text, compute, limit, unit)
-
-
 def _time(one: Entry, other: Entry, text: str, limit: float) -> Figure:
     def seconds(sample: dict[str, Any]) -> float:
         return float(sample["wall"] / sample["requests"])
 
-    return _figure(text, lambda measured: seconds(measured[one.name]) / seconds(measured[other.name]), limit, "x")
+    return Figure(text, lambda measured: seconds(measured[one.name]) / seconds(measured[other.name]), limit, "x")
 
 
 def _gentle(entry: Entry) -> tuple[Figure, ...]:
@@ -67,8 +58,6 @@ def _gentle(entry: Entry) -> tuple[Figure, ...]:
 
     which = entry.client.partition("-")[2] or "uvloop"
     return (
-        _figure(f"peak memory above idle ({which})", memory, 24, "MB"),
-        _figure(
-            f"longest pause of the loop ({which})", lambda measured: float(measured[entry.name]["pause"]), 20, "ms"
-        ),
+        Figure(f"peak memory above idle ({which})", memory, 24, "MB"),
+        Figure(f"longest pause of the loop ({which})", lambda measured: float(measured[entry.name]["pause"]), 20, "ms"),
     )

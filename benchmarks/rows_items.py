@@ -5,22 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.clients import Entry
+from benchmarks.figures import Figure, Row, against
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from benchmarks.rows import Figure, Round, Row
+    from benchmarks.figures import Round
 
 
 def items() -> tuple[Row, ...]:
     """Make the rows."""
-    from benchmarks.rows import Figure, Row
-
     ours, array, lines, decoder = (_entry(f"items-{name}") for name in ("ndjson", "array", "lines", "decoder"))
     events, tokens, aiohttp = (_entry(f"items-{name}") for name in ("sse", "sse-items", "sse-aiohttp"))
     ndjson = (
-        _against(ours, lines, "`msgspec.json.decode` line by line, from memory", 1 / 0.7),
-        _against(ours, decoder, "a `msgspec.json.Decoder` line by line, from memory", 1 / 0.7),
+        against(ours, lines, "`msgspec.json.decode` line by line, from memory", 1 / 0.7),
+        against(ours, decoder, "a `msgspec.json.Decoder` line by line, from memory", 1 / 0.7),
         Figure("peak memory above idle", _memory(ours), 32, "MB"),
         Figure("peak memory above idle, the items of an array", _memory(array), 32, "MB"),
     )
@@ -31,8 +30,8 @@ def items() -> tuple[Row, ...]:
             "100,000 server-sent events, their data as JSON",
             (events, tokens, aiohttp),
             (
-                _against(events, aiohttp, "aiohttp `readline` + `json.loads`", 1 / 5),
-                _against(tokens, aiohttp, "the same, without the events around the data", 1 / 5),
+                against(events, aiohttp, "aiohttp `readline` + `json.loads`", 1 / 5),
+                against(tokens, aiohttp, "the same, without the events around the data", 1 / 5),
             ),
         ),
     )
@@ -40,12 +39,6 @@ def items() -> tuple[Row, ...]:
 
 def _entry(client: str) -> Entry:
     return Entry(client, "items", concurrency=1)
-
-
-def _against(one: Entry, other: Entry, text: str, limit: float) -> Figure:
-    from benchmarks.rows import Figure, cpu
-
-    return Figure(text, lambda measured: cpu(measured[one.name]) / cpu(measured[other.name]), limit)
 
 
 def _memory(entry: Entry) -> Callable[[Round], float]:
