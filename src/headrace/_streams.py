@@ -15,7 +15,6 @@ import attrs
 from headrace import config as settings
 from headrace._core import answer, encode
 from headrace._core.messages import Sink
-from headrace._io import download as files
 from headrace._io.failing import failed, forget
 from headrace._io.streamed import StreamedResponse
 from headrace.errors import AsyncClientError
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from headrace._core.stats import Stats
     from headrace._io.credentials import CredentialCache
     from headrace._io.deadline import Deadlines
+    from headrace._io.download import Options
     from headrace._io.flow import Flow
     from headrace.config import ClientConfig, Timeout
     from headrace.types import Body, Data, ErrorResponses, Parameters, Progress, RequestOptions, TimeoutLike
@@ -180,7 +180,7 @@ class Streams:
         resume: bool = True,
         checksum: str | tuple[str, str] | None = None,
         progress: Progress | None = None,
-        chunk_size: int = files.CHUNK_SIZE,
+        chunk_size: int | None = None,
         fsync: bool = False,
         **request: Unpack[RequestOptions],
     ) -> Path:
@@ -198,7 +198,8 @@ class Streams:
             checksum: ``"sha256:…"`` or ``("sha256", "…")``; any algorithm of `hashlib` with a fixed length.
             progress: Called with the bytes that are done and the bytes in all (`None`: unknown), about once for each
                 `chunk_size`; what it raises ends the download.
-            chunk_size: Bytes that are written at once where the event loop reads them; two of these are held in memory.
+            chunk_size: Bytes that are written at once where the event loop reads them, half a MiB by default; two of
+                these are held in memory.
             fsync: Whether to wait until the disk has the file before it takes its place.
             **request: `headers`, `cookies`, `parameters`, `timeout` and `error_responses`, as for `stream`.
 
@@ -215,10 +216,12 @@ class Streams:
             headrace.errors.TransportError: No answer arrived, or not all of it.
             OSError: The disk is full, or the file cannot be written.
         """
+        from headrace._io import download as files  # few need it, and everybody would wait for its import
+
         place = files.as_path(dest)
         options = files.as_options(resume, checksum, progress, chunk_size, fsync)
         try:
-            return await self._download(path, place, options, dict(request))
+            return await self._download(files, path, place, options, dict(request))
         except BaseException as error:
             forget(error)
             path = None  # logs may show the variables of a frame
@@ -226,7 +229,7 @@ class Streams:
             raise
 
     async def _download(
-        self, path: str | URL | None, place: Path, options: files.Options, request: dict[str, Any]
+        self, files: Any, path: str | URL | None, place: Path, options: Options, request: dict[str, Any]
     ) -> Path:
         unknown = request.keys() - _REQUEST_OPTIONS
         if unknown:
@@ -242,7 +245,8 @@ class Streams:
         def open_(fields: Mapping[str, str]) -> AbstractAsyncContextManager[StreamedResponse]:
             return self.stream("GET", path, headers={**headers, **fields}, **request)
 
-        return await files.download(open_, url, place, options)
+        whole: Path = await files.download(open_, url, place, options)
+        return whole
 
 
 @functools.lru_cache(maxsize=64)

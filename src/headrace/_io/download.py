@@ -301,6 +301,8 @@ def as_options(resume: bool, checksum: Any, progress: Any, chunk_size: Any, fsyn
     """
     if progress is not None and not callable(progress):
         raise wrong("progress", progress, "a function of the bytes that are done and the bytes in all, or None")
+    if chunk_size is None:
+        chunk_size = CHUNK_SIZE
     if not is_number(chunk_size, integer=True):
         raise wrong_number("chunk_size", chunk_size, "bytes, a whole number above 0")
     return Options(resume, ranges.checksum(checksum), progress, chunk_size, fsync)

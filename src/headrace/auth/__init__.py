@@ -4,10 +4,14 @@ An `Auth` gives `Credentials` when it is asked. The client keeps them, sends the
 ones, and asks again when they run out or a server answers 401: once, however many requests wait for them.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from headrace._core.credentials import Credentials
 from headrace.auth._fixed import APIKey, BasicAuth, BearerAuth, HeaderAuth
-from headrace.auth._oauth2 import OAuth2ClientCredentials, OAuth2RefreshToken
 from headrace.types import Auth, Send
+
+if TYPE_CHECKING:
+    from headrace.auth._oauth2 import OAuth2ClientCredentials, OAuth2RefreshToken
 
 __all__ = [
     "APIKey",
@@ -20,3 +24,13 @@ __all__ = [
     "OAuth2RefreshToken",
     "Send",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the grants of OAuth 2.0 when somebody asks for them: few need them, and everybody would wait for it."""
+    if name not in __all__:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    from headrace.auth import _oauth2
+
+    return getattr(_oauth2, name)
