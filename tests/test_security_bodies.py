@@ -4,16 +4,19 @@ import asyncio
 import gzip
 import subprocess
 import sys
+import threading
 import zlib
 from functools import cache
+from random import Random
 from typing import Any
 
 import pytest
 
 from headrace import AsyncClient, errors
+from headrace._core import coding
 from headrace.testing import MockTransport, Response
-from tests.conftest import Serve
-from tests.servers.raw import read_request, reply
+from tests.conftest import Serve, ServeScript
+from tests.servers.raw import WAIT_SECONDS, Do, read_request, reply
 
 MIB = 1 << 20
 #: Reads one answer in a process of its own, and tells by how many MiB its memory has grown at most.
@@ -119,3 +122,27 @@ async def test_json_that_is_meant_to_crash(body: bytes, kind: Any) -> None:
         with pytest.raises(errors.HTTPBadRequest) as caught:
             await client.get("/x", error_responses={400: dict[str, Any]})
     assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.hazard(32)
+async def test_unpacking_holds_up_nobody(
+    serve_script: ServeScript, transport: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a large body is unpacked the loop goes on: the unpacking waits here for what only the loop can do."""
+    loop = asyncio.get_running_loop()
+    begun, may_go_on = asyncio.Event(), threading.Event()
+    decode = coding.decode
+
+    def waiting(body: bytes, content_encoding: str, limit: int | None) -> bytes:
+        loop.call_soon_threadsafe(begun.set)
+        assert may_go_on.wait(WAIT_SECONDS), "the loop stood still"
+        return decode(body, content_encoding, limit)
+
+    monkeypatch.setattr(coding, "decode", waiting)
+    body = Random(1).randbytes(1 << 20)  # noqa: S311 - no secret
+    server = await serve_script([Do.READ, reply(gzip.compress(body), "Content-Encoding: gzip"), Do.HOLD])
+    async with AsyncClient(server.url, transport=transport) as client:
+        request = asyncio.create_task(client.get(response_format=bytes))
+        await begun.wait()
+        may_go_on.set()
+        assert await request == body

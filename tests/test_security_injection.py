@@ -134,18 +134,44 @@ async def test_an_absolute_url_of_a_stranger_gets_nothing(
 
 @pytest.mark.hazard(12)
 @pytest.mark.parametrize(
-    "host", ["2130706433", "127.1", "0x7f000001", "[::1%25lo]", "[::ffff:127.0.0.1", "256.256.256.256"]
+    "host", ["2130706433", "127.1", "0177.0.0.1", "127.0.0.1.", "256.256.256.256", "[::ffff:127.0.0.1", "[127.0.0.1]"]
 )
-async def test_odd_hosts_are_no_way_around(serve: Serve, transport: str, host: str) -> None:
-    """A number that the system might read as an address is an origin of its own: it gets no credentials."""
+async def test_a_number_that_is_no_address_is_refused(serve: Serve, transport: str, host: str) -> None:
+    """What one reader takes for an address and another for a name is asked of nobody: nothing is sent."""
     server = await serve_all(serve)
     async with AsyncClient(server.url, transport=transport, bearer_token="canary") as client:
-        with_port = f"http://{host}:{server.port}/x"
-        with contextlib.suppress(errors.ValidationError, errors.TransportError):
-            await client.get(with_port, response_format=bytes)
+        with pytest.raises((errors.ValidationError, errors.ConnectError)) as caught:
+            await client.get(f"http://{host}:{server.port}/x", response_format=bytes)
+    assert not getattr(caught.value, "maybe_sent", False)
+    assert server.connections == []
+
+
+@pytest.mark.hazard(12)
+@pytest.mark.parametrize(
+    ("host", "read"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("\uff11\uff12\uff17.0.0.1", "127.0.0.1"),
+        ("127\u30020\u30020\u30021", "127.0.0.1"),
+        ("LOCALHOST", "localhost"),
+        ("0x7f000001", "0x7f000001"),
+        ("[::FFFF:127.0.0.1]", "[::ffff:7f00:1]"),
+    ],
+)
+async def test_a_host_is_read_once(serve: Serve, transport: str, host: str, read: str) -> None:
+    """By the same host go the connection, the `Host` field, cookies and credentials, however it was spelled."""
+    server = await serve_all(serve)
+    async with AsyncClient(server.url, transport=transport, bearer_token="canary", cookies={"a": "1"}) as client:
         await client.get("/x", response_format=bytes)
-    assert [request.header("Authorization") for request in server.requests][-1] == "Bearer canary"
-    assert all(request.header("Authorization") is None for request in server.requests[:-1])
+        with contextlib.suppress(errors.ConnectError):  # a machine without IPv6, or whose resolver knows no such name
+            await client.get(f"http://{host}:{server.port}/y", response_format=bytes)
+    ours = read == "127.0.0.1"
+    assert len(server.requests) == 2 or not ours
+    for request in server.requests[1:]:
+        assert request.header("Host") == f"{read}:{server.port}"
+        assert request.header("Authorization") == ("Bearer canary" if ours else None)
+        assert request.header("Cookie") == ("a=1" if ours else None)
+        assert len(server.connections) == (1 if ours else 2)
 
 
 NAMES = ['a"; filename="b', "a\r\nX-Injected: 1", "a\r\n\r\n--", "a\0b", "a\x01b"]

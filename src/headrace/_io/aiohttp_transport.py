@@ -48,6 +48,7 @@ _ERRORS: tuple[tuple[type[BaseException], type[TransportError]], ...] = (
     (aiohttp.ClientHttpProxyError, ConnectError),
     (aiohttp.ClientConnectorError, ConnectError),
     (aiohttp.ClientSSLError, ConnectError),
+    (aiohttp.InvalidURL, ConnectError),
     (aiohttp.ClientResponseError, ProtocolError),
     (aiohttp.ClientPayloadError, ConnectionLost),
     (aiohttp.ClientConnectionError, ConnectionLost),
@@ -332,7 +333,7 @@ async def _read(answer: aiohttp.ClientResponse, limit: int | None) -> bytes:
 
 def _translated(error: Exception, request: Request) -> TransportError:
     kind = next(ours for theirs, ours in _ERRORS if isinstance(error, theirs))
-    sent = not isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
+    sent = not isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL))
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return kind(f"no connection to {request.origin.text}: the proxy answered {error.status}", maybe_sent=False)
     if isinstance(error, aiohttp.ClientResponseError):  # its text shows the URL, and its arguments every field

@@ -9,6 +9,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import stat
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
@@ -81,6 +82,7 @@ class PartFile:
         except BaseException:
             self._free()
             raise
+        self._keep_mode()
         self.size = os.fstat(self._file).st_size
         self._hash: Any = None
         self._done = False
@@ -113,6 +115,13 @@ class PartFile:
                 os.close(file)
                 raise
             os.close(file)
+
+    def _keep_mode(self) -> None:
+        """Let nobody read what comes who may not read what it takes the place of (as curl did, CVE-2022-32207)."""
+        with contextlib.suppress(OSError):
+            there = self._place.stat(follow_symlinks=False).st_mode
+            if stat.S_ISREG(there) and hasattr(os, "fchmod"):
+                os.fchmod(self._file, stat.S_IMODE(there) & 0o777 | 0o600)  # another run has to be able to go on
 
     def _read_note(self) -> Note | None:
         if not self.size:
