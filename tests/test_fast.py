@@ -81,7 +81,7 @@ class Site(Response):
     _private: int = pydantic.PrivateAttr(default=4)
     _known: list[int] = pydantic.PrivateAttr(default_factory=list)
 
-    @pydantic.computed_field  # type: ignore[prop-decorator]
+    @pydantic.computed_field  # type: ignore[prop-decorator] # mypy knows no decorated property
     @property
     def double(self) -> int:
         """Be written only."""
@@ -192,5 +192,5 @@ def test_code_and_extra_fields_are_refused() -> None:
         Fast[Loose]
     assert set(caught.value.problems) == {"a", "model_config.extra"}
     with pytest.raises(ValidationError, match="Fast: got"):
-        Fast[int]  # type: ignore[type-var]
+        Fast[int]  # type: ignore[type-var] # wrong on purpose
     assert Fast[Geo] is Fast[Geo]

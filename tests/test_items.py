@@ -263,7 +263,7 @@ def test_arguments_are_checked_at_once(options: dict[str, Any], message: str) ->
     with pytest.raises(ValidationError, match=message):
         streams.items(stream(), **options)
     with pytest.raises(ValidationError, match="pieces: got bytes"):
-        streams.lines(b"abc")  # type: ignore[arg-type]
+        streams.lines(b"abc")  # type: ignore[arg-type] # wrong on purpose
 
 
 async def test_leaving_early_closes_the_source() -> None:

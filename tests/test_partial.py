@@ -150,7 +150,7 @@ async def test_rows_of_other_types(serve_script: ServeScript) -> None:
         ({"response_format": User, "on_invalid": "skip"}, "response_format: got .*, takes a list of rows"),
         ({"response_format": list, "on_invalid": "skip"}, "response_format: got type, takes a list of rows"),
         ({"response_format": None, "on_invalid": "collect"}, "response_format: got NoneType"),
-        ({"response_format": list[object()], "on_invalid": "collect"}, "response_format: "),  # type: ignore[misc]
+        ({"response_format": list[object()], "on_invalid": "collect"}, "response_format: "),  # type: ignore[misc] # wrong on purpose
     ],
 )
 async def test_wrong_arguments_send_nothing(serve_script: ServeScript, options: dict[str, Any], message: str) -> None:

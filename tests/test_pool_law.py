@@ -155,7 +155,7 @@ class PoolLaw(RuleBasedStateMachine):
         async def make() -> WireTransport:
             wire = WireTransport(PoolLimits(most, each, KEEPALIVE))
             await wire._pool._connector.close()
-            wire._pool._connector = self.world  # type: ignore[assignment]
+            wire._pool._connector = self.world  # type: ignore[assignment] # made-up sockets
             return wire
 
         self.wire = self.loop.run_until_complete(make())

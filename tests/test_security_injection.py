@@ -72,7 +72,7 @@ async def test_the_version_is_no_argument(serve: Serve, transport: str) -> None:
     server = await serve_all(serve)
     async with AsyncClient(server.url, transport=transport) as client:
         with pytest.raises(TypeError, match="version"):
-            await client.get("/x", version="1.1\r\nX: y")  # type: ignore[call-arg]
+            await client.get("/x", version="1.1\r\nX: y")  # type: ignore[call-arg] # wrong on purpose
         await client.get("/x", response_format=bytes)
     assert [request.line for request in server.requests] == ["GET /x HTTP/1.1"]
 

@@ -116,7 +116,7 @@ def test_code_is_left_out_when_asked() -> None:
         def write(self, value: int) -> str:
             return str(value)
 
-        @pydantic.computed_field  # type: ignore[prop-decorator]
+        @pydantic.computed_field  # type: ignore[prop-decorator] # mypy knows no decorated property
         @property
         def double(self) -> int:
             return self.count * 2
@@ -157,7 +157,7 @@ class Hard(pydantic.BaseModel):
         """See the whole document."""
         return data
 
-    @pydantic.computed_field  # type: ignore[prop-decorator]
+    @pydantic.computed_field  # type: ignore[prop-decorator] # mypy knows no decorated property
     @property
     def size(self) -> int:
         """Be written only."""

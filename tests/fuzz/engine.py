@@ -114,14 +114,14 @@ def fuzz(seconds: float, seed: int, *, most: int | None = None) -> Findings:
     pool = seeds()
     reached: set[tuple[CodeType, int, int]] = set()
     for data in pool:
-        reached |= lines_of(lambda data=data: _try(data, found))  # type: ignore[misc]
+        reached |= lines_of(lambda data=data: _try(data, found))  # type: ignore[misc] # ruff wants the default, mypy cannot infer it
     end = time.monotonic() + seconds
     while time.monotonic() < end and (most is None or found.inputs < most):
         data = changed(chance.choice(pool), pool, chance)
         if found.inputs % _TRACED:
             _try(data, found)
             continue
-        steps = lines_of(lambda data=data: _try(data, found))  # type: ignore[misc]
+        steps = lines_of(lambda data=data: _try(data, found))  # type: ignore[misc] # ruff wants the default, mypy cannot infer it
         if not steps <= reached:
             reached |= steps
             pool.append(data)

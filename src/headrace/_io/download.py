@@ -293,7 +293,7 @@ async def _settled(call: asyncio.Future[Any] | None) -> None:
         raise interrupted
 
 
-def as_options(resume: bool, checksum: Any, progress: Any, chunk_size: Any, fsync: bool) -> Options:  # noqa: FBT001
+def as_options(resume: bool, checksum: Any, progress: Any, chunk_size: Any, fsync: bool) -> Options:  # noqa: FBT001 - as given
     """Read the options of a download.
 
     Raises:

@@ -178,7 +178,7 @@ def items(
     """
     names = _names(path)
     if format is None:
-        format = "array" if path is not None else _format_of(content_type)  # noqa: A001
+        format = "array" if path is not None else _format_of(content_type)  # noqa: A001 - as its argument
     elif format not in ("array", *_PARSERS):
         raise wrong("format", format, '"ndjson", "json-seq", "array" or "sse"')
     if path is not None and format != "array":

@@ -38,7 +38,7 @@ class DeprecatedCalls:
         def model_construct(cls, _fields_set: Any = None, **values: Any) -> Self: ...
 
         @classmethod
-        def model_json_schema(cls, by_alias: bool = ..., ref_template: str = ...) -> _Members: ...  # noqa: FBT001
+        def model_json_schema(cls, by_alias: bool = ..., ref_template: str = ...) -> _Members: ...  # noqa: FBT001 - pydantic's signature
 
         @classmethod
         def model_rebuild(cls, *, force: bool = False, raise_errors: bool = True) -> bool | None: ...

@@ -45,7 +45,7 @@ def constrained(kind: Any, metadata: Iterable[Any], model: Model) -> Any:
     except (TypeError, ValueError) as error:
         raise Unfaithful(str(error)) from error
     if get_origin(kind) in {Union, types.UnionType}:
-        return Union[tuple(arg if arg is type(None) else Annotated[arg, meta] for arg in get_args(kind))]  # noqa: UP007
+        return Union[tuple(arg if arg is type(None) else Annotated[arg, meta] for arg in get_args(kind))]  # noqa: UP007 - made at run time
     return Annotated[kind, meta]
 
 
