@@ -54,7 +54,8 @@ def forget(error: BaseException) -> None:
     """Clear the variables of the frames that an error has come through, its causes' too.
 
     Trackers of errors show the variables of every frame, and ours hold header fields, cookies and bodies. Frames that
-    have not ended cannot be cleared; whoever is still running drops its secrets itself.
+    are running cannot be cleared; whoever is drops its secrets itself. None may be suspended, for to clear that is to
+    end its coroutine (up to Python 3.12): whoever catches an error and then waits has to `go_on`.
     """
     for each in _chain(error):
         trace = each.__traceback__
@@ -64,6 +65,16 @@ def forget(error: BaseException) -> None:
                 with contextlib.suppress(RuntimeError):  # it is running
                     frame.clear()
             trace = trace.tb_next
+
+
+def go_on(error: BaseException) -> None:
+    """Take the frame that has caught an error out of its traceback, because the frame has not ended with it.
+
+    The same error may be raised in other requests, too, which forget the frames that they find there.
+    """
+    trace = error.__traceback__
+    if trace is not None:
+        error.__traceback__ = trace.tb_next
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -12,6 +12,7 @@ import attrs
 
 from headrace._checks import is_number, wrong, wrong_number
 from headrace._core.sse import EventParser, delay
+from headrace._io.failing import go_on
 from headrace._io.items import limit, parsed
 from headrace.errors import ProtocolError, ResponseTooLarge, TransportError, UploadError
 
@@ -114,6 +115,7 @@ class _Connections:
                 if first or isinstance(lost, _FINAL):
                     raise
                 error = lost
+                go_on(lost)
             last_id, retry = parser.last_id, parser.retry
             if self.attempts is not None and failures >= self.attempts:
                 if error is not None:

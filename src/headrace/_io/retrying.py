@@ -17,6 +17,7 @@ from headrace._core import encode, retry
 from headrace._core.budget import Budget
 from headrace._core.messages import HeaderBlock, Response
 from headrace._io.closing import Closing
+from headrace._io.failing import go_on
 from headrace.errors import Attempt, CircuitOpen, RequestTimeout, TransportError, UploadError
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ class Retrying:
         try:
             response = await self._send(request)
         except TransportError as error:
+            go_on(error)
             return await self._again(request, error, began)
         except asyncio.CancelledError as cancelled:
             _note(request, None, 0.0, self._clock() - began, 0.0)
