@@ -110,7 +110,9 @@ async def test_no_failure_tells_a_secret(
     script, kind = SERVERS[server]
     running = await serve_script(script)
     uri = running.url.replace("//", f"//me:{CANARY}@")
-    client = AsyncClient(uri, transport=transport, timeout=0.2, max_response_bytes=1000, **SETTINGS)
+    # A busy machine may take its time for what does not wait for the end of it.
+    seconds = 0.2 if kind is errors.RequestTimeout else 10
+    client = AsyncClient(uri, transport=transport, timeout=seconds, max_response_bytes=1000, **SETTINGS)
     async with client:
         error = await outcome(CALLS[call](client))
         assert isinstance(error, kind) or (error is None and call == "stream")
