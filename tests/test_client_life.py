@@ -13,6 +13,7 @@ from headrace.testing import MockTransport, Request, Response, json_response, se
 from tests.conftest import Serve, ServeScript
 from tests.servers.echo import EchoServer
 from tests.servers.raw import Do
+from tests.test_pool import under_a_timeout
 
 
 async def test_closed_client_sends_nothing(echo: EchoServer, transport: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -77,8 +78,7 @@ async def test_outer_timeout_and_cancellation_are_not_swallowed(serve_script: Se
     server = await serve_script([Do.READ, Do.HOLD])
     async with AsyncClient(server.url, transport=transport, timeout=30) as client:
         with pytest.raises(TimeoutError) as caught:
-            async with asyncio.timeout(0.02):
-                await client.get("/x")
+            await under_a_timeout(server, client.get("/x"))
         assert not isinstance(caught.value, errors.RequestTimeout)
         task = asyncio.ensure_future(client.get("/x"))
         await server.accepted(2)

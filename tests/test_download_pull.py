@@ -94,7 +94,7 @@ async def test_a_body_that_is_cut_off_is_no_file(
         assert BODY.startswith(part(tmp_path))
 
 
-@pytest.mark.parametrize("timeout", [Timeout(total=30, read=0.1), Timeout(total=0.2)])
+@pytest.mark.parametrize("timeout", [Timeout(total=30, read=0.3), Timeout(total=1)])
 async def test_a_stalled_server_is_a_timeout(timeout: Timeout, serve_script: ServeScript, tmp_path: Path) -> None:
     """Silence is bounded, and so is the time of a call that was given one; what has come can be resumed."""
     server = await serve_script([Do.READ, ANSWER[: HEAD + 1_000_000], Do.HOLD])

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import itertools
 import ssl
 import time
 from typing import Any
@@ -40,7 +41,7 @@ async def test_a_certificate_that_proves_nothing(
 
 
 @pytest.mark.hazard(50)
-@pytest.mark.parametrize("timeout", [0.3, Timeout(total=0.3, read=0.2)], ids=["seconds", "total"])
+@pytest.mark.parametrize("timeout", [0.3, Timeout(total=0.3, read=5)], ids=["seconds", "total"])
 @pytest.mark.parametrize("what", ["head", "body"])
 async def test_a_server_that_drips(serve: Serve, transport: str, what: str, timeout: Any) -> None:
     """A byte every few milliseconds is no silence, yet keeps no request alive beyond its total."""
@@ -65,16 +66,15 @@ async def test_a_server_that_drips(serve: Serve, transport: str, what: str, time
 @pytest.mark.parametrize("what", ["head", "body"])
 async def test_a_server_that_drips_and_falls_silent(serve: Serve, transport: str, what: str) -> None:
     """What is measured by `read` is the silence: it begins anew with every byte, and ends a request once none comes."""
-    silent_since = 0.0
     loop = asyncio.get_running_loop()
+    moments: list[float] = [loop.time()]
 
     async def answer(reader: Any, writer: Any, _: int) -> None:
-        nonlocal silent_since
         await read_request(reader)
         writer.write(HEAD if what == "body" else HEAD[:20])
         for _each in range(60):  # for as long as the silence that is allowed, or longer
             writer.write(b"x")
-            silent_since = loop.time()
+            moments.append(loop.time())
             await asyncio.sleep(0.005)
         await reader.read()
 
@@ -82,8 +82,8 @@ async def test_a_server_that_drips_and_falls_silent(serve: Serve, transport: str
     async with AsyncClient(server.url, transport=transport) as client:
         with pytest.raises(errors.RequestTimeout):
             await client.get("/x", timeout=Timeout(total=None, read=0.3))
-        assert silent_since
-        assert loop.time() - silent_since >= 0.299
+    # A busy machine may hold up the server: then that was the silence.
+    assert max(after - before for before, after in itertools.pairwise([*moments, loop.time()])) >= 0.299
 
 
 @pytest.mark.hazard(23)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 import time
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from headrace._io.connection import Connection
 from headrace.testing import MockTransport, Response
 from tests.servers.raw import Do, reply
 from tests.servers.stamping import stamping_server
+from tests.test_pool import until
 from tests.virtual import most_in_a_window
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ async def test_no_window_has_more_than_its_rate(
     rate: int, interval: float, requests: int, connections: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A burst through a pool smaller than the rate, the loop blocked at random: as stamped, as sent, as received."""
-    margin = 0.05
+    margin = 0.25
     sent: list[float] = []
     begin = Connection.begin
 
@@ -82,7 +84,8 @@ async def test_no_window_has_more_than_its_rate(
             await blocking
     assert len(starts) == len(sent) == len(server.arrivals) == requests
     assert most_in_a_window(starts, interval + margin) <= rate
-    # The margin takes what lies between the stamp and the socket, and between the socket and the server.
+    # The margin takes what lies between the stamp and the socket, and between the socket and the server: a busy
+    # machine holds up both of them.
     assert most_in_a_window(sent, interval) <= rate
     assert most_in_a_window(server.arrivals, interval) <= rate
 
@@ -301,19 +304,21 @@ async def test_a_limiter_of_ones_own_needs_no_more_than_acquire(kind: type[Own])
 async def test_closing_ends_who_meets_a_pause_with_a_connection() -> None:
     """A request that had its connection when the pause came waits for its turn again, and ends with its client."""
     limiter = RateLimiter(100)
+    asked, paused = threading.Event(), threading.Event()
 
     def slowly(*_: Any) -> bytes:
-        time.sleep(0.05)
+        asked.set()
+        paused.wait()
         return reply(b"1")
 
     with stamping_server(slowly) as server:
         client = AsyncClient(server.url, limiter=limiter, pool=PoolLimits(max_connections=1))
         tasks = [asyncio.ensure_future(client.get("/")) for _ in range(3)]
-        await asyncio.sleep(0.01)
+        await asyncio.to_thread(asked.wait)
         limiter.pause(3600)
+        paused.set()
         assert await tasks[0] == 1
-        await asyncio.sleep(0.01)
-        assert limiter.waiting == 2
+        await until(lambda: limiter.waiting == 2)
         await client.close()
         for task in tasks[1:]:
             with pytest.raises(errors.TransportError, match="closed"):

@@ -3,7 +3,8 @@
 import asyncio
 import socket
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 
@@ -71,6 +72,14 @@ async def until(condition: Callable[[], bool]) -> None:
 async def ended(server: RawServer, number: int = 0) -> None:
     """Wait until the client has ended a connection, counted from 0."""
     await asyncio.wait_for((await server.accepted(number + 1)).ended.wait(), WAIT_SECONDS)
+
+
+async def under_a_timeout(server: RawServer, call: Coroutine[Any, Any, Any]) -> None:
+    """Await a request under an `asyncio.timeout` that ends once the server has a connection."""
+    async with asyncio.timeout(WAIT_SECONDS) as limit:
+        accepted = asyncio.ensure_future(server.accepted(1))
+        accepted.add_done_callback(lambda _: limit.reschedule(0))
+        await call
 
 
 async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter, __: int) -> None:
@@ -269,7 +278,7 @@ async def test_dialing_takes_too_long(serve: Serve, transport: str) -> None:
     """A TLS handshake that is never answered ends after `Timeout.connect`, and nothing was sent."""
     server = await serve(silent)
     url = server.url.replace("http", "https")
-    async with AsyncClient(url, transport=transport, timeout=Timeout(connect=0.05)) as client:
+    async with AsyncClient(url, transport=transport, timeout=Timeout(connect=0.3)) as client:
         with pytest.raises(RequestTimeout) as caught:
             await client.get()
         assert not caught.value.maybe_sent

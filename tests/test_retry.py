@@ -183,10 +183,10 @@ async def test_a_timeout_tells_its_attempts() -> None:
         await asyncio.Event().wait()
         raise AssertionError
 
-    for policy in (Retry(backoff=1e-9, deadline=0.05), Retry(backoff=1e-9)):
+    for policy in (Retry(backoff=1e-9, deadline=0.3), Retry(backoff=1e-9)):
         answers = iter([busy()])
         transport = MockTransport(lambda _, left=answers: next(left, None) or hang())  # type: ignore[misc] # a default binds it
-        async with AsyncClient(BASE, transport=transport, retry=policy, timeout=0.1) as client:
+        async with AsyncClient(BASE, transport=transport, retry=policy, timeout=0.5) as client:
             with pytest.raises(errors.RequestTimeout) as caught:
                 await client.get("/x")
         assert [(one.status, one.error) for one in caught.value.attempts] == [(503, None), (None, "cut off")]

@@ -191,11 +191,11 @@ async def server_has_no_open_connection(server: RawServer) -> bool:
 async def test_an_attempt_has_its_own_time(serve_script: ServeScript, transport: str) -> None:
     """An answer that does not come is given up and asked for again, on another connection."""
     server = await serve_script([Do.READ, Do.HOLD], [Do.READ, reply(b'"second"'), Do.READ, Do.HOLD], [Do.READ, Do.HOLD])
-    policy = Retry(backoff=1e-3, attempt_timeout=0.1)
+    policy = Retry(backoff=1e-3, attempt_timeout=0.5)
     async with AsyncClient(server.url, transport=transport, retry=policy, timeout=30) as client:
         assert await client.get("/x") == "second"
         assert client.stats.retries == 1
-        with pytest.raises(errors.RequestTimeout, match=r"GET /y: no answer within 0\.1 s") as caught:
+        with pytest.raises(errors.RequestTimeout, match=r"GET /y: no answer within 0\.5 s") as caught:
             await client.get("/y")
     assert [attempt.status for attempt in caught.value.attempts] == [None] * 3
     assert len(server.requests) == 2 + 3
@@ -206,7 +206,7 @@ async def test_an_attempt_has_its_own_time(serve_script: ServeScript, transport:
 async def test_a_post_that_timed_out_is_not_sent_again(serve_script: ServeScript, transport: str) -> None:
     """The server may be about to act, so an attempt without a key was the last."""
     server = await serve_script([Do.READ, Do.HOLD])
-    policy = Retry(backoff=1e-3, attempt_timeout=0.1)
+    policy = Retry(backoff=1e-3, attempt_timeout=0.5)
     async with AsyncClient(server.url, transport=transport, retry=policy) as client:
         with pytest.raises(errors.RequestTimeout):
             await client.post("/x", body={})

@@ -24,7 +24,7 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 async def test_a_stalled_server_is_a_timeout(serve_script: ServeScript, transport: str) -> None:
     """Once the head has come, `Timeout.read` bounds each silence, and the time for a whole answer nothing more."""
     server = await serve_script([Do.READ, HEAD, BODY[:100], Do.HOLD])
-    timeout = Timeout(total=30, read=0.1)
+    timeout = Timeout(total=30, read=0.3)
     async with (
         AsyncClient(server.url, transport=transport, timeout=timeout) as client,
         client.stream("GET") as response,
@@ -36,7 +36,7 @@ async def test_a_stalled_server_is_a_timeout(serve_script: ServeScript, transpor
 async def test_the_clients_total_bounds_each_silence(serve_script: ServeScript, transport: str) -> None:
     """Without `Timeout.read` no stream waits longer for a piece than the client waits for whole answers."""
     server = await serve_script([Do.READ, HEAD, BODY[:100], Do.HOLD])
-    async with AsyncClient(server.url, transport=transport, timeout=0.2) as client, client.stream("GET") as response:
+    async with AsyncClient(server.url, transport=transport, timeout=0.5) as client, client.stream("GET") as response:
         with pytest.raises(RequestTimeout):
             await response.aread()
 
@@ -46,10 +46,10 @@ async def test_a_slow_reader_is_no_silent_server(serve_script: ServeScript, tran
     body = b"y" * (4 << 20)
     server = await serve_script([Do.READ, reply(body), Do.HOLD])
     async with (
-        AsyncClient(server.url, transport=transport, timeout=Timeout(read=0.1)) as client,
+        AsyncClient(server.url, transport=transport, timeout=Timeout(read=0.3)) as client,
         client.stream("GET") as response,
     ):
-        await asyncio.sleep(0.4)  # the silence itself is what is tested
+        await asyncio.sleep(0.8)  # the silence itself is what is tested
         assert await response.aread() == body
 
 
@@ -65,8 +65,8 @@ async def test_a_total_of_the_call_bounds_everything(serve: Serve, transport: st
             await asyncio.sleep(0.01)
 
     server = await serve(drip)
-    async with AsyncClient(server.url, transport=transport) as client, client.stream("GET", timeout=0.2) as response:
-        with pytest.raises(RequestTimeout, match=r"did not end within 0\.2 s"):
+    async with AsyncClient(server.url, transport=transport) as client, client.stream("GET", timeout=0.5) as response:
+        with pytest.raises(RequestTimeout, match=r"did not end within 0\.5 s"):
             await response.aread()
 
 

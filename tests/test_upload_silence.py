@@ -17,12 +17,12 @@ async def test_a_body_that_takes_its_time_is_no_silence_of_the_server(serve: Ser
 
     async def slow() -> AsyncIterator[bytes]:
         for _ in range(3):
-            await asyncio.sleep(0.15)
+            await asyncio.sleep(0.4)
             yield b"x"
 
     server = await serve(read)
     async with AsyncClient(server.url) as client:
-        assert await client.stream_file(slow(), timeout=Timeout(read=0.1)) == "done"
+        assert await client.stream_file(slow(), timeout=Timeout(read=0.3)) == "done"
 
 
 async def test_a_silence_begins_when_the_socket_is_full(serve: Serve) -> None:
