@@ -8,6 +8,7 @@ from ssl import SSLContext
 from typing import Any, Protocol
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from headrace import AsyncClient
 from headrace.auth import OAuth2ClientCredentials
@@ -18,6 +19,10 @@ from tests.servers.oauth2 import SECRET, OAuth2Server, oauth2_server
 from tests.servers.proxy import ForwardProxy, forward_proxy
 from tests.servers.raw import Handler, RawServer, Step, raw_server, scripted_server
 from tests.servers.tls import TlsMaterial
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("untimed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 try:
     import uvloop

@@ -87,7 +87,7 @@ def test_what_was_encoded_is_decoded(name: str, encode: Callable[[bytes], bytes]
     assert coding.decode(encode(data), name, None) == data
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(data=st.binary(max_size=3000), names=st.lists(st.sampled_from(sorted(ENCODERS)), max_size=4))
 def test_chains_are_undone_from_the_last_to_the_first(data: bytes, names: list[str]) -> None:
     """Up to four codings, one upon the other, are undone."""
@@ -146,7 +146,7 @@ def test_a_body_that_was_cut_short_is_an_error(name: str, encode: Callable[[byte
 
 
 @pytest.mark.parametrize("scheme", ["gzip", "deflate", "zstd"])
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(place=st.integers(min_value=0), bit=st.integers(0, 7))
 def test_a_damaged_body_is_an_error_or_unharmed(scheme: str, place: int, bit: int) -> None:
     """A checksum that does not fit is an error; damage never leads to another body."""
@@ -160,7 +160,7 @@ def test_a_damaged_body_is_an_error_or_unharmed(scheme: str, place: int, bit: in
     assert decoded == TEXT
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(body=st.binary(min_size=1, max_size=200), name=st.sampled_from(["gzip", "deflate", "br", "zstd"]))
 def test_any_bytes_are_a_body_or_an_error(body: bytes, name: str) -> None:
     """Whatever a server sends, no other error than ours gets out."""

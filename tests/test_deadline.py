@@ -63,7 +63,7 @@ def test_requests_expire_in_the_order_of_their_ends() -> None:
     assert run(main) == [(2, 3), (4, 4.5), (1, 6), (5, 6), (3, 7)]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     requests=st.lists(
         st.tuples(st.integers(0, 20), st.integers(1, 80), st.none() | st.integers(0, 40)), min_size=1, max_size=120

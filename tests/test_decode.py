@@ -272,7 +272,7 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(value=JSON)
 def test_plain_json_is_exact(value: Any) -> None:
     """Plain JSON comes back as it was, integers beyond 64 bits too."""

@@ -233,7 +233,7 @@ def test_both_transports_find_the_same(loop: tuple[str, Any]) -> None:
         stack, desk = AsyncExitStack(), Desk()
         runner.run(desk.open(stack))
 
-        @settings(deadline=None, max_examples=_EXAMPLES, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=_EXAMPLES, suppress_health_check=list(HealthCheck))
         @given(made=ANSWERS)
         def check(made: Made) -> None:
             for variant in made.variants():

@@ -379,7 +379,7 @@ def found_again(argument: str, value: Any, sent: Sent) -> bool:
     return sent.field(name.lower()) == text.strip(" \t")
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(
     st.tuples(st.just("method"), TEXT | NAMES)
     | st.tuples(st.just("path"), ANY_PATHS)

@@ -127,7 +127,7 @@ JUNK = st.text(max_size=60) | st.text('0123456789.-+;,="\\: rtqwpk', max_size=60
 FIELDS = "RateLimit RateLimit-Policy RateLimit-Remaining RateLimit-Reset X-RateLimit-Remaining X-RateLimit-Reset Date"
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     pairs=st.lists(st.tuples(st.sampled_from([*FIELDS.split(), "X-RateLimit-Limit", "Retry-After"]), JUNK), max_size=8),
     status=st.sampled_from([200, 429, 503]),
@@ -249,7 +249,7 @@ STEPS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(limit=st.integers(1, 8), steps=STEPS)
 def test_a_server_never_has_to_refuse(limit: int, steps: list[tuple[str, int]]) -> None:
     """Once it is known: however requests and answers pass each other on their way, none is above the server's limit."""
@@ -272,7 +272,7 @@ def test_a_server_never_has_to_refuse(limit: int, steps: list[tuple[str, int]]) 
     assert server.refused == 0
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(limit=st.integers(1, 50), at_once=st.integers(1, 60))
 def test_all_that_the_server_allows_is_used(limit: int, at_once: int) -> None:
     """With so many in flight at once, every window is used up in the end, and nothing is refused."""

@@ -84,7 +84,7 @@ def by_h11(wire: bytes) -> tuple[bool, int, bytes, Fields, Fields]:
     return connection.their_state is h11.DONE, status, body, fields, event.headers.raw_items()
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     written=st.builds(Written, STATUSES, FIELDS, PIECES, EXTENSIONS, FIELDS, st.booleans(), st.booleans()), cuts=CUTS
 )
@@ -100,7 +100,7 @@ def test_what_was_written_is_read(written: Written, cuts: list[int]) -> None:
     assert seen == by_h11(wire)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(
     wire=st.sampled_from([row[0] for row in LEGAL.values()] + ILLEGAL),
     changes=st.lists(

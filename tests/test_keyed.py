@@ -147,7 +147,7 @@ def test_a_place_that_was_lost_before_it_was_used_is_waited_for_again() -> None:
     assert run(main) == [("b", 2)]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     most=st.integers(1, 4),
     requests=st.lists(st.tuples(st.integers(0, 20).map(lambda n: n / 4), st.integers(0, 8)), max_size=40),

@@ -164,7 +164,7 @@ EVENTS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(rate=st.integers(1, 4), interval=st.sampled_from([0.5, 1.0, 3.0]), events=EVENTS)
 @pytest.mark.hazard(53)
 def test_no_window_has_more_starts_than_allowed(

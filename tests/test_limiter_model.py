@@ -98,7 +98,7 @@ LIMITS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(limits=LIMITS, burst=st.sampled_from([None, 1, 2]), events=EVENTS)
 def test_the_law_holds_whatever_happens(
     limits: list[tuple[float, float]], burst: int | None, events: list[tuple[float, str, int]]

@@ -71,7 +71,7 @@ def test_a_burst_is_bounded(rate: float, burst: int, expected: list[float]) -> N
     assert starts(len(expected), rate, burst=burst) == pytest.approx(expected)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(rate=st.integers(1, 30), interval=st.sampled_from([0.5, 1, 3]), burst=st.integers(1, 30) | st.none())
 def test_the_allowance_is_used(rate: int, interval: float, burst: int | None) -> None:
     """Whatever the burst: in the long run there are as many starts as allowed, and never more in a window."""
@@ -82,7 +82,7 @@ def test_the_allowance_is_used(rate: int, interval: float, burst: int | None) ->
         assert most_in_a_window(found, burst * interval / rate * (1 - 1e-9)) <= burst
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(tenths=st.integers(1, 99), interval=st.sampled_from([0.5, 1, 3]))
 def test_a_fraction_keeps_the_law_of_every_interval(tenths: int, interval: float) -> None:
     """2.5 is two in any interval, and 0.5 is one in any two: as many as the law leaves, and no more."""

@@ -90,7 +90,7 @@ def test_a_location_that_is_no_http_url_leads_nowhere(location: str | None) -> N
     assert redirect.next_hop("GET", HERE, 302, location) is None
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(location=st.text(st.characters(max_codepoint=0x2FF), max_size=30) | st.text("/:@[]?#%.htps\\ ", max_size=20))
 def test_any_location_is_a_place_or_none(location: str) -> None:
     """Whatever a server writes into `Location`, it is a http(s) URL or leads nowhere."""
@@ -204,7 +204,7 @@ def test_a_huge_retry_after_is_just_long(digits: int) -> None:
     assert retry.delay(Retry(max_backoff=60), 0.5, asked) == 60
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(moment=st.datetimes(dt.datetime(1970, 1, 1), dt.datetime(9000, 1, 1), timezones=st.just(dt.UTC)))  # noqa: DTZ001 - they get one
 def test_any_date_is_read(moment: dt.datetime) -> None:
     """A date is as many seconds away as it says, and never less than none."""
@@ -234,7 +234,7 @@ DATE_PARTS = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(value=st.text(max_size=40) | st.lists(DATE_PARTS, max_size=8).map(" ".join))
 def test_any_retry_after_is_read(value: str) -> None:
     """Whatever a server writes, it is seconds from 0 on or nothing."""

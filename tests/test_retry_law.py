@@ -147,7 +147,7 @@ def test_backoff_grows_up_to_its_maximum() -> None:
     assert retry.backoff(Retry(backoff=5, max_backoff=1), 5, 1.0) == 1
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     chances=st.lists(st.floats(0, 1), min_size=1, max_size=30),
     asked=st.none() | st.floats(0, 1e18),
@@ -166,7 +166,7 @@ def test_a_wait_has_its_bounds(chances: list[float], asked: float | None, base: 
         assert wait == (drawn if asked is None else min(longest, max(asked, drawn)))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     deadline=st.none() | st.floats(0.001, 100),
     total=st.none() | st.floats(0.001, 100),
@@ -183,7 +183,7 @@ def test_no_wait_ends_too_late(deadline: float | None, total: float | None, elap
 EVENTS = st.lists(st.tuples(st.floats(0, 5), st.booleans()), max_size=120)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(events=EVENTS, window=st.floats(0.01, 20))
 def test_a_tally_forgets_what_has_left_the_window(events: list[tuple[float, bool]], window: float) -> None:
     """Everything of the last window is counted, and nothing that is older than eleven tenths of it."""
@@ -214,7 +214,7 @@ def test_a_tally_survives_any_pause_and_any_window() -> None:
     assert tally.events == 1
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(events=EVENTS, ratio=st.floats(0.01, 1), reserve=st.integers(0, 5), window=st.floats(0.01, 20))
 @pytest.mark.hazard(52)
 def test_a_budget_holds(events: list[tuple[float, bool]], ratio: float, reserve: int, window: float) -> None:
@@ -328,7 +328,7 @@ def test_late_outcomes_do_not_move_a_circuit() -> None:
     assert breaker.state is State.CLOSED
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     steps=st.lists(st.tuples(st.floats(0, 4), st.sampled_from(["enter", True, False, None])), max_size=150),
     minimum=st.integers(1, 5),

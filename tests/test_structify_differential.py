@@ -66,7 +66,6 @@ def test_what_is_derived_agrees_with_the_model() -> None:
     @seed(SEED)
     @settings(
         max_examples=MODELS,
-        deadline=None,
         derandomize=False,
         database=None,
         phases=[Phase.generate],
