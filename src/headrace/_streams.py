@@ -130,6 +130,7 @@ class Streams:
         deadline = None if limits.total is None else self._deadlines.begin(limits.total, task)
         self._stats.requests += 1
         sink = Sink()
+        request = None
         try:
             if self._auth.due is not None and self._auth.due <= self._auth.clock():
                 await self._auth.get()
@@ -139,7 +140,7 @@ class Streams:
         except BaseException as error:
             sink.close()
             where = path or self._config.uri
-            late = failed(error, deadline, limits, self._stats, method, where, "was not answered")
+            late = failed(error, deadline, limits, self._stats, method, where, "was not answered", request)
             where = path = body = data = headers = cookies = parameters = None  # logs may show variables
             if late is not None:
                 raise late from None

@@ -119,6 +119,7 @@ class AsyncClient(Configured, Verbs, Uploads, Streams):
         deadline = None if limits.total is None else self._deadlines.begin(limits.total, task)
         stats = self._stats
         stats.requests += 1
+        request = None
         try:
             auth = self._auth
             if auth.due is not None and auth.due <= auth.clock():
@@ -137,7 +138,7 @@ class AsyncClient(Configured, Verbs, Uploads, Streams):
             content = response.body if response.coding == b"" else await self._decompress(response)
             return answer.value(content, decoder, request, response, _now)
         except BaseException as error:
-            late = failed(error, deadline, limits, stats, method, path or self.uri, "did not end")
+            late = failed(error, deadline, limits, stats, method, path or self.uri, "did not end", request)
             path = body = data = headers = cookies = parameters = None  # logs may show the variables of a frame
             if late is not None:
                 raise late from None

@@ -97,6 +97,9 @@ class Transport(Protocol):
 
     Where it has a true `counts_starts`, a request that a `RateLimiter` has let start has it in `Request.turn`. Then a
     transport that has to wait for a connection calls `turn.hold()` before, and `turn.resume()` or `turn.drop()` after.
+
+    Where it has a true `marks_sent`, it sets `Request.sent` when it fails or is cancelled after it has begun to write;
+    that becomes `maybe_sent` of the error. Any other is assumed to write as soon as it is asked.
     """
 
     async def send(self, request: Request, /) -> Response:

@@ -177,6 +177,8 @@ class Request(msgspec.Struct, eq=False, gc=False):
         max_response_bytes: Bytes that the body of the answer may have on the wire; `None` is no limit.
         idempotent: Whether it may be sent a second time when a kept-alive connection turns out dead.
         attempts: The attempts that have failed so far, where a `Retry` is at work.
+        sent: Whether any byte of it may have reached the server, in whatever attempt. Written where it fails, and where
+            it goes on after an answer: a success costs nothing.
         turn: The limiter that has let it start, where that has to know of a start that comes later than that.
         sink: Where the body of a success may go as it arrives, once its head has been answered with; a transport that
             does not know it answers with the whole body. `None`: nobody reads it before it is whole.
@@ -191,6 +193,7 @@ class Request(msgspec.Struct, eq=False, gc=False):
     max_response_bytes: int | None = None
     idempotent: bool = False
     attempts: tuple[Attempt, ...] = ()
+    sent: bool = False
     turn: Turn | None = None
     sink: Sink | None = None
 

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     import ssl
 
     from headrace._core.messages import Request, StreamedBody, Turn
-    from headrace.config import Timeout
 
 _MOST_PLAIN = 1 << 20  # bytes; of a larger body aiohttp warns, unless it is in a file
 _Data = bytes | io.BytesIO | bodies.Exact | None
@@ -89,6 +88,8 @@ class AiohttpTransport:
         self._bodies: set[SessionBody] = set()  # those that are read as they arrive
         #: Whether it keeps to `Request.turn`.
         self.counts_starts = self._own
+        #: Whether it writes `Request.sent`.
+        self.marks_sent = self._own
 
     async def send(self, request: Request, /) -> Response:
         """Send one request and receive its response; see `headrace.types.Transport`."""
@@ -112,7 +113,7 @@ class AiohttpTransport:
         """Send a request once; raises `_Dropped` where the connection ended before an answer began."""
         body = request.body
         data = _data(body)
-        phase = _Phase(request.timeout, turn)
+        phase = _Phase(request, turn)
         task = self._closing.begin()
         try:
             async with phase.clock:
@@ -132,7 +133,7 @@ class AiohttpTransport:
             if isinstance(data, bodies.Exact) and data.failure is not None:
                 raise data.failure from None
             if phase.clock.expired():
-                raise phase.error(request) from error
+                raise phase.error() from error
             phase.start()  # a server that is down is not dialed more often either
             raise _translated(error, request) from error
         finally:
@@ -242,12 +243,13 @@ class _Phase:
     loses a connection that is not used.
     """
 
-    def __init__(self, limits: Timeout, turn: Turn | None) -> None:
+    def __init__(self, request: Request, turn: Turn | None) -> None:
+        self._request = request
         self._turn = turn
         if turn is not None:
             turn.hold()
         self.clock = asyncio.timeout(None)
-        self.limits = limits
+        self.limits = request.timeout
         self.queued = False
         self.reused: bool | None = None  # whether the connection had served before; unknown in a foreign session
 
@@ -259,6 +261,7 @@ class _Phase:
     def connected(self, *, reused: bool) -> None:
         """Have a connection, which the request is now sent on."""
         self.reused = reused
+        self._request.sent = True
         self.begin(None, queued=False)
         self.start()
 
@@ -273,9 +276,9 @@ class _Phase:
         if self._turn is not None:
             self._turn.drop()
 
-    def error(self, request: Request) -> TransportError:
+    def error(self) -> TransportError:
         """Say what took too long."""
-        where = request.origin.text
+        where = self._request.origin.text
         if self.queued:
             return PoolTimeout(f"no connection to {where} became free within {self.limits.pool:g} s", maybe_sent=False)
         return RequestTimeout(f"no connection to {where} within {self.limits.connect:g} s", maybe_sent=False)

@@ -12,6 +12,7 @@ from headrace.errors import RequestTimeout
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from headrace._core.messages import Request
     from headrace._core.stats import Stats
     from headrace._io.deadline import Deadline
     from headrace.config import Timeout
@@ -21,7 +22,14 @@ _ROOMS = ("headrace", "aiohttp", "yarl")
 
 
 def failed(
-    error: BaseException, deadline: Deadline | None, limits: Timeout, stats: Stats, method: Any, path: Any, verdict: str
+    error: BaseException,
+    deadline: Deadline | None,
+    limits: Timeout,
+    stats: Stats,
+    method: Any,
+    path: Any,
+    verdict: str,
+    request: Request | None,
 ) -> RequestTimeout | None:
     """Count a request that has failed, and forget what it has left in the variables of its frames.
 
@@ -33,6 +41,7 @@ def failed(
         method: Its method.
         path: Where it went.
         verdict: What it did not do within its time.
+        request: What was to be sent; `None` where it had not come to that.
 
     Returns:
         The error to raise instead, where the time is over.
@@ -41,7 +50,8 @@ def failed(
     if isinstance(error, asyncio.CancelledError):
         if deadline is None or not deadline.is_mine():
             return None
-        late = RequestTimeout(f"{method} {_redact.path(path)} {verdict} within {limits.total:g} s")
+        sent = request is not None and request.sent
+        late = RequestTimeout(f"{method} {_redact.path(path)} {verdict} within {limits.total:g} s", maybe_sent=sent)
         late.attempts = vars(error).get("attempts", ())
         stats.errors["RequestTimeout"] += 1
         return late

@@ -69,6 +69,8 @@ class Flow:
     ) -> None:
         auth.transport = transport
         counts = getattr(transport, "counts_starts", False)
+        if not getattr(transport, "marks_sent", False):
+            transport = _Unmarked(transport)
         deadlines = Deadlines(asyncio.get_running_loop())
         if policy is not None and policy.attempt_timeout is not None:
             transport = AttemptTimeout(transport, policy.attempt_timeout, deadlines)
@@ -112,6 +114,7 @@ class Flow:
         Returns:
             The last request and its response.
         """
+        request.sent = True
         renewed = False
         at_home = True  # once a request has left its origin, credentials stay behind, even on the way back
         hops = 0
@@ -179,3 +182,21 @@ def _again(
         request.attempts,
         sink=request.sink,
     )
+
+
+class _Unmarked:
+    """A Transport that does not tell when it begins to send: a request may have been sent as soon as it was asked."""
+
+    __slots__ = ("_transport",)
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def send(self, request: Request, /) -> Response:
+        """Send one request and receive its response; see `headrace.types.Transport`."""
+        request.sent = True
+        return await self._transport.send(request)
+
+    async def close(self) -> None:
+        """Close the transport."""
+        await self._transport.close()

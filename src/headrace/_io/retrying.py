@@ -105,7 +105,8 @@ class Retrying:
         except asyncio.CancelledError:
             if not deadline.is_mine():
                 raise
-            error = RequestTimeout(f"{_shown(request)} did not succeed within {seconds:g} s, its retries included")
+            message = f"{_shown(request)} did not succeed within {seconds:g} s, its retries included"
+            error = RequestTimeout(message, maybe_sent=request.sent)
             error.attempts = request.attempts
             raise error from None
         finally:
@@ -136,7 +137,7 @@ class Retrying:
         now = self._clock()
         if not isinstance(outcome, CircuitOpen):
             _note(request, outcome, 0.0, now - began, 0.0)
-        sent = _maybe_sent(outcome)
+        request.sent = sent = _maybe_sent(outcome)
         attempt, drawn = 1, policy.backoff
         try:
             while self._may_retry(outcome, attempt, repeatable=repeatable):
@@ -153,7 +154,7 @@ class Retrying:
                     break  # what happened before says more than that nothing happens now
                 outcome = answer
                 del answer
-                sent = sent or _maybe_sent(outcome)
+                request.sent = sent = sent or _maybe_sent(outcome)
                 attempt += 1
                 now = self._clock()
             return _end(outcome, sent=sent)
@@ -234,7 +235,8 @@ class AttemptTimeout:
         except asyncio.CancelledError:
             if not deadline.is_mine():
                 raise
-            raise RequestTimeout(f"{_shown(request)}: no answer within {self._seconds:g} s") from None
+            message = f"{_shown(request)}: no answer within {self._seconds:g} s"
+            raise RequestTimeout(message, maybe_sent=request.sent) from None
         finally:
             deadline.end()
 

@@ -36,6 +36,8 @@ class WireTransport:
 
     #: Whether it keeps to `Request.turn`.
     counts_starts = True
+    #: Whether it writes `Request.sent`.
+    marks_sent = True
 
     def __init__(
         self,
@@ -69,6 +71,7 @@ class WireTransport:
                 connection.abandon(answer)  # an upload may hear of the end before its answer does
                 raise
         except BaseException:
+            request.sent = True
             connection.abandon(answer)
             raise
         return await self._send_anew(request)
@@ -113,6 +116,7 @@ class WireTransport:
 
     async def _send_anew(self, request: Request) -> Response:
         """Send a request again, on a connection that has not been lying idle."""
+        request.sent = True
         connection = await self._pool.acquire(request)
         answer = None
         try:
