@@ -159,4 +159,5 @@ async def test_wrong_arguments_send_nothing(serve_script: ServeScript, options: 
     async with AsyncClient(server.url) as client:
         with pytest.raises(ValidationError, match=message):
             await client.get(**options)
-        assert client.stats.requests == 0
+        assert client.stats.attempts == len(server.connections) == 0
+        assert client.stats.requests == client.stats.errors["ValidationError"] == 1

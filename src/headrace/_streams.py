@@ -125,13 +125,14 @@ class Streams:
     ) -> StreamedResponse:
         """Send a request and wait for the head of its answer; `AsyncClient._request` is its twin."""
         task = self._task()
-        limits = _patient(self._config.timeout) if timeout is UNSET else settings.as_timeout(timeout)
-        models = self._error_responses if error_responses is None else self._merged_error_responses(error_responses)
-        deadline = None if limits.total is None else self._deadlines.begin(limits.total, task)
+        limits = _patient(self._config.timeout)
         self._stats.requests += 1
+        deadline = request = None
         sink = Sink()
-        request = None
         try:
+            limits = limits if timeout is UNSET else settings.as_timeout(timeout)
+            models = self._error_responses if error_responses is None else self._merged_error_responses(error_responses)
+            deadline = None if limits.total is None else self._deadlines.begin(limits.total, task)
             if self._auth.due is not None and self._auth.due <= self._auth.clock():
                 await self._auth.get()
             request = self._prepare(method, path, body, data, headers, cookies, parameters, limits)

@@ -112,15 +112,18 @@ class AsyncClient(Configured, Verbs, Uploads, Streams):
         task = asyncio.current_task(self._loop)
         if task is None or threading.get_ident() != self._thread:
             task = self._bind()
-        strict = on_invalid == "raise"
-        decoder = decode.decoder_for(response_format) if strict else partial.decoder_for(response_format, on_invalid)
-        limits = self._config.timeout if timeout is UNSET else settings.as_timeout(timeout)
-        models = self._error_responses if error_responses is None else self._merged_error_responses(error_responses)
-        deadline = None if limits.total is None else self._deadlines.begin(limits.total, task)
+        limits = self._config.timeout
         stats = self._stats
         stats.requests += 1
-        request = None
+        deadline = request = None
         try:
+            strict = on_invalid == "raise"
+            decoder = (
+                decode.decoder_for(response_format) if strict else partial.decoder_for(response_format, on_invalid)
+            )
+            limits = limits if timeout is UNSET else settings.as_timeout(timeout)
+            models = self._error_responses if error_responses is None else self._merged_error_responses(error_responses)
+            deadline = None if limits.total is None else self._deadlines.begin(limits.total, task)
             auth = self._auth
             if auth.due is not None and auth.due <= auth.clock():
                 await auth.get()

@@ -9,7 +9,7 @@ class Stats:
     """Counts since the client was made.
 
     Attributes:
-        requests: Requests that a caller made and that went past the client's own checks.
+        requests: Requests that a caller made, those that were refused for a wrong argument included.
         attempts: Requests that were handed to the transport: redirects and retries included.
         retries: Attempts after the first that a `Retry` asked for.
         retries_refused: Retries that the budget or an open circuit did not allow.
