@@ -155,7 +155,8 @@ async def test_an_idle_byte_retires_the_connection(serve_script: ServeScript) ->
 
 async def test_a_connection_that_the_server_ended_is_not_used_again(serve_script: ServeScript, transport: str) -> None:
     """After the server has closed an idle connection the next request, even a POST, goes out on a new one."""
-    server = await serve_script([Do.READ, reply(b"first"), Do.CLOSE], [Do.READ, reply(b"second"), Do.HOLD])
+    # The server ends its half only, so that it sees when the client has ended the other.
+    server = await serve_script([Do.READ, reply(b"first"), Do.END, Do.HOLD], [Do.READ, reply(b"second"), Do.HOLD])
     async with AsyncClient(server.url, transport=transport) as client:
         assert await client.get(response_format=str) == "first"
         await ended(server)

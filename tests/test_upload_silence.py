@@ -16,13 +16,13 @@ async def test_a_body_that_takes_its_time_is_no_silence_of_the_server(serve: Ser
         writer.write(reply(b'"done"'))
 
     async def slow() -> AsyncIterator[bytes]:
-        for _ in range(3):
-            await asyncio.sleep(0.4)
+        for _ in range(2):
+            await asyncio.sleep(1.4)
             yield b"x"
 
     server = await serve(read)
     async with AsyncClient(server.url) as client:
-        assert await client.stream_file(slow(), timeout=Timeout(read=0.3)) == "done"
+        assert await client.stream_file(slow(), timeout=Timeout(read=1)) == "done"
 
 
 async def test_a_silence_begins_when_the_socket_is_full(serve: Serve) -> None:
@@ -31,15 +31,15 @@ async def test_a_silence_begins_when_the_socket_is_full(serve: Serve) -> None:
 
     async def stall_and_read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
         await stalled.wait()
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(1)
         await read_request(reader)
         writer.write(reply(b'"done"'))
 
     async def slow_then_huge() -> AsyncIterator[bytes]:
-        await asyncio.sleep(1.4)  # one check of the silence, and most of the time to the next one
+        await asyncio.sleep(3.4)  # one check of the silence, and most of the time to the next one
         stalled.set()
         yield bytes(16 << 20)
 
     server = await serve(stall_and_read)
     async with AsyncClient(server.url) as client:
-        assert await client.stream_file(slow_then_huge(), timeout=Timeout(read=1)) == "done"
+        assert await client.stream_file(slow_then_huge(), timeout=Timeout(read=2)) == "done"

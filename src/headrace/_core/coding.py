@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -89,9 +90,9 @@ def _brotli(brotli: Any, data: bytes) -> Iterator[bytes]:
 
 
 def _zstd_module() -> Any:
-    try:
-        from compression import zstd  # type: ignore[import-not-found, unused-ignore] # Python 3.14 and later
-    except ImportError:
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
         from backports import zstd
     return zstd
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import functools
 import inspect
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _PATH = re.compile(r" - at (?P<key>`key` in )?`(?P<path>.*)`$", re.DOTALL)
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([^"'\s;]+)""", re.IGNORECASE)
+#: Encodings of Python that no text on the net is in: one takes the square of its length in time, one warns.
+_NO_CHARSETS = frozenset({"idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
 _DIGITS_TO_0 = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x2D if byte == 0x2D else 0x20 for byte in range(256))
 _BEYOND_64_BITS = (b"0" * 20, b"-" + b"0" * 19)  # 2**64 has 20 digits, -(2**63) - 1 has 19
 _OPEN_BRACKET = 0x5B
@@ -202,9 +205,11 @@ def text(body: bytes, content_type: str) -> str:
     """Decode text by the charset of its `Content-Type`; an unknown one, or none, is UTF-8 with replacements."""
     found = _CHARSET.search(content_type)
     try:
-        return body.decode(found[1] if found else "utf-8-sig", "replace")
-    except (LookupError, UnicodeError):  # the latter of `idna`, `undefined`, or a name that is no text itself
-        return body.decode("utf-8-sig", "replace")
+        if found is not None and codecs.lookup(found[1]).name not in _NO_CHARSETS:
+            return body.decode(found[1], "replace")
+    except (LookupError, UnicodeError):  # the latter of a name that is no text itself
+        pass
+    return body.decode("utf-8-sig", "replace")
 
 
 def error_body(body: bytes, content_type: str) -> Any:

@@ -6,6 +6,7 @@ the class is made, with its name and what to write instead.
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Mapping
 from typing import Any, Final, dataclass_transform
@@ -108,10 +109,21 @@ def _declared(owner: str, namespace: Mapping[str, Any]) -> dict[str, Any]:
         warnings.warn(message, DeprecationWarning, stacklevel=3)
         found.update((key, value) for key, value in vars(old).items() if not key.startswith("__"))
     config = namespace.get("model_config")
-    annotation = namespace.get("__annotations__", {}).get("model_config", "ClassVar")
-    if isinstance(config, Mapping) and "ClassVar" in str(annotation):  # else it is a field
+    if isinstance(config, Mapping) and "ClassVar" in _annotation(namespace, "model_config"):  # else it is a field
         found.update(config)
     return found
+
+
+def _annotation(namespace: Mapping[str, Any], name: str) -> str:
+    """Read how a name is annotated in the body of a class; where it is not, it is as good as a `ClassVar`."""
+    given = namespace.get("__annotations__", {})
+    if sys.version_info >= (3, 14):  # where the body only has a function that tells (PEP 649)
+        import annotationlib
+
+        annotate = annotationlib.get_annotate_from_class_namespace(namespace)
+        if annotate is not None:
+            given = annotationlib.call_annotate_function(annotate, annotationlib.Format.STRING)
+    return str(given.get(name, "ClassVar"))
 
 
 def _options(owner: str, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,12 +6,26 @@ pydantic reads it. A model is a Struct; nothing that has a model inside is `Chec
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import enum
 import types
 import uuid
 from collections import abc
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NewType, TypeVar, Union, cast, get_args, get_origin
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Final,
+    Literal,
+    NewType,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import msgspec
 import pydantic
@@ -210,7 +224,8 @@ def holds_model(kind: Any, seen: tuple[Any, ...] = ()) -> bool:
     if isinstance(kind, NewType):
         inner.append(kind.__supertype__)
     if isinstance(kind, type) and (is_typeddict(kind) or hasattr(kind, "__dataclass_fields__")):
-        inner.extend(vars(kind).get("__annotations__", {}).values())
+        with contextlib.suppress(NameError, TypeError):  # a name that only a type checker knows
+            inner.extend(get_type_hints(kind).values())
     return any(holds_model(part, (*seen, kind)) for part in inner)
 
 
