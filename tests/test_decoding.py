@@ -46,6 +46,54 @@ def test_any_cut_gives_the_same(field: str, encode: Callable[[bytes], bytes], da
     assert decoded(field, [body[a:b] for a, b in itertools.pairwise(edges)]) == data
 
 
+def member(flags: int, data: bytes) -> bytes:
+    """Write a gzip member with the optional fields that the flags name (RFC 1952, section 2.3.1)."""
+    head = b"\x1f\x8b\x08" + bytes([flags]) + bytes(5) + b"\xff"
+    for flag, field in ((4, b"\5\0extra"), (8, b"name\0"), (16, b"comment\0")):
+        head += field if flags & flag else b""
+    if flags & 2:
+        head += (zlib.crc32(head) & 0xFFFF).to_bytes(2, "little")
+    return head + gzip.compress(data, mtime=0)[10:]
+
+
+@pytest.mark.parametrize("flags", range(32))
+def test_the_head_of_a_gzip_file_may_come_in_pieces(flags: int) -> None:
+    """Whatever fields the head has, and wherever it is cut, the content is that of the whole."""
+    body = member(flags, b"hello") + b"\0\0\0\0" + member(flags, b"world")
+    for place in range(1, len(body)):
+        assert decoded("gzip", [body[:place], body[place:]]) == b"helloworld"
+    single = [body[place : place + 1] for place in range(len(body))]
+    assert decoded("gzip", single) == b"helloworld"
+    for missing in range(1, 20):
+        with pytest.raises(ProtocolError):
+            decoded("gzip", single[:-missing])
+
+
+@pytest.mark.parametrize("flags", [0x20, 0x40, 0x80, 0x28])
+@pytest.mark.hazard(31)
+def test_reserved_flags_of_a_gzip_file_are_refused(flags: int) -> None:
+    """Flags that nobody has given a meaning yet are an error (RFC 1952, section 2.3.1.2), at once and in pieces."""
+    body = member(flags, b"hello")
+    with pytest.raises(ProtocolError):
+        coding.decode(body, "gzip", None)
+    for place in range(1, len(body) + 1):
+        with pytest.raises(ProtocolError):
+            decoded("gzip", [body[:place], body[place:]])
+
+
+@pytest.mark.parametrize("field", ["gzip", "deflate"])
+@pytest.mark.hazard(30, 31)
+def test_zeros_behind_a_stream_are_padding(field: str) -> None:
+    """Zeros behind a stream, and between two members, are no content and no fault, at once and in pieces."""
+    encode = ENCODERS[field][1]
+    body, data = encode(b"hello") + b"\0\0\0", b"hello"
+    if field == "gzip":
+        body, data = body + encode(b"world") + b"\0", b"helloworld"
+    assert coding.decode(body, field, None) == data
+    for place in range(1, len(body) + 1):
+        assert decoded(field, [body[:place], body[place:]]) == data
+
+
 @each_coding
 @pytest.mark.hazard(28, "CVE-2025-66471", "CVE-2026-84382")
 def test_a_bomb_comes_in_steps(field: str, encode: Callable[[bytes], bytes]) -> None:

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from headrace._core.http1 import ResponseParser, read_whole
+from headrace._core.http1_judge import Judge
 from headrace._core.messages import Response
 from headrace.errors import ProtocolError, ResponseTooLarge
 
@@ -271,6 +272,43 @@ def test_what_follows_chunks_leaves_no_trace(wire: bytes, junk: bytes) -> None:
     assert read([wire + junk]) == apart
 
 
+@pytest.mark.parametrize(
+    "body", [b"5\r\nhello\r\n", b"7\r\n\r\n\r\n0\r\n\r\n", b""], ids=["plain", "of line ends", "empty"]
+)
+@pytest.mark.parametrize("trailers", [b"", b"X: y\r\nZ:\r\n"], ids=["bare", "with trailers"])
+@pytest.mark.parametrize("junk", [b"junk", b"\r\n\r\n", b"\n", b"0\r\n\r\n", GLUED])
+@pytest.mark.hazard(22)
+def test_what_follows_chunks_is_counted(body: bytes, trailers: bytes, junk: bytes) -> None:
+    """Whatever pieces a chunked body comes in, it is known how many bytes of the last one are not of it."""
+    wire = chunks(body + b"0\r\n" + trailers + b"\r\n")
+    single = [wire[i : i + 1] for i in range(len(wire))]
+    last = [([*single[:start], wire[start:] + junk], len(junk)) for start in range(len(wire))]
+    for pieces, count in [*last, ([wire + junk], len(junk)), ([*single, junk], 0)]:
+        judge = Judge("GET")
+        complete = [judge.feed(piece) for piece in pieces]
+        assert complete.index(True) == len(pieces) - (1 if count else 2)
+        assert judge.behind == count
+
+
+@pytest.mark.hazard(17, 22)
+def test_what_follows_chunks_hides_no_framing() -> None:
+    """A chunked body with more framing than is allowed is refused, also where other bytes come in one piece with it."""
+    wire = chunks(b"1;" + b"x" * 18_000 + b"\r\nh\r\n0\r\n\r\n")
+    for junk in (b"", b"junk", b"\r\n", GLUED):
+        assert read([wire + junk]) == read([wire, junk]) == "ProtocolError"
+
+
+@pytest.mark.hazard(20)
+def test_switching_protocols_is_called_so() -> None:
+    """Who meets a server that switches protocols is told so, which llhttp does not do."""
+    upgrade = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"
+    for wire in (upgrade, b"HTTP/1.1 101 Switching Protocols\r\n\r\n", CONTINUE + upgrade):
+        for pieces in splits(wire):
+            parser = ResponseParser("GET")
+            with pytest.raises(ProtocolError, match=r"status 101 and switches"):
+                any(parser.feed(piece) for piece in pieces)
+
+
 def wide(size: int) -> bytes:
     """Make an answer whose head has so many bytes."""
     wire = OK + b"Content-Length: 0\r\nX: \r\n\r\n"
@@ -311,3 +349,10 @@ def test_a_body_has_its_limit(wire: bytes) -> None:
     assert accepted(OK + LENGTH + b"\r\n", "HEAD", limit=4).complete
     assert accepted(wire, closes=True, limit=5).body == b"hello"
     assert {read(pieces, closes=True, limit=4) for pieces in splits(wire)} == {"ResponseTooLarge"}
+
+
+def test_a_body_that_is_too_large_and_illegal_is_too_large() -> None:
+    """What comes first decides, in one piece as in many."""
+    wire = chunks(b"5\r\nhello\r\njunk")
+    assert read([wire], limit=5) == "ProtocolError"
+    assert {read(pieces, limit=4) for pieces in ([wire], *splits(wire))} == {"ResponseTooLarge"}

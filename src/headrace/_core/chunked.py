@@ -2,22 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from httptools import HttpResponseParser
 
 from headrace.errors import ProtocolError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 MOST_TRAILERS: Final = 64
 _MOST_TRAILER_BYTES: Final = 16 * 1024
+#: A head that puts llhttp into the state behind a real one.
+_PREAMBLE: Final = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+_EMPTY_LINE: Final = b"\r\n\r\n"
+
+
+class _End:
+    """Hears that a body has ended, and nothing else of it."""
+
+    __slots__ = ("reached",)
+
+    def __init__(self) -> None:
+        self.reached = False
+
+    def on_message_complete(self) -> None:
+        self.reached = True
+
+
+def _new_follower() -> tuple[HttpResponseParser, _End]:
+    """Make a parser that stands before the first chunk, and what hears it end."""
+    end = _End()
+    parser = HttpResponseParser(end)
+    parser.feed_data(_PREAMBLE)
+    return parser, end
 
 
 class Chunks:
     """Receives a chunked body; a head of our own puts llhttp into the state behind a real one."""
 
-    __slots__ = ("_parser", "began", "complete", "count", "parts", "size", "trailer_bytes", "trailers")
-
-    _PREAMBLE: Final = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    __slots__ = (
+        "_follower", "_last", "_parser", "began", "complete", "count", "parts", "size", "trailer_bytes", "trailers",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.parts: list[bytes] = []
@@ -28,16 +54,41 @@ class Chunks:
         self.began = 0
         self.complete = False
         self._parser: HttpResponseParser | None = HttpResponseParser(self)
-        self._parser.feed_data(self._PREAMBLE)
+        self._parser.feed_data(_PREAMBLE)
         self.trailers.clear()
         self.trailer_bytes = 0
+        self._last = b""
+        self._follower: tuple[HttpResponseParser, _End] | None = None  # stands where the last piece begins
 
     def feed(self, data: bytes) -> None:
-        if self._parser is not None:
-            self._parser.feed_data(data)
+        if self._parser is None:
+            return
+        if self._last:
+            if self._follower is None:
+                self._follower = _new_follower()
+            self._follower[0].feed_data(self._last)
+        self._last = data
+        self._parser.feed_data(data)
+
+    def behind(self) -> int:
+        """Count the bytes of the last piece that follow the body, which has ended in it.
+
+        llhttp does not tell. So a second parser, which stands where the piece begins, is fed up to one place after the
+        other where a body can end, until it has ended there.
+        """
+        data, begin = self._last, 0
+        parser, end = self._follower or _new_follower()
+        for place in _possible_ends(data):
+            parser.feed_data(data[begin:place])
+            if end.reached:
+                return len(data) - place
+            begin = place
+        return 0
 
     def release(self) -> None:
         self._parser = None  # it holds our callbacks: a cycle that only the collector would free
+        self._follower = None
+        self._last = b""
 
     def on_message_begin(self) -> None:
         self.began += 1
@@ -62,3 +113,12 @@ class Chunks:
 
     def on_message_complete(self) -> None:
         self.complete = True
+
+
+def _possible_ends(data: bytes) -> Iterator[int]:
+    """Say behind which bytes of a piece a body can end: an empty line is the last of it (RFC 9112, section 7.1)."""
+    yield from range(1, min(4, len(data) + 1))  # the line may have begun in the piece before
+    end = data.find(_EMPTY_LINE)
+    while end >= 0:
+        yield end + 4
+        end = data.find(_EMPTY_LINE, end + 1)

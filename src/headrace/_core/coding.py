@@ -20,6 +20,7 @@ _MOST_MEMBERS: Final = 1024
 _MOST_CODINGS: Final = 4
 _ZSTD_WINDOW_LOG: Final = 23  # RFC 9659: a window of 8 MiB at most
 _GZIP: Final = 16 + zlib.MAX_WBITS
+_RESERVED: Final = 0xE0  # flags of a gzip member that have to be zero (RFC 1952, section 2.3.1.2)
 
 Decoder = Callable[[bytes], Iterator[bytes]]
 
@@ -39,6 +40,9 @@ def _fast_zlib() -> Any:
 
 def _inflate(module: Any, data: bytes, wbits: int) -> Iterator[bytes]:
     for _ in range(_MOST_MEMBERS):
+        if wbits == _GZIP and len(data) > 3 and data[3] & _RESERVED:  # which ISA-L lets pass
+            reason = "unknown header flags set"
+            raise _Corrupt(reason)
         stream = module.decompressobj(wbits=wbits)
         try:
             while not stream.eof:
@@ -50,8 +54,8 @@ def _inflate(module: Any, data: bytes, wbits: int) -> Iterator[bytes]:
                 yield step
         except (zlib.error, module.error) as error:
             raise _Corrupt(str(error)) from error
-        data = stream.unused_data
-        if not data.strip(b"\0"):
+        data = stream.unused_data.lstrip(b"\0")  # padding
+        if not data:
             return
         if wbits != _GZIP:
             reason = "bytes follow the stream"

@@ -19,6 +19,9 @@ _STEP: Final = 256 * 1024
 _MOST_MEMBERS: Final = 1024
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _CUT_SHORT: Final = "the stream is cut short"
+_FLAGS: Final = 3  # where the head of a gzip member says which optional fields it has (RFC 1952, section 2.3.1)
+#: The flags of a head with at most one of them: of any other that comes in pieces ISA-L (isal 1.9.1) loses its place.
+_SIMPLE_HEADS: Final = frozenset({0, 1, 4, 5, 8, 9, 16, 17})
 
 
 class _Corrupt(ValueError):
@@ -62,11 +65,10 @@ class _Inflater:
     def _inflate(self, data: bytes) -> Iterator[bytes]:
         while data:
             if self._stream is None:
-                # Between two members of a gzip file there may be padding, and behind any other stream nothing.
-                data = data.lstrip(b"\0") if self._members and self._wbits == _GZIP else data
+                data = self._at_member(data)
                 if not data:
                     return
-            stream = self._stream or self._begin_member()
+            stream = self._stream or self._begin_member(data)
             step = stream.decompress(data, _STEP)
             data = stream.unconsumed_tail
             while step and not data and not stream.eof:  # only an empty step says that nothing is left inside
@@ -78,7 +80,18 @@ class _Inflater:
             if stream.eof:
                 data, self._stream, self._whole = stream.unused_data, None, True
 
-    def _begin_member(self) -> Any:
+    def _at_member(self, data: bytes) -> bytes:
+        """Skip padding behind the member before, and wait for what `_begin_member` has to know."""
+        if self._wbits == _GZIP:
+            data, self._held = self._held + data, b""
+        if self._members:
+            data = data.lstrip(b"\0")
+        if self._wbits == _GZIP and 0 < len(data) <= _FLAGS:
+            self._held, self._whole = data, False
+            return b""
+        return data
+
+    def _begin_member(self, data: bytes) -> Any:
         if self._members and self._wbits != _GZIP:
             reason = "bytes follow the stream"
             raise _Corrupt(reason)
@@ -86,7 +99,10 @@ class _Inflater:
         if self._members > _MOST_MEMBERS:
             reason = f"more than {_MOST_MEMBERS} members"
             raise _Corrupt(reason)
-        self._stream = self._module.decompressobj(wbits=self._wbits)
+        if self._wbits == _GZIP and data[_FLAGS] not in _SIMPLE_HEADS:
+            self._stream = zlib.decompressobj(wbits=_GZIP)
+        else:
+            self._stream = self._module.decompressobj(wbits=self._wbits)
         self._whole = False
         return self._stream
 

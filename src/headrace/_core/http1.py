@@ -97,6 +97,7 @@ class ResponseParser:
     reusable = False
     continued = False  # whether a 100 came: the body is wanted (RFC 9110, section 10.1.1)
     paused = False  # whether it has asked the peer to wait
+    behind = 0  # bytes that came in one piece with the end of a chunked body and do not belong to it
     trailers: Sequence[tuple[str, str]] = ()
     _state = _HEAD
     _spent = 0
@@ -214,6 +215,8 @@ class ResponseParser:
             self._judge.feed_data(data)  # type: ignore[union-attr] # made with the first byte of the head
         except (HttpParserError, HttpParserUpgrade) as error:
             message = f"the head of the answer is not legal: {error or type(error).__name__}"
+            if self._judge.get_status_code() == 101:  # type: ignore[union-attr] # as above; its error tells nothing
+                message = "the answer has status 101 and switches to another protocol, which was not asked for"
             raise ProtocolError(message) from error
 
     def _take_head(self, head: bytes) -> bool:
@@ -320,6 +323,7 @@ class ResponseParser:
             chunks.feed(data)
         except (HttpParserError, HttpParserUpgrade) as error:
             if not chunks.complete:
+                self._check_size(chunks.size)  # which in smaller pieces would have come first
                 if isinstance(error.__context__, ProtocolError):
                     raise error.__context__ from None
                 message = f"the chunked body is not legal: {error or type(error).__name__}"
@@ -333,7 +337,9 @@ class ResponseParser:
             glued = glued or chunks.began > 1 or not self._tail.endswith(_HEAD_END) or self._tail[:1] in (b"\r", b"\n")
         if glued:
             self.reusable = False
-        elif self._overhead > _CHUNK_OVERHEAD + 16 * chunks.count + chunks.trailer_bytes + 8 * MOST_TRAILERS:
+            self.behind = chunks.behind()
+            self._overhead -= self.behind
+        if self._overhead > _CHUNK_OVERHEAD + 16 * chunks.count + chunks.trailer_bytes + 8 * MOST_TRAILERS:
             message = "the chunked body has more framing than content"
             raise ProtocolError(message)
         if not chunks.complete:

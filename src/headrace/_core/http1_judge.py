@@ -35,11 +35,8 @@ class Judge(StreamingParser):
         streamed: Whether the body of a success has no limit.
 
     Attributes:
-        behind: Bytes that came in one piece with the end of an answer and do not belong to it, as far as that can be
-            counted: llhttp does not tell how many follow a chunked body.
+        behind: Bytes that came in one piece with the end of an answer and do not belong to it.
     """
-
-    behind = 0
 
     def __init__(self, method: str, limit: int | None = None, *, streamed: bool = False) -> None:
         super().__init__(method, limit, _nowhere)
