@@ -29,7 +29,8 @@ KEEPALIVE = 15
 PATIENCE = 5
 _STEPS = 12  # more than anything needs that does not wait for the outside
 NUMBERS = st.integers(0, 20)
-BEHIND = [b"", b"", b"", b"junk", None]
+END, CUT = "the server's end", "a loss"
+BEHIND = [b"", b"", b"", b"junk", END, CUT]
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n%s\r\nok"
 
 
@@ -251,21 +252,26 @@ class PoolLaw(RuleBasedStateMachine):
 
     @precondition(lambda self: bool(self.busy()))
     @rule(number=NUMBERS, fields=st.sampled_from([b"", b"", b"Connection: close\r\n"]), behind=st.sampled_from(BEHIND))
-    def answer(self, number: int, fields: bytes, behind: bytes | None) -> None:
-        """Answer a request; then perhaps end the connection in the same step (`None`), or say more than was asked."""
+    def answer(self, number: int, fields: bytes, behind: bytes | str) -> None:
+        """Answer a request; then perhaps end the connection in the same step, or say more than was asked."""
         socket = _pick(self.busy(), number)
-        socket.hear(WHOLE % fields + (behind or b""))
-        if behind is None:
+        socket.hear(WHOLE % fields + (behind if isinstance(behind, bytes) else b""))
+        if behind == END:
+            socket.protocol.eof_received()
+        elif behind == CUT:
             socket.abort()
         self.settle()
 
     @precondition(lambda self: bool(self.busy()))
-    @rule(numbers=st.lists(NUMBERS, max_size=4), cancelled=st.lists(NUMBERS, max_size=4))
-    def answer_and_cancel(self, numbers: list[int], cancelled: list[int]) -> None:
-        """Answer some requests in the step in which some, others or the same, are cancelled."""
+    @rule(numbers=st.lists(NUMBERS, max_size=4), cancelled=st.lists(NUMBERS, max_size=4), ended=st.booleans())
+    def answer_and_cancel(self, numbers: list[int], cancelled: list[int], *, ended: bool) -> None:
+        """Answer some requests, perhaps for the last time, in the step in which some, others or not, are cancelled."""
         for number in numbers:
             if self.busy():
-                _pick(self.busy(), number).hear(WHOLE % b"")
+                socket = _pick(self.busy(), number)
+                socket.hear(WHOLE % b"")
+                if ended:
+                    socket.protocol.eof_received()
         for number in cancelled:
             _pick(self.tasks_now(), number).cancel()
         self.settle()
@@ -342,7 +348,7 @@ def test_waiters_that_leave_keep_no_connection_from_another_origin() -> None:
     law.begin(1, None)
     here, there = ORIGINS[:2]
     law.ask([here, here, here, there], patient=True, repeatable=False, dialed=True)
-    law.answer_and_cancel([0], [1, 2])
+    law.answer_and_cancel([0], [1, 2], ended=False)
     law.the_law_holds()
     assert len(law.world.dials) == 1
     law.teardown()

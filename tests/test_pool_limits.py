@@ -9,7 +9,8 @@ import pytest
 from headrace import AsyncClient, PoolLimits, Timeout, WireTransport
 from headrace.errors import PoolTimeout, RequestTimeout, TransportError
 from tests.conftest import Serve, ServeScript
-from tests.servers.raw import WAIT_SECONDS, Do, Step, reply
+from tests.servers.raw import WAIT_SECONDS, Do, Step, read_request, reply
+from tests.servers.tls import TlsMaterial
 from tests.test_pool import Mill, ended, silent, until
 
 
@@ -94,6 +95,36 @@ async def test_nobody_overtakes_a_waiter(serve: Serve) -> None:
         mill.release("/first")
         await first
     assert mill.paths == ["/first", "/waiter", "/newcomer"]
+
+
+@pytest.mark.hazard(51)
+@pytest.mark.parametrize(("secure", "limited"), [(True, False), (False, True)])
+async def test_a_connection_that_ends_as_it_is_given_costs_no_place(
+    serve: Serve, tls: TlsMaterial, *, secure: bool, limited: bool
+) -> None:
+    """Who was given a connection that ended before it could be used opens another in its place: nobody overtakes.
+
+    Over TLS the end may be heard in one step with the answer; who waits for a limiter too takes a step more.
+    """
+    served: list[str] = []
+    go = asyncio.Event()
+
+    async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        served.append((await read_request(reader)).line.split()[1])
+        await go.wait()
+        writer.write(reply(b"ok"))  # and ends, which it did not say
+
+    server = await serve(once, ssl=tls.server_context() if secure else None)
+    wire = WireTransport(PoolLimits(max_connections=1), tls=tls.trusting)
+    paths = ["/first", "/0", "/1", "/2"]
+    async with AsyncClient(server.url, transport=wire, rate_limit=1_000_000 if limited else None) as client:
+        requests = []
+        for waiting, path in enumerate(paths):
+            requests.append(asyncio.create_task(client.get(path, response_format=str)))
+            await until(lambda waiting=waiting: f"{waiting} waiting" in repr(wire) and bool(served))  # type: ignore[misc] # of a bound default
+        go.set()
+        assert await asyncio.wait_for(asyncio.gather(*requests), WAIT_SECONDS) == ["ok"] * 4
+    assert served == paths
 
 
 async def test_cancelled_waiters_leave_no_hole(serve: Serve) -> None:

@@ -191,6 +191,11 @@ def _garbled(asked: Asked) -> Steps:
     yield answer(asked, b"", "Transfer-Encoding: chunked", length=False) + b"zz\r\nnonsense\r\n"
 
 
+def _missing(asked: Asked) -> Steps:
+    yield answer(asked, payload(asked.token, asked.size), status="404 Not Found")
+    yield Then.WHOLE
+
+
 def _refused(asked: Asked) -> Steps:
     yield answer(asked, payload(asked.token, asked.size), status="503 Service Unavailable")
     yield Then.WHOLE
@@ -222,4 +227,4 @@ BROKEN: dict[str, Callable[[Asked], Steps]] = {
 }
 EARLY = {"early", "early-reset"}
 """Answered as soon as the head of a request is there."""
-KINDS = SOUND | BROKEN | {"drip": _drip, "stored": _stored}
+KINDS = SOUND | BROKEN | {"drip": _drip, "stored": _stored, "missing": _missing}

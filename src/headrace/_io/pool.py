@@ -74,9 +74,8 @@ class Pool:
         self._lanes: dict[str, _Lane] = {}
         self._open = 0
         self._arrivals = 0
-        self._sockets: set[Connection] = (
-            set()
-        )  # gone from the lanes, a connection stays here until its socket is closed
+        self._granted: set[Connection | None] = set()  # not yet used: if one ends, its slot stays with its waiter
+        self._sockets: set[Connection] = set()  # gone from the lanes, they stay here until their sockets are closed
         self._dials = Closing()
         self._drained: asyncio.Future[None] | None = None
         self._sweeper: asyncio.TimerHandle | None = None
@@ -108,30 +107,50 @@ class Pool:
         """
         key = request.origin.text
         seconds = request.timeout.pool
-        while not self._may_open(key):
-            waiter = self._queue_up(key)
-            try:
-                connection = await (waiter if seconds is None else _within(waiter, key, seconds))
-            except BaseException:
-                self._leave(waiter, key)
-                raise
-            if connection is None:  # the right to open one, its slot already counted
-                break
-            if not connection.gone:
-                self._stats.connections_reused += 1
-                return connection
-        else:
+        if self._may_open(key):
             self._reserve(key)
+            return await self._open_one(request)
+        waiter = self._queue_up(key)
+        try:
+            connection = await (waiter if seconds is None else _within(waiter, key, seconds))
+        except BaseException:
+            self._leave(waiter, key)
+            raise
+        self._granted.discard(connection)
+        if connection is None or connection.gone:
+            return await self._open_one(request)
+        self._stats.connections_reused += 1
+        return connection
+
+    async def settle(self, connection: Connection, request: Request) -> Connection:
+        """Wait a step with what was acquired: the answer that has freed it is heard. Where it has ended, dial anew."""
+        self._granted.add(connection)
+        try:
+            await asyncio.sleep(0)
+        except BaseException:
+            self.give(connection, connection.key)
+            raise
+        if connection.gone and not connection.exchanges:
+            self.give(connection, connection.key)
+            raise ConnectionLost(f"{connection.key} ended the connection as soon as it was made", maybe_sent=False)
+        self._granted.discard(connection)
+        return await self._open_one(request) if connection.gone else connection
+
+    def give(self, granted: Connection | None, key: str) -> None:
+        """Take back what is not used: a connection, or the right to open one (`None`)."""
+        self._granted.discard(granted)
+        if granted is None or granted.gone:
+            self._give_back(key)
+        else:
+            self._free(granted)
+
+    async def _open_one(self, request: Request) -> Connection:
+        """Dial a connection whose slot is already counted."""
         try:
             return await self._dial(request)
         except BaseException:
-            self._give_back(key)
+            self._give_back(request.origin.text)
             raise
-
-    def give(self, connection: Connection) -> None:
-        """Take back a connection that was acquired and not used."""
-        if not connection.gone:
-            self._free(connection)
 
     def _may_open(self, key: str) -> bool:
         """Tell whether the limits leave room, closing an idle connection to make some.
@@ -201,14 +220,7 @@ class Pool:
         if not lane.open and not lane.waiters:
             self._lanes.pop(key, None)
         if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-            self._pass_on(waiter.result(), key)
-
-    def _pass_on(self, granted: Connection | None, key: str) -> None:
-        """Pass on what a waiter was given but can no longer use."""
-        if granted is None:
-            self._give_back(key)
-        else:
-            self.give(granted)
+            self.give(waiter.result(), key)
 
     def _free(self, connection: Connection) -> None:
         """Take a connection back after an exchange: for the first waiter of its origin, or to lie idle."""
@@ -219,6 +231,7 @@ class Pool:
         while lane.waiters:
             waiter, _ = lane.waiters.popitem(last=False)
             if not waiter.done():
+                self._granted.add(connection)
                 waiter.set_result(connection)
                 return
         connection.idle_since = self._loop.time()
@@ -245,8 +258,9 @@ class Pool:
 
     def _gone(self, connection: Connection) -> None:
         """Forget a connection that will never serve again."""
-        self._lanes[connection.key].idle.pop(connection, None)
-        self._give_back(connection.key)
+        if connection not in self._granted:
+            self._lanes[connection.key].idle.pop(connection, None)
+            self._give_back(connection.key)
 
     def _lost(self, connection: Connection) -> None:
         self._sockets.discard(connection)
@@ -269,6 +283,8 @@ class Pool:
             self._sweeper = self._loop.call_at(oldest + self._limits.keepalive, self._sweep)
 
     async def _dial(self, request: Request) -> Connection:
+        if self._closed:
+            raise ConnectError(_CLOSED, maybe_sent=False)
         origin = request.origin
         wanted = ClientRequest(
             "GET",
@@ -303,12 +319,10 @@ class Pool:
         transport = handler.transport
         if transport is None or transport.is_closing() or handler.exception() is not None:
             made.close()
-            message = f"{origin.text} ended the connection as soon as it was made"
-            raise ConnectionLost(message, maybe_sent=False)
+            raise ConnectionLost(f"{origin.text} ended the connection as soon as it was made", maybe_sent=False)
         if handler.should_close:  # bytes have come that aiohttp keeps
             made.close()
-            message = f"{origin.text} spoke before it was asked"
-            raise ProtocolError(message, maybe_sent=False)
+            raise ProtocolError(f"{origin.text} spoke before it was asked", maybe_sent=False)
         connection = Connection(self._loop, origin.text, self._free, self._gone, self._lost, self._stats)
         transport.set_protocol(connection)
         connection.connection_made(transport)

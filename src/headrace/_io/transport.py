@@ -84,9 +84,7 @@ class WireTransport:
         """
         turn.hold()
         try:
-            connection = await self._pool.acquire(request)
-            while not await self._settled(connection):
-                connection = await self._pool.acquire(request)
+            connection = await self._pool.settle(await self._pool.acquire(request), request)
         except ConnectError:
             turn.resume(at_any_rate=True)  # a server that is down is not dialed more often either
             raise
@@ -94,25 +92,9 @@ class WireTransport:
             turn.drop()
             raise
         if not turn.resume():
-            self._pool.give(connection)
+            self._pool.give(connection, connection.key)
             raise Held
         return connection
-
-    async def _settled(self, connection: Connection) -> bool:
-        """Wait a step, so that the answer which has freed a connection is heard: it may be the one that asks to wait.
-
-        Returns:
-            Whether the connection is still there.
-        """
-        try:
-            await asyncio.sleep(0)
-        except BaseException:
-            self._pool.give(connection)
-            raise
-        if connection.gone and not connection.exchanges:
-            message = f"{connection.key} ended the connection as soon as it was made"
-            raise ConnectionLost(message, maybe_sent=False)
-        return not connection.gone
 
     async def _send_anew(self, request: Request) -> Response:
         """Send a request again, on a connection that has not been lying idle."""
