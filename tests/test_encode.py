@@ -318,7 +318,7 @@ CYCLE.append(CYCLE)
 CONTROLS = ["\r", "\n", "\0", "\x01", "\x1f", "\x7f", "\r\nX-Injected: 1"]
 # fmt: off
 REFUSED: dict[str, list[Any]] = {
-    "method": ["", "GE T", "GET/", "GÉT", *CONTROLS, "GET\n", 5, None, b"GET", ["GET"]],
+    "method": ["", "GE T", "GET/", "GÉT", "CONNECT", "connect", *CONTROLS, "GET\n", 5, None, b"GET", ["GET"]],
     "path": [
         *(form.format(c) for form in ("/a{}b", "/a?b={}", "/a#{}", "http://h/{}", "http://h{}.de/") for c in CONTROLS),
         5, b"/x", ["/x"], "ftp://a.example.com/", "http://", "http://a:99999/", "\ud800", "http://h/\ud800",

@@ -178,6 +178,20 @@ async def test_a_stale_connection_is_replaced_once(
     assert [request.body for request in server.requests[1:]] == [data or b""] * 2
 
 
+@pytest.mark.hazard(46)
+async def test_all_connections_may_be_stale(serve_script: ServeScript, transport: str) -> None:
+    """An idempotent request gets past as many dead kept-alive connections as there are."""
+    together = asyncio.Event()
+    dead: list[Step] = [Do.READ, together, reply(b"first"), Do.READ, Do.CLOSE]
+    server = await serve_script(dead, dead, dead, [Do.READ, reply(b"second"), Do.HOLD])
+    async with AsyncClient(server.url, transport=transport) as client:
+        requests = [asyncio.create_task(client.get(response_format=str)) for _ in range(3)]
+        await server.accepted(3)
+        together.set()
+        assert await asyncio.gather(*requests) == ["first"] * 3
+        assert await client.get(response_format=str) == "second"
+
+
 async def test_a_stale_connection_is_not_replaced_twice(serve_script: ServeScript) -> None:
     """When the new connection is lost as well, that is an error."""
     server = await serve_script([Do.READ, reply(b"first"), Do.READ, Do.CLOSE], [Do.READ, Do.CLOSE])

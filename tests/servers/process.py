@@ -4,8 +4,8 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,6 +14,7 @@ import pytest
 HOST = "127.0.0.1"
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
+_ATTEMPTS = 3
 
 
 class ServerStartError(RuntimeError):
@@ -81,6 +82,35 @@ def server_process(
         yield process
     finally:
         _end(process)
+
+
+@contextmanager
+def on_free_port(command: Callable[[int], Sequence[str]], *, directory: Path, cwd: Path | None = None) -> Iterator[int]:
+    """Run a server on a free port until the block ends, and give out the port.
+
+    Args:
+        command: Makes the program and its arguments for a port.
+        directory: An existing folder for its log.
+        cwd: Its working directory.
+
+    Raises:
+        ServerStartError: If it ended, or did not listen within `START_SECONDS`.
+    """
+    attempt = 1
+    with ExitStack() as stack:
+        while True:
+            port = free_port()
+            running = server_process(command(port), ports=[port], log=directory / f"{port}.log", cwd=cwd)
+            try:
+                stack.enter_context(running)
+            except ServerStartError:
+                # Another process can take a free port before the server binds it.
+                if attempt == _ATTEMPTS:
+                    raise
+                attempt += 1
+            else:
+                break
+        yield port
 
 
 def _wait_until_listening(process: subprocess.Popen[bytes], port: int, deadline: float, log: Path) -> None:

@@ -44,14 +44,21 @@ def method(value: Any) -> str:
     """Check a method (a token, RFC 9110, section 9.1).
 
     Raises:
-        headrace.errors.ValidationError: It is not a token.
+        headrace.errors.ValidationError: It is not a token, or it is CONNECT, whose target is no path and whose answer
+        makes the connection a tunnel (RFC 9110, section 9.3.6).
     """
     if not isinstance(value, str):
         raise wrong("method", value, "a token such as GET")
     if not _TOKEN(value):
         message = "method: is empty or has a character that no method may have; takes a token such as GET"
         raise ValidationError(message)
-    return value.upper() if value.isalpha() else value
+    written = value.upper() if value.isalpha() else value
+    if written == "CONNECT":
+        message = (
+            "method: CONNECT makes a tunnel of its connection, and is never the caller's; takes a token such as GET"
+        )
+        raise ValidationError(message)
+    return written
 
 
 def is_plain(path: str) -> bool:

@@ -95,19 +95,19 @@ class AiohttpTransport:
         """Send one request and receive its response; see `headrace.types.Transport`."""
         if self._closing.closed:
             raise ConnectError(_CLOSED, maybe_sent=False)
-        try:
-            return await self._send_once(request, request.turn if self._own else None)
-        except _Dropped as drop:
-            may_repeat = request.idempotent and isinstance(request.body, bytes | None)
-            if not (may_repeat and drop.stale) or self._closing.closed:
-                raise _translated(drop.error, request) from drop.error
-            if not self._own:
-                # Nobody can tell whether the connection of a foreign session had been lying idle: once is enough.
-                request.idempotent = False
-        try:
-            return await self._send_once(request, None)
-        except _Dropped as drop:
-            raise _translated(drop.error, request) from drop.error
+        turn = request.turn if self._own else None
+        # Each repeat uses up a connection that had been lying idle; aiohttp cannot be asked for a new one.
+        while True:
+            try:
+                return await self._send_once(request, turn)
+            except _Dropped as drop:
+                may_repeat = request.idempotent and isinstance(request.body, bytes | None)
+                if not (may_repeat and drop.stale) or self._closing.closed:
+                    raise _translated(drop.error, request) from drop.error
+                if not self._own:
+                    # Nobody can tell whether the connection of a foreign session had been lying idle: once is enough.
+                    request.idempotent = False
+            turn = None
 
     async def _send_once(self, request: Request, turn: Turn | None) -> Response:
         """Send a request once; raises `_Dropped` where the connection ended before an answer began."""
