@@ -108,13 +108,15 @@ def test_a_fifth_coding_is_refused() -> None:
         coding.decode(body, "gzip, gzip, gzip, gzip, gzip", None)
 
 
-@pytest.mark.parametrize("field", ["gzip", "GZIP", " gzip ", "x-gzip", "identity, gzip", "gzip,,identity", ",gzip,"])
+@pytest.mark.parametrize(
+    "field", ["gzip", "GZIP", " gzip ", "x-gzip", "identity, gzip", "gzip,,identity", ",gzip,", "none, gzip"]
+)
 def test_names_are_read_as_servers_write_them(field: str) -> None:
-    """Case, space, the old `x-` and `identity` make no difference."""
+    """Case, space, the old `x-`, `identity` and `none` make no difference."""
     assert coding.decode(gzip.compress(TEXT), field, None) == TEXT
 
 
-@pytest.mark.parametrize("field", ["", "identity", " , identity"])
+@pytest.mark.parametrize("field", ["", "identity", " , identity", "none", "None"])
 def test_no_coding_leaves_the_body_alone(field: str) -> None:
     """A body without a real coding is not touched, nor held to the limit again."""
     assert coding.decode(NOISE, field, 1) == NOISE

@@ -61,6 +61,7 @@ def test_other_statuses_lead_nowhere(status: int) -> None:
         ("/a b", "https://api.example.com/a%20b"),
         ("https://[::1]:8443/x", "https://[::1]:8443/x"),
         ("https://me:pw@api.example.com/x", "https://api.example.com/x"),
+        ("https://:pw@api.example.com/x", "https://api.example.com/x"),
     ],
 )
 def test_a_location_is_joined_to_the_url(location: str, url: str) -> None:

@@ -22,6 +22,9 @@ _ZSTD_WINDOW_LOG: Final = 23  # RFC 9659: a window of 8 MiB at most
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _RESERVED: Final = 0xE0  # flags of a gzip member that have to be zero (RFC 1952, section 2.3.1.2)
 
+#: What servers write where they have not coded anything; the second is no coding by the register, but well known.
+_NO_CODING: Final = frozenset({"", "identity", "none"})
+
 Decoder = Callable[[bytes], Iterator[bytes]]
 
 
@@ -202,7 +205,7 @@ def checked(content_encoding: str) -> list[str]:
 def _named(content_encoding: str) -> list[str]:
     """Read the codings that a field names."""
     names = [name.strip().lower().removeprefix("x-") for name in content_encoding.split(",")]
-    return [name for name in names if name not in ("", "identity")]
+    return [name for name in names if name not in _NO_CODING]
 
 
 def _bounded(steps: Iterator[bytes], limit: int | None) -> bytes:

@@ -67,7 +67,7 @@ def next_hop(method: str, url: URL, status: int, location: str | None) -> Hop | 
     if not usable:
         return None
     to = to.with_fragment(None)
-    if to.raw_user is not None:
+    if to.raw_user is not None or to.raw_password is not None:
         to = to.with_user(None)  # a server does not get to choose our credentials
     becomes_get = (status == 303 and method != "HEAD") or (status in (301, 302) and method == "POST")
     return Hop("GET" if becomes_get else method, to, not becomes_get, origin(to) != origin(url))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 #: A body up to this many bytes goes out in one write with its head; a copy is cheaper than a second system call.
 _ONE_WRITE = 64 * 1024
+_LOOKS = 8  # while a large body waits for the socket, that often in each silence that is allowed
 
 
 class Connection(asyncio.Protocol):
@@ -40,7 +41,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_heard_at", "_loop", "_on_free", "_on_gone", "_on_lost", "_parser", "_request", "_resumed", "_silence",
-        "_silence_timer", "_stats", "_streaming", "_transport", "_waiter", "answered", "continued",
+        "_silence_timer", "_stats", "_streaming", "_transport", "_unsent", "_waiter", "answered", "continued",
         "exchanges", "gone", "idle_since", "key",
     )  # fmt: skip
 
@@ -67,6 +68,7 @@ class Connection(asyncio.Protocol):
         self._streaming = False
         self._silence = 0.0
         self._heard_at = 0.0
+        self._unsent = 0  # bytes of a large body that waited for the socket when it was looked at last
         self._silence_timer: asyncio.TimerHandle | None = None
         self.continued: asyncio.Future[None] | None = None  # done by a 100, where somebody waits for one
         self.exchanges = 0
@@ -335,18 +337,29 @@ class Connection(asyncio.Protocol):
     def _watch_silence(self, seconds: float) -> None:
         self._silence = seconds
         self._heard_at = self._loop.time()
-        self._silence_timer = self._loop.call_later(seconds, self._check_silence)
+        self._unsent = 0
+        self._check_silence()
 
     def _check_silence(self) -> None:
         """Fail a silent exchange; one timer follows the last byte instead of being set anew at every byte."""
-        # The server is not silent while our own body has not come, nor while its reader makes it wait.
-        if (self._streaming and self._resumed is None) or (self._parser is not None and self._parser.paused):
-            self._heard_at = self._loop.time()
+        now = self._loop.time()
+        before, unsent = self._unsent, self._transport.get_write_buffer_size()
+        self._unsent = unsent = unsent if unsent > _ONE_WRITE else 0  # uvloop writes what is small a step later
+        # The server is not silent while our own body has not come, while it takes what has, or while its reader makes
+        # it wait.
+        if (
+            (self._streaming and self._resumed is None)
+            or unsent < before
+            or (self._parser is not None and self._parser.paused)
+        ):
+            self._heard_at = now
         due = self._heard_at + self._silence
-        if self._loop.time() >= due:
+        if now >= due:
             self._fail(RequestTimeout(f"the server sent nothing for {self._silence:g} s"))
-        else:
-            self._silence_timer = self._loop.call_at(due, self._check_silence)
+            return
+        if unsent or self._streaming:
+            due = min(due, now + self._silence / _LOOKS)
+        self._silence_timer = self._loop.call_at(due, self._check_silence)
 
     def _stop_silence(self) -> None:
         self._silence = 0.0
