@@ -121,7 +121,8 @@ class AiohttpTransport:
         except _Dropped as drop:
             if isinstance(data, bodies.Exact) and data.failure is not None:
                 raise data.failure from None
-            drop.stale = drop.stale and phase.reused is not False
+            # In a foreign session nobody is told; in our own, a connection that was never made is not stale.
+            drop.stale = drop.stale and (phase.reused is True or not self._own)
             raise
         except asyncio.CancelledError:
             if self._closing.is_mine(task):
