@@ -311,7 +311,11 @@ class Crossing:
             return True
         if ledger.excused[number] or plan.kind in BROKEN or not calm:
             return not (ledger.answered[number] and not ledger.excused[number] and calm)
-        if ledger.answered[number] or not isinstance(outcome, ConnectionLost):
+        if not isinstance(outcome, ConnectionLost):
+            return False
+        if plan.kind == "refused" and plan.repeatable and retries:
+            return ledger.seen[number] < ATTEMPTS  # refused before, the last attempt met two such dead connections
+        if ledger.answered[number]:
             return False
         # It met a connection that the server was about to end, and the law forbids to say it again; without a policy
         # it is said again once, which may meet another such connection.
