@@ -7,11 +7,12 @@ import pytest
 
 from tests.crossing.run import Crossing
 
-REQUESTS = 1_000_000 if os.environ.get("HEADRACE_LONG") else 25_000  # on each loop
+LONG = bool(os.environ.get("HEADRACE_LONG"))
+REQUESTS = 1_000_000 if LONG else 25_000  # on each loop
 
 
 @pytest.mark.hazard(22, 46, 48, 49, 51, 53)
-@pytest.mark.timeout(7200 if os.environ.get("HEADRACE_LONG") else 120)
+@pytest.mark.timeout(7200 if LONG else 120)
 async def test_no_request_gets_what_is_another_s() -> None:
     """Cancelled, timed out, cut off, answered badly, over a server that restarts: each is right, or fails for a reason.
 
@@ -25,5 +26,5 @@ async def test_no_request_gets_what_is_another_s() -> None:
     assert report.requests == REQUESTS
     assert report.outcomes["right"] > REQUESTS / 3
     assert report.restarts > REQUESTS / 2000
-    if sys.platform == "linux":
+    if LONG and sys.platform == "linux":  # in a short run memory tells of the machine; `test_soak` counts what is held
         assert report.growth < 0.02

@@ -9,7 +9,8 @@ import pytest
 
 from headrace import AsyncClient, PoolLimits, Retry, errors
 from headrace.testing import MockTransport, Request, Response
-from tests.servers.raw import Do, reply
+from tests.servers.process import HOST
+from tests.servers.raw import Do, read_request, reply
 from tests.test_pool import Mill, silent
 
 if TYPE_CHECKING:
@@ -102,6 +103,25 @@ async def test_an_attempt_that_was_not_sent_is_made_again(serve: Serve, transpor
         error = await late(client.post("/x", body={}))
     assert not error.maybe_sent
     assert len(error.attempts) == 2
+
+
+async def test_a_repeat_that_finds_nobody_was_sent_before(transport: str) -> None:
+    """The server reads a request on a kept-alive connection, ends that and listens no more: it may have acted."""
+
+    async def leave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(reply(b"1"))
+        await read_request(reader)
+        server.close()
+        writer.close()
+
+    server = await asyncio.start_server(leave, HOST, 0)
+    url = f"http://{HOST}:{server.sockets[0].getsockname()[1]}"
+    async with AsyncClient(url, transport=transport) as client:
+        assert await client.get("/first") == 1
+        with pytest.raises(errors.ConnectError) as caught:
+            await client.get("/second")
+    assert caught.value.maybe_sent
 
 
 async def test_another_transport_is_not_known(make: Callable[[], Any]) -> None:

@@ -96,6 +96,7 @@ class Checked:
     """
 
     counts_starts = True
+    marks_sent = True
 
     def __init__(self, wire: Transport) -> None:
         self.wire = wire
@@ -287,6 +288,8 @@ class Crossing:
         most = 1 if not plan.repeatable else 2 * (ATTEMPTS if client.config.retry else 1)
         if ledger.seen[number] > most:
             report.duplicated.append(f"{told} seen {ledger.seen[number]} times")
+        if isinstance(outcome, TransportError) and not outcome.maybe_sent and ledger.seen[number]:
+            report.lost.append(f"{told} was said not to be sent, and was seen")
         if isinstance(outcome, Crossed):
             report.crossed.append(told)
         elif not self._may_be(plan, outcome, calm=calm, retries=client.config.retry is not None):

@@ -96,6 +96,7 @@ class AiohttpTransport:
         if self._closing.closed:
             raise ConnectError(_CLOSED, maybe_sent=False)
         turn = request.turn if self._own else None
+        repeated = False
         # Each repeat uses up a connection that had been lying idle; aiohttp cannot be asked for a new one.
         while True:
             try:
@@ -107,7 +108,10 @@ class AiohttpTransport:
                 if not self._own:
                     # Nobody can tell whether the connection of a foreign session had been lying idle: once is enough.
                     request.idempotent = False
-            turn = None
+            except TransportError as error:
+                error.maybe_sent = error.maybe_sent or repeated
+                raise
+            turn, repeated = None, True
 
     async def _send_once(self, request: Request, turn: Turn | None) -> Response:
         """Send a request once; raises `_Dropped` where the connection ended before an answer began."""

@@ -11,7 +11,7 @@ from headrace._core.stats import Stats
 from headrace._io import uploading
 from headrace._io.pool import Pool
 from headrace.config import PoolLimits
-from headrace.errors import ConnectError, ConnectionLost
+from headrace.errors import ConnectError, ConnectionLost, TransportError
 
 if TYPE_CHECKING:
     import ssl
@@ -99,7 +99,11 @@ class WireTransport:
     async def _send_anew(self, request: Request) -> Response:
         """Send a request again, on a connection that has not been lying idle."""
         request.sent = True
-        connection = await self._pool.acquire(request)
+        try:
+            connection = await self._pool.acquire(request)
+        except TransportError as error:
+            error.maybe_sent = True  # before: the server may have read it, and then ended the connection
+            raise
         answer = None
         try:
             answer = connection.begin(request, self._head(request))
