@@ -162,7 +162,7 @@ async def test_a_slow_reader_makes_the_server_wait(serve: Serve, transport: str)
         pieces = response.aiter_bytes()
         await anext(pieces)
         await stuck.wait()
-        assert pushed < 16 << 20  # the kernel's socket buffers are most of it
+        assert pushed < 64 << 20  # the kernel's socket buffers are most of it, and how large they are is its affair
         before, read = pushed, 0
         while read < 2 * before:
             read += len(await anext(pieces))

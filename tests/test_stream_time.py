@@ -107,7 +107,7 @@ async def test_a_slow_reader_makes_the_server_wait_over_tls(transport: str, tls:
             pushed = 0
             try:
                 encrypted.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-                while pushed < 64 << 20:
+                while pushed < 256 << 20:
                     encrypted.sendall(bytes(65536))
                     pushed += 65536
             except TimeoutError:
@@ -123,7 +123,8 @@ async def test_a_slow_reader_makes_the_server_wait_over_tls(transport: str, tls:
         ):
             pieces = response.aiter_bytes()
             await anext(pieces)
-            assert await pushing < 16 << 20  # the kernel's socket buffers are most of it
+            # The kernel's socket buffers are most of it, and how large they become is the kernel's affair.
+            assert await pushing < 64 << 20
             await pieces.aclose()
             assert client.stats.bytes_in < 1 << 20
 
