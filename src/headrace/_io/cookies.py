@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import logging
+from http.cookies import CookieError, Morsel
+from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 
-from headrace._core import encode
-from headrace._core.setcookie import may_set
+from headrace._core import encode, setcookie
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from yarl import URL
 
     from headrace._core.live import LiveMapping
     from headrace._core.messages import Response
+
+logger = logging.getLogger("headrace.AsyncClient")
+
+#: Hosts of which it is logged that a cookie of theirs was dropped.
+_MOST_TOLD: Final = 16
 
 
 class Cookies:
@@ -26,7 +34,7 @@ class Cookies:
         jar: What servers have set, or `None`.
     """
 
-    __slots__ = ("_given", "_source", "_state", "_written", "jar")
+    __slots__ = ("_given", "_source", "_state", "_told", "_written", "jar")
 
     def __init__(self) -> None:
         self.jar: aiohttp.CookieJar | None = None
@@ -34,6 +42,7 @@ class Cookies:
         self._state = 0
         self._given: dict[Any, Any] = {}
         self._written = ""
+        self._told: set[str | None] = set()
 
     def text(self, given: LiveMapping, call: Any, url: URL | None, *, trusted: bool) -> str:
         """Write the value of the `Cookie` field.
@@ -48,18 +57,24 @@ class Cookies:
             The value, empty for none.
 
         Raises:
-            headrace.errors.ValidationError: A cookie is wrong.
+            headrace.errors.ValidationError: A cookie that was given is wrong; one that a server has set never is.
         """
         if self._state != given.state:
             self._note_changes(given)
         if call is None and self.jar is None and trusted:
             return self._written
-        values: dict[Any, Any] = dict(self._given) if trusted else {}
+        own: Mapping[Any, Any] = self._given if trusted else {}
+        theirs: dict[str, str] = {}
         if self.jar is not None and url is not None:
-            values.update((name, morsel.coded_value) for name, morsel in self.jar.filter_cookies(url).items())
+            theirs = {name: morsel.value for name, morsel in self.jar.filter_cookies(url).items()}
+            own = {name: value for name, value in own.items() if name not in theirs}
         if call is not None:
-            values.update(encode.mapping(call, "cookies"))
-        return encode.cookies(values)
+            given_now = encode.mapping(call, "cookies")
+            theirs = {name: value for name, value in theirs.items() if name not in given_now}
+            own = {**own, **given_now}
+        # Two laws: names that are given are tokens, and what a server has named goes back as it is.
+        written = [f"{name}={value}" for name, value in theirs.items()]
+        return "; ".join([text for text in (encode.cookies(own),) if text] + written)
 
     def _note_changes(self, given: LiveMapping) -> None:
         """Let cookies given anew take back what servers had set under their names; a new mapping takes back all."""
@@ -77,10 +92,40 @@ class Cookies:
                 self.jar.clear(lambda morsel: morsel.key in changed)
 
     def receive(self, response: Response, url: URL) -> None:
-        """Store what an answer may set (RFC 6265, section 5.3, as `aiohttp.CookieJar` reads it)."""
-        if self.jar is None:
-            self.jar = aiohttp.CookieJar()
-        fields = [field for field in response.headers.getall("Set-Cookie", []) if may_set(field, url)]
-        self.jar.update_cookies_from_headers(fields, url)
-        if not len(self.jar):
-            self.jar = None
+        """Store what an answer may set (RFC 6265bis, section 5.7), and drop what could not be sent back."""
+        jar = aiohttp.CookieJar(quote_cookie=False) if self.jar is None else self.jar
+        kept = 0
+        for field in response.headers.getall("Set-Cookie", []):
+            cookie = setcookie.read(field)
+            if cookie is None:
+                self._tell(url)
+            elif setcookie.may_set(cookie, url):
+                try:
+                    jar.update_cookies([(cookie.name, _morsel(cookie))], url)
+                except CookieError:  # of a path with a control character in it, where the library looks at it
+                    self._tell(url)
+                kept += 1
+                if kept == setcookie.MOST_COOKIES:
+                    break
+        self.jar = jar if len(jar) else None
+
+    def _tell(self, url: URL) -> None:
+        """Log once for a host that a cookie was dropped, without the cookie: a name may be a secret too."""
+        host = url.raw_host
+        if host not in self._told and len(self._told) < _MOST_TOLD:
+            self._told.add(host)
+            logger.warning("Dropped a cookie of %s that no Cookie field can carry back", host)
+
+
+def _morsel(cookie: setcookie.SetCookie) -> Morsel[str]:
+    """Write a cookie as aiohttp's jar takes it."""
+    morsel: Morsel[str] = Morsel()
+    # `Morsel.set` takes tokens only, and no name of an attribute, such as `path`; browsers take both.
+    state = {"key": cookie.name, "value": cookie.value, "coded_value": cookie.value}
+    morsel.__setstate__(state)  # type: ignore[attr-defined] # its protocol of pickling
+    morsel["domain"] = cookie.domain
+    morsel["path"] = cookie.path
+    morsel["expires"] = cookie.expires
+    morsel["max-age"] = "" if cookie.max_age is None else str(cookie.max_age)
+    morsel["secure"] = "1" if cookie.secure else ""
+    return morsel
