@@ -78,6 +78,12 @@ def test_the_servers_clock_measures_the_servers_moments() -> None:
         ("50", "", []),
         ('"default";r=-1;t=30', "", []),
         ('"default";r=x;t=30', "", []),
+        ("remaining=x, reset=30", "", []),
+        ("limit=100;w=60, remaining=50 ;x, reset=30 ", "", [Told("", 50, 30, 100)]),
+        ("a;r=1;t=2;x=;y=:Zg==:;z=a:b", "", [Told("a", 1, 2)]),
+        ("a" + ";a=::" * 400 + '"', "", []),
+        ('"' + "\\" * 2000, "", []),
+        ('a;r="' + '";r="' * 400, "", []),
     ],
 )
 def test_structured_fields(field: str, policy: str, expected: list[Told]) -> None:

@@ -11,10 +11,11 @@ from functools import cache
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 
 from headrace import AsyncClient, errors
-from headrace._core import coding
+from headrace._core import coding, decode
 from headrace.testing import MockTransport, Response
 from tests.conftest import Serve, ServeScript
 from tests.servers.raw import WAIT_SECONDS, Do, read_request, reply
@@ -147,3 +148,19 @@ async def test_unpacking_holds_up_nobody(
         await begun.wait()
         may_go_on.set()
         assert await request == body
+
+
+class Strict(msgspec.Struct, forbid_unknown_fields=True):
+    """A model that names what it does not know."""
+
+    a: int = 0
+
+
+@pytest.mark.hazard(60)
+@pytest.mark.parametrize("quoted", ["x - at `$.b`", "x - at `key` in `$", "- at `" * 3, "` - at `"])
+def test_what_a_body_quotes_is_no_place(quoted: str) -> None:
+    """The place of a misfit is the last that the error names, whatever it quotes of the body."""
+    with pytest.raises(errors.ResponseValidationError) as caught:
+        decode.decode(msgspec.json.encode([{quoted: 1}]), decode.decoder_for(list[Strict]))  # type: ignore[arg-type]
+    assert caught.value.path == "$[0]"
+    assert quoted in str(caught.value)

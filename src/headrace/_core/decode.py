@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-_PATH = re.compile(r" - at (?P<key>`key` in )?`(?P<path>.*)`$", re.DOTALL)
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([^"'\s;]+)""", re.IGNORECASE)
 #: Encodings of Python that no text on the net is in: one takes the square of its length in time, one warns.
 _NO_CHARSETS = frozenset({"idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
@@ -73,9 +72,7 @@ def decode(body: bytes, decoder: BodyDecoder) -> Any:
                 return decoder.many(body)
         return decoder.one(body)
     except msgspec.ValidationError as error:
-        found = _PATH.search(text := str(error))
-        path = found["path"] if found else "$"
-        message = _PATH.sub("", text) + (" as a key" if found and found["key"] else "")
+        message, path = _placed(str(error))
         raise ResponseValidationError(message, body, path) from error
     except (msgspec.DecodeError, orjson.JSONDecodeError, UnicodeDecodeError) as error:
         message = f"the body is not JSON: {error}"
@@ -88,6 +85,15 @@ def decode(body: bytes, decoder: BodyDecoder) -> Any:
         if refused is error:
             raise
         raise refused from error
+
+
+def _placed(text: str) -> tuple[str, str]:
+    """Part an error of msgspec's into what is wrong, which may quote the body, and the place, which comes last."""
+    message, _, place = text.rpartition(" - at ")
+    path = place.removeprefix("`key` in ")
+    if not (path.startswith("`$") and path.endswith("`")):
+        return text, "$"
+    return message if path is place else f"{message} as a key", path[1:-1]
 
 
 def _plain_json(body: bytes) -> Any:

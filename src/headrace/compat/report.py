@@ -307,7 +307,9 @@ def _told(error: BaseException) -> str:
 def outline(reason: str) -> str:
     """Group reasons: leave out of a reason what differs from field to field; a type that is the reason stays."""
     reason = re.sub(r"(?<!class )(?<!\w)('[^']*'|\"[^\"]*\"|`[^`]*`)", "…", reason)
-    return re.sub(r"tells .+ apart", "tells … apart", reason)  # the members of a union
+    head, tells, members = reason.partition("tells ")
+    _, apart, tail = members.rpartition(" apart")
+    return f"{head}{tells}…{apart}{tail}" if apart else reason  # the members of a union
 
 
 def _percent(share: float) -> str:

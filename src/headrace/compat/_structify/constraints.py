@@ -24,7 +24,7 @@ _CONSTRAINTS: Final = frozenset({"gt", "ge", "lt", "le", "multiple_of", "min_len
 _IDLE_CONSTRAINTS: Final = frozenset({"strict", "allow_inf_nan", "fail_fast"})
 #: Syntax of Rust's regular expressions that Python takes, but for something else; the classes differ, even in ASCII.
 _FOREIGN_REGEX: Final = re.compile(r"\\[<>]|\\[bBdDwWsS]|[*+?}]\+|\(\?[a-zA-Z]*[imx]")
-_ESCAPE_OR_CLASS: Final = re.compile(r"(\\.|\[\^?\]?(?:\\.|[^\]\\])*\])", re.DOTALL)
+_ESCAPE_OR_CLASS: Final = re.compile(r"(\\.|\[\^?\]?(?:\\.|[^\]\\])*\]?)", re.DOTALL)
 
 
 def constrained(kind: Any, metadata: Iterable[Any], model: Model) -> Any:
