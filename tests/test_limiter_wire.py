@@ -157,7 +157,7 @@ class Guarded:
 async def test_a_thousand_requests_through_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that pauses after every hundred: nothing is sent in a pause that was heard of, all are answered once."""
     # The seconds of `Retry-After` are whole: they are cut short, so that nine pauses take one second.
-    monkeypatch.setattr("headrace._core.limits.MOST_SECONDS", 0.1)
+    limiter = RateLimiter(5000, most_pause=0.1)
     events: list[tuple[float, str]] = []
     begin, pause = Connection.begin, RateLimiter.pause
 
@@ -165,9 +165,9 @@ async def test_a_thousand_requests_through_pauses(monkeypatch: pytest.MonkeyPatc
         events.append((time.monotonic(), "sent"))
         return begin(self, *arguments)
 
-    def pausing(self: RateLimiter, seconds: float) -> None:
+    def pausing(self: RateLimiter, seconds: float, origin: str | None = None) -> None:
         events.append((time.monotonic(), "paused"))
-        pause(self, seconds)
+        pause(self, seconds, origin)
 
     monkeypatch.setattr(Connection, "begin", beginning)
     monkeypatch.setattr(RateLimiter, "pause", pausing)
@@ -175,7 +175,7 @@ async def test_a_thousand_requests_through_pauses(monkeypatch: pytest.MonkeyPatc
     retry = Retry(attempts=20, statuses={429}, backoff=1e-6, max_backoff=1e-6)
     pool = PoolLimits(max_connections=5)
     with stamping_server(guarded) as server:
-        async with AsyncClient(server.url, limiter=RateLimiter(5000), pool=pool, retry=retry) as client:
+        async with AsyncClient(server.url, limiter=limiter, pool=pool, retry=retry) as client:
             assert await asyncio.gather(*(client.get("/") for _ in range(1000))) == [1] * 1000
     assert (guarded.served, guarded.pauses) == (1000, 9)
     assert client.stats.retries == guarded.refused <= 9 * 5  # those that were under way when the pause began
@@ -189,10 +189,9 @@ async def test_a_thousand_requests_through_pauses(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("retry", [None, Retry(attempts=2, backoff=1e-6, max_backoff=1e-6)], ids=["once", "retry"])
-async def test_a_refusal_holds_everybody(status: int, retry: Retry | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One answer with `Retry-After` pauses the limiter for all who share it, with a retry policy and without."""
-    monkeypatch.setattr("headrace._core.limits.MOST_SECONDS", 0.1)
-    limiter = RateLimiter(100)
+async def test_a_refusal_holds_everybody(status: int, retry: Retry | None) -> None:
+    """One answer with `Retry-After` pauses its origin for all who share the limiter, with a retry policy or without."""
+    limiter = RateLimiter(100, most_pause=0.1)
     answers = iter([Response(status, {"Retry-After": "1"}), *(Response(200, {}, b"1") for _ in range(4))])
     transport = MockTransport(lambda _: next(answers))
     async with (

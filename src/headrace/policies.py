@@ -35,7 +35,7 @@ class RetryBudget:
 
     The bucket of Finagle's `RetryBudget`: every request puts `ratio` of a token into it and every retry takes one out;
     both are forgotten after `window` seconds. A retry that finds no token does not happen, and the failure that asked
-    for it is raised.
+    for it is raised. A retry that the server asked for, by a `Retry-After` that is waited for in full, takes none.
 
     Args:
         ratio: Retries that are allowed for each request, above 0 and at most 1.

@@ -74,12 +74,15 @@ class Limiter(Protocol):
 
     - `try_acquire() -> bool` starts without waiting where that is allowed. It is asked first, and `acquire` only when
       it says no.
-    - `pause(seconds)` is told how long a server that answers 429 or 503 with `Retry-After` asks everybody to stay away.
+    - `pause(seconds)` is told how long the client's own API, when it answers 429 or 503 with `Retry-After`, asks
+      everybody to stay away; `most_pause`, where there is such a thing, is how many seconds that may be at most.
+    - `by_origin`, where it is true, says that it tells origins apart: `try_acquire(weight, origin)`,
+      `acquire(weight, origin)` and `pause(seconds, origin)` are called, the latter for whichever origin asked.
     - `for_request(request) -> Limiter` names the limiter of a request. It is asked for each of them, and what it
       returns takes the place of the limiter itself.
     - `follow`, where there is such a thing, says that there are `sent() -> mark`, called when a request starts, and
       `heard(mark, told)`, called when it has ended. Where `follow` is true, `told` is what the answer says of the
-      server's limits (`headrace._core.limits.Told`).
+      server's limits (`headrace._core.limits.Told`), if it came from the client's own API.
     """
 
     async def acquire(self) -> None:
@@ -96,7 +99,8 @@ class Transport(Protocol):
     as good: the whole body is handed on then.
 
     Where it has a true `counts_starts`, a request that a `RateLimiter` has let start has it in `Request.turn`. Then a
-    transport that has to wait for a connection calls `turn.hold()` before, and `turn.resume()` or `turn.drop()` after.
+    transport that has to wait for a connection calls `turn.hold()` before, and `turn.resume(origin=…)` or `turn.drop()`
+    after.
 
     Where it has a true `marks_sent`, it sets `Request.sent` when it fails or is cancelled after it has begun to write;
     that becomes `maybe_sent` of the error. Any other is assumed to write as soon as it is asked.

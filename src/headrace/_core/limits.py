@@ -2,7 +2,7 @@
 
 Read are `Retry-After` (RFC 9110, section 10.2.3), `RateLimit` and `RateLimit-Policy` in the forms that
 draft-ietf-httpapi-ratelimit-headers has had, and the `X-RateLimit` fields that came before it. What cannot be read is
-taken for absent; nothing here raises, and nothing asks for more than `MOST_SECONDS`.
+taken for absent; nothing here raises, and nothing asks for more than its reader allows.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from multidict import CIMultiDictProxy
 
-#: How long a server may hold a limiter with one answer. A request then goes to ask again.
+#: Seconds that a server may hold a limiter with one answer, unless it is told otherwise. A request then asks again.
 MOST_SECONDS: Final = 3600.0
-#: The statuses whose `Retry-After` holds everybody: 429 (RFC 6585, section 4) and 503 (RFC 9110, section 15.6.4).
+#: The statuses whose `Retry-After` holds an origin: 429 (RFC 6585, section 4) and 503 (RFC 9110, section 15.6.4).
 REFUSALS: Final = frozenset({429, 503})
 
 #: Quotas of one server that are kept apart, and characters of a field that are read.
@@ -76,25 +76,26 @@ class Mark(NamedTuple):
     answered: int
 
 
-def refused_for(status: int, headers: CIMultiDictProxy[str], now: datetime) -> float:
+def refused_for(status: int, headers: CIMultiDictProxy[str], now: datetime, most: float = MOST_SECONDS) -> float:
     """Compute how long an answer asks everybody to stay away.
 
     Args:
         status: The status of the answer.
         headers: Its fields.
         now: Our time, with its zone.
+        most: Seconds that are listened to at most.
 
     Returns:
-        Seconds, at most `MOST_SECONDS`; 0 where nothing is asked for.
+        Seconds; 0 where nothing is asked for.
     """
     asked = headers.get("Retry-After") if status in REFUSALS else None
     if asked is None:
         return 0.0
     seconds = retry_after(asked[:_MOST_TEXT], _time_of(headers, now))
-    return 0.0 if seconds is None else min(seconds, MOST_SECONDS)
+    return 0.0 if seconds is None else min(seconds, most)
 
 
-def read(headers: CIMultiDictProxy[str], now: datetime) -> list[Told]:
+def read(headers: CIMultiDictProxy[str], now: datetime, most: float = MOST_SECONDS) -> list[Told]:
     """Read what an answer says of the quotas of its server.
 
     A quota counts where both numbers can be read: how many are left, and until when.
@@ -102,6 +103,7 @@ def read(headers: CIMultiDictProxy[str], now: datetime) -> list[Told]:
     Args:
         headers: The fields of the answer.
         now: Our time, with its zone; what the server gives as a moment is measured against its own `Date` instead.
+        most: Seconds until a reset that are listened to at most.
     """
     there = [name for name in headers if name[:1] in "rRxX" and "rate" in name.lower()]
     if not there:
@@ -118,7 +120,10 @@ def read(headers: CIMultiDictProxy[str], now: datetime) -> list[Told]:
             # Up to draft 06, policies stood behind the limit: `100, 100;w=60`.
             limit = _text(headers, f"{prefix}-Limit").partition(",")[0].partition(";")[0]
             found.append(Told(prefix, int(remaining), reset, _count(limit)))
-    return found
+    return [
+        one._replace(reset=min(one.reset, most), window=None if one.window is None else min(one.window, most))
+        for one in found
+    ]
 
 
 def _text(headers: CIMultiDictProxy[str], name: str) -> str:
@@ -148,7 +153,7 @@ def _seconds(text: str, clock: float) -> float | None:
         number /= 1000
     if number >= _EPOCH:
         number -= clock
-    return min(max(0.0, number), MOST_SECONDS)
+    return max(0.0, number)
 
 
 def _members(text: str) -> Iterable[tuple[str, dict[str, str]]]:
@@ -260,7 +265,7 @@ class Follower:
         else:
             quota.lowest = min(quota.lowest + 1, told.remaining)
         quota.limit = told.limit or quota.limit
-        quota.span = max(quota.span, told.reset, min(told.window or 0.0, MOST_SECONDS))
+        quota.span = max(quota.span, told.reset, told.window or 0.0)
         left, until = told.remaining - uncounted, now + told.reset
         if serial > quota.serial:
             quota.left, quota.until, quota.serial = left, until, serial

@@ -108,8 +108,8 @@ class Turn(Protocol):
         """Take the start back, in the same step; the request waits for a connection."""
         ...
 
-    def resume(self, *, at_any_rate: bool = False) -> bool:
-        """Make it now, unless there is a pause by now; tell whether the request may be sent."""
+    def resume(self, *, at_any_rate: bool = False, origin: str | None = None) -> bool:
+        """Make it now, unless there is a pause by now, of all or of an origin; tell whether the request may be sent."""
         ...
 
     def drop(self) -> None:

@@ -99,6 +99,16 @@ def delay(policy: Retry, drawn: float, asked: float | None) -> float:
     return drawn if asked is None else min(policy.max_backoff, max(asked, drawn))
 
 
+def is_invited(asked: float | None, pause: float) -> bool:
+    """Tell whether a server has asked for a retry at that time: then it is no load that a budget had to hold back.
+
+    Args:
+        asked: What `Retry-After` asks for, in seconds.
+        pause: Seconds that are waited. Who does not wait as long as it was asked to comes uninvited.
+    """
+    return asked is not None and pause >= asked
+
+
 def is_in_time(policy: Retry, total: float | None, elapsed: float, pause: float) -> bool:
     """Decide whether a wait ends in time.
 

@@ -14,7 +14,7 @@ from headrace._io.limiter import RateLimiter
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from headrace._core.messages import Request, Response
+    from headrace._core.messages import Origin, Request, Response
     from headrace._core.stats import Stats
     from headrace._io.closing import Closing
     from headrace.types import Limiter
@@ -25,10 +25,11 @@ _FIRST_REFUSAL = min(limits.REFUSALS)
 
 
 class Admission:
-    """Sends requests when a limiter lets them start, and holds everybody back when the server asks for it.
+    """Sends requests when a limiter lets them start, and holds those back whose server asks for it.
 
     Args:
         limiter: Any `Limiter`; what it has beyond `acquire` is used.
+        home: The client's own origin. A limiter that knows no origins listens to that one alone.
         forward: Sends a request that may start.
         counts_starts: Whether what sends it tells the limiter of a start that comes later, see `Request.turn`.
         closing: Ends the waiting when the client is closed.
@@ -39,8 +40,8 @@ class Admission:
         "_closing",
         "_counts",
         "_forward",
+        "_home",
         "_limiter",
-        "_pause",
         "_stats",
         "_try_acquire",
         "_turn",
@@ -50,56 +51,58 @@ class Admission:
     def __init__(
         self,
         limiter: Limiter,
+        home: Origin,
         forward: Callable[[Request], Awaitable[Response]],
         closing: Closing,
         stats: Stats,
         *,
         counts_starts: bool,
     ) -> None:
-        self._limiter = limiter
-        self._try_acquire = getattr(limiter, "try_acquire", None)
-        self._pause = getattr(limiter, "pause", None)
+        self._limiter: Any = limiter
+        self._home = home
+        self._try_acquire: Any = getattr(limiter, "try_acquire", None)
         self._counts = counts_starts
         self._turn: Any = limiter if counts_starts and isinstance(limiter, RateLimiter) else None
         self._forward = forward
         self._closing = closing
         self._stats = stats
-        # Chosen once: most limiters are one for all requests, and follow nobody.
-        each = hasattr(limiter, "for_request") or getattr(limiter, "follow", False)
-        self.send = self._send_by_its_own if each else self._send
+        # Chosen once: most limiters are ours, one for all requests, and follow nobody.
+        ours = type(limiter) is RateLimiter and not limiter.follow
+        self.send = self._send if ours else self._send_by_its_own
 
     async def _send(self, request: Request) -> Response:
         """Send a request by the one limiter."""
-        if self._try_acquire is None or not self._try_acquire():
-            await self._wait(self._limiter)
+        if not self._try_acquire(1, request.origin.text):
+            await self._wait(self._limiter, request)
         request.turn = self._turn
         while True:
             try:
                 response = await self._forward(request)
             except Held:
-                await self._wait(self._turn, again=True)
+                await self._wait(self._turn, request, again=True)
             else:
-                if response.status >= _FIRST_REFUSAL and self._pause is not None:
-                    _refused(self._pause, response)
+                if response.status >= _FIRST_REFUSAL:
+                    self._refused(self._limiter, request, response)
                 return response
 
     async def _send_by_its_own(self, request: Request) -> Response:
         """Send a request by the limiter that is its own, and tell a limiter that follows the server what it says."""
-        limiter: Any = self._limiter
+        limiter = self._limiter
         if hasattr(limiter, "for_request"):
             limiter = limiter.for_request(request)
+        arguments = _arguments(limiter, request)
         try_acquire = getattr(limiter, "try_acquire", None)
-        if try_acquire is None or not try_acquire():
-            await self._wait(limiter)
+        if try_acquire is None or not try_acquire(*arguments):
+            await self._wait(limiter, request)
         request.turn = limiter if self._counts and hasattr(limiter, "rejoin") else None
         while True:
             try:
                 response = await self._heard(limiter, request)
             except Held:
-                await self._wait(limiter, again=True)
+                await self._wait(limiter, request, again=True)
             else:
                 if response.status >= _FIRST_REFUSAL and hasattr(limiter, "pause"):
-                    _refused(limiter.pause, response)
+                    self._refused(limiter, request, response)
                 return response
 
     async def _heard(self, limiter: Any, request: Request) -> Response:
@@ -110,13 +113,30 @@ class Admission:
         told: list[limits.Told] = []
         try:
             response = await self._forward(request)
-            if follow:
-                told = limits.read(response.headers, datetime.now(UTC))
+            if follow and self._is_of(limiter, request):
+                told = limits.read(response.headers, datetime.now(UTC), _most_pause(limiter))
         finally:
             limiter.heard(mark, told)
         return response
 
-    async def _wait(self, limiter: Any, *, again: bool = False) -> None:
+    def _is_of(self, limiter: Any, request: Request) -> bool:
+        """Tell whether a limiter listens to the server of a request: that of a key, or else to our own API."""
+        return limiter is not self._limiter or request.origin == self._home
+
+    def _refused(self, limiter: Any, request: Request, response: Response) -> None:
+        """Hold the origin back for as long as its server asks; of a limiter that knows none, everybody."""
+        seconds = limits.refused_for(response.status, response.headers, datetime.now(UTC), _most_pause(limiter))
+        if seconds <= 0:
+            return
+        if getattr(limiter, "by_origin", False):
+            origin = request.origin.text
+            logger.info("Rate limit: the server asks to wait %.3g s (%s)", seconds, origin)
+            limiter.pause(seconds, origin)
+        elif self._is_of(limiter, request):
+            logger.info("Rate limit: the server asks to wait %.3g s", seconds)
+            limiter.pause(seconds)
+
+    async def _wait(self, limiter: Any, request: Request, *, again: bool = False) -> None:
         """Wait for a start; `again` for one that was allowed before, and came to nothing."""
         if hasattr(limiter, "try_acquire"):  # else there is no telling whether it will be a wait
             logger.info("Waiting for rate limit")
@@ -124,14 +144,18 @@ class Admission:
         began = loop.time()
         self._stats.limiter_waits += not again
         try:
-            await self._closing.or_closed(limiter.rejoin() if again else limiter.acquire())
+            if again:
+                await self._closing.or_closed(limiter.rejoin(request.origin.text))
+            else:
+                await self._closing.or_closed(limiter.acquire(*_arguments(limiter, request)))
         finally:
             self._stats.limiter_seconds += loop.time() - began
 
 
-def _refused(pause: Callable[[float], Any], response: Response) -> None:
-    """Hold everybody back for as long as the server asks."""
-    seconds = limits.refused_for(response.status, response.headers, datetime.now(UTC))
-    if seconds > 0:
-        logger.info("Rate limit: the server asks to wait %.3g s", seconds)
-        pause(seconds)
+def _arguments(limiter: Any, request: Request) -> tuple[int, str] | tuple[()]:
+    """Choose what a limiter is told of a request: its weight and origin, where it asks for them."""
+    return (1, request.origin.text) if getattr(limiter, "by_origin", False) else ()
+
+
+def _most_pause(limiter: Any) -> float:
+    return float(getattr(limiter, "most_pause", limits.MOST_SECONDS))

@@ -85,7 +85,8 @@ class Flow:
         # Chosen once, so that a feature that is off leaves no code on the path.
         self.send: Callable[[Request], Awaitable[Response]] = transport.send
         if limiter is not None:
-            self.send = Admission(limiter, transport.send, self._closing, stats, counts_starts=counts).send
+            home = defaults.origin
+            self.send = Admission(limiter, home, transport.send, self._closing, stats, counts_starts=counts).send
         if circuits is not None:
             self.send = circuits.ahead_of(self.send)
         self._resend = self.send

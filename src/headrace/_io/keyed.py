@@ -12,6 +12,7 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from headrace._core.limits import MOST_SECONDS
 from headrace._core.windows import whole
 from headrace._io.limiter import RateLimiter
 from headrace.config import wrong
@@ -37,14 +38,15 @@ class KeyedLimiter:
 
     Args:
         rate: Starts in a window, for each key; or a function that makes the limiter of a key. Such a function is called
-            again when a key that was forgotten comes back, and the arguments down to `follow` but `key` and `most_keys`
-            are its own affair.
+            again when a key that was forgotten comes back, and the arguments down to `most_pause` but `key` and
+            `most_keys` are its own affair.
         interval: Seconds that the window is long.
         key: What tells requests apart: ``"origin"`` (scheme, host and port), or a function of the request.
         most_keys: Keys that are remembered at most.
         burst: How many may start at once; see `RateLimiter`.
         margin: Seconds that the window is longer than the server's.
         follow: Whether to hold back for what the server says of its limits, each key for itself.
+        most_pause: Seconds that one answer of a server's may pause its origin; see `RateLimiter`.
         clock: Seconds on a clock that never goes back.
 
     Raises:
@@ -65,12 +67,15 @@ class KeyedLimiter:
         burst: int | None = None,
         margin: float = 0.0,
         follow: bool = False,
+        most_pause: float = MOST_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         whole("most_keys", most_keys)
         if key != "origin" and not callable(key):
             raise wrong("key", key, "'origin' or a function of the request")
-        options: dict[str, Any] = {"burst": burst, "margin": margin, "follow": follow, "clock": clock}
+        options: dict[str, Any] = {
+            "burst": burst, "margin": margin, "follow": follow, "most_pause": most_pause, "clock": clock,
+        }  # fmt: skip
         self._make: Callable[[Any], RateLimiter]
         if callable(rate):
             self._make = rate
@@ -265,6 +270,8 @@ def _made(kind: type[KeyedLimiter], rate: Any, interval: float, options: dict[st
 class _Place:
     """The limiter of a request whose key has no place yet: once it has one, the key's own limiter."""
 
+    by_origin: Final = True
+
     __slots__ = ("_key", "_keyed", "_limiter")
 
     def __init__(self, keyed: KeyedLimiter, key: Hashable) -> None:
@@ -272,12 +279,12 @@ class _Place:
         self._key = key
         self._limiter: RateLimiter | None = None
 
-    def try_acquire(self) -> bool:
+    def try_acquire(self, _weight: int, _origin: str) -> bool:
         return False
 
-    async def acquire(self) -> None:
+    async def acquire(self, weight: int, origin: str) -> None:
         self._limiter = await self._keyed.placed(self._key)
-        await self._limiter.acquire()
+        await self._limiter.acquire(weight, origin)
 
     def __getattr__(self, name: str) -> Any:
         """Be the key's own limiter in everything else."""

@@ -10,7 +10,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from headrace._core.limits import Follower
+from headrace._core.limits import MOST_SECONDS, Follower
 from headrace._core.windows import changed, law, positive, whole
 from headrace._io.turns import Turns
 
@@ -39,11 +39,17 @@ class RateLimiter(Turns):
             `burst * interval / rate` seconds. 1 spaces them evenly, `None` lets a whole window start at once.
         margin: Seconds that the window is longer than the server's, for networks that bring requests closer together.
         follow: Whether to hold back for what the server's `RateLimit` and `X-RateLimit` fields say.
+        most_pause: Seconds that one answer of a server's may pause its origin, or hold back who follows; 0 for none.
         clock: Seconds on a clock that never goes back.
 
+    Attributes:
+        by_origin: That starts and pauses may be those of one origin; see `headrace.types.Limiter`.
+
     Raises:
-        headrace.errors.ValidationError: A value is not a number above 0; a margin may be 0.
+        headrace.errors.ValidationError: A value is not a number above 0; a margin and `most_pause` may be 0.
     """
+
+    by_origin: Final = True
 
     __slots__ = (
         "_burst",
@@ -55,6 +61,7 @@ class RateLimiter(Turns):
         "_room",
         "_starts",
         "_windows",
+        "most_pause",
     )
 
     def __init__(
@@ -65,9 +72,10 @@ class RateLimiter(Turns):
         burst: int | None = None,
         margin: float = 0.0,
         follow: bool = False,
+        most_pause: float = MOST_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._set_up(((rate, interval),), burst, margin, follow, clock)
+        self._set_up(((rate, interval),), burst, margin, follow, most_pause, clock)
 
     @classmethod
     def all_of(
@@ -75,6 +83,7 @@ class RateLimiter(Turns):
         *limits: tuple[float, float],
         margin: float = 0.0,
         follow: bool = False,
+        most_pause: float = MOST_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> Self:
         """Make a limiter that keeps several limits at once, such as 10 a second and 5,000 an hour.
@@ -83,13 +92,14 @@ class RateLimiter(Turns):
             limits: The rate and the interval (seconds) of each.
             margin: Seconds that each window is longer than the server's.
             follow: Whether to hold back for what the server's `RateLimit` and `X-RateLimit` fields say.
+            most_pause: Seconds that one answer of a server's may pause its origin, or hold back who follows.
             clock: Seconds on a clock that never goes back.
 
         Raises:
             headrace.errors.ValidationError: There is no limit, or a value is not a number above 0.
         """
         limiter = cls.__new__(cls)
-        limiter._set_up(limits, None, margin, follow, clock)  # noqa: SLF001 - our own class
+        limiter._set_up(limits, None, margin, follow, most_pause, clock)  # noqa: SLF001 - our own class
         return limiter
 
     def _set_up(
@@ -98,14 +108,18 @@ class RateLimiter(Turns):
         burst: int | None,
         margin: float,
         follow: bool,  # noqa: FBT001 - the constructors' own
+        most_pause: float,
         clock: Callable[[], float],
     ) -> None:
         if burst is not None:
             whole("burst", burst)
         positive("margin", margin, or_zero=True)
+        positive("most_pause", most_pause, or_zero=True)
         Turns.__init__(self, clock)
         self._burst = burst
         self._margin = margin
+        #: Seconds that one answer of a server's may pause its origin.
+        self.most_pause = most_pause
         self._follower = Follower() if follow else None
         self._in_flight = 0
         self._room = 0  # starts that are allowed without another look: the fast path
@@ -133,11 +147,12 @@ class RateLimiter(Turns):
         """Whether what the server says of its limits is listened to."""
         return self._follower is not None
 
-    async def acquire(self, weight: int = 1) -> None:
+    async def acquire(self, weight: int = 1, origin: str | None = None) -> None:
         """Wait until a request may start.
 
         Args:
             weight: As how many starts it counts. A heavy one is not overtaken by lighter ones behind it.
+            origin: Where it goes, such as ``"https://api.example.com"``, so that it waits for the pauses of that.
 
         Raises:
             headrace.errors.ValidationError: The weight is no whole number above 0, or more than a window ever holds.
@@ -146,15 +161,16 @@ class RateLimiter(Turns):
         if self._room and weight == 1:
             self._room -= 1
             self._starts.append(self._clock())
-        elif not self._try(weight):
+        elif not self._try(weight, origin):
             self._room = 0
-            await self._wait(int(weight))
+            await self._wait(int(weight), origin)
 
-    def try_acquire(self, weight: int = 1) -> bool:
+    def try_acquire(self, weight: int = 1, origin: str | None = None) -> bool:
         """Start now if that is allowed and nobody waits.
 
         Args:
             weight: As how many starts it counts.
+            origin: Where it goes; see `acquire`.
 
         Returns:
             Whether the request may start.
@@ -166,38 +182,42 @@ class RateLimiter(Turns):
             self._room -= 1
             self._starts.append(self._clock())
             return True
-        return self._try(weight)
+        return self._try(weight, origin)
 
-    def _try(self, weight: int) -> bool:
+    def _try(self, weight: int, origin: str | None) -> bool:
         if weight == 1:
             weight = 1  # whatever type it had
         else:
             whole("weight", weight, self.capacity)
-        if not self._is_free:
-            return False
         now = self._clock()
-        if self._due(now, weight) > now:
+        if not self._comes_first(origin, now) or self._due(now, weight) > now:
             return False
         self._start(now, weight)
-        if len(self._windows) == 1 and self._follower is None:
+        if len(self._windows) == 1 and self._follower is None and not self._paused:
             # What the window has room for now, it has room for later: time only makes more.
             window = self._windows[0]
             window.forget(now, 2 * _CHUNK)
             self._room = max(0, min(_CHUNK, window.capacity - len(window.starts) - self._granted))
         return True
 
-    def pause(self, seconds: float) -> None:
+    def pause(self, seconds: float, origin: str | None = None) -> None:
         """Let nobody start for so many seconds from now.
 
         Args:
             seconds: A number of seconds; a pause that ends later than this one stands.
+            origin: Whose requests are held, and no others; `None` holds all.
 
         Raises:
             headrace.errors.ValidationError: It is no finite number from 0 on.
         """
         positive("seconds", seconds, or_zero=True)
-        self._paused_until = max(self._paused_until, self._clock() + seconds)
-        self._look_again()
+        until = self._clock() + seconds
+        if origin is None:
+            self._paused_until = max(self._paused_until, until)
+            self._look_again()
+        else:
+            self._room = 0
+            self._pause_origin(origin, until)
 
     def update(self, rate: float, interval: float | None = None) -> None:
         """Change the limit; the starts of the last window still count.
@@ -232,17 +252,18 @@ class RateLimiter(Turns):
             self._follower.started(-1)
         self._granted += 1
 
-    def resume(self, *, at_any_rate: bool = False) -> bool:
+    def resume(self, *, at_any_rate: bool = False, origin: str | None = None) -> bool:
         """Make a start that was held, now.
 
         Args:
             at_any_rate: Whether also where a pause has come between; else its place is lost, see `rejoin`.
+            origin: Where its request goes; see `acquire`.
 
         Returns:
             Whether the request may start.
         """
         now = self._clock()
-        allowed = at_any_rate or self._due(now, 0) <= now
+        allowed = at_any_rate or (self._due(now, 0) <= now and not self._is_paused(origin, now))
         self._granted -= 1
         if allowed:
             self._start(now, 1)
@@ -254,10 +275,14 @@ class RateLimiter(Turns):
         self._granted -= 1
         self._release()
 
-    async def rejoin(self) -> None:
-        """Wait for a start again, before all that have had no turn yet."""
+    async def rejoin(self, origin: str | None = None) -> None:
+        """Wait for a start again, before all that have had no turn yet.
+
+        Args:
+            origin: Where its request goes; see `acquire`.
+        """
         self._room = 0
-        await self._wait(1, first=True)
+        await self._wait(1, origin, first=True)
 
     def sent(self) -> Mark | None:
         """Note that a request that has started is under way.
@@ -286,9 +311,9 @@ class RateLimiter(Turns):
         Returns:
             Seconds, 0 for now; infinity while somebody waits or a request is under way.
         """
-        if self._in_flight or self._granted or not self._is_free:
+        if self._in_flight or self._granted or self._aside or not self._is_free:
             return math.inf
-        until = max(self._paused_until, *(window.empty_at() for window in self._windows))
+        until = max(self._paused_until, *self._paused.values(), *(window.empty_at() for window in self._windows))
         if self._follower is not None:
             until = max(until, self._follower.empty_at())
         return max(0.0, until - self._clock())

@@ -142,11 +142,12 @@ class Retrying:
         try:
             while self._may_retry(outcome, attempt, repeatable=repeatable):
                 drawn = retry.backoff(policy, drawn, self._chance())
-                pause = retry.delay(policy, drawn, _asked(outcome))
+                asked = _asked(outcome)
+                pause = retry.delay(policy, drawn, asked)
                 if not self._has_a_chance(request, now, began, pause):
                     break
                 _check_body(request, outcome, sent=sent)
-                if not self._has_budget(now):
+                if not retry.is_invited(asked, pause) and not self._has_budget(now):
                     break
                 await self._closing.or_closed(self._sleep(pause), maybe_sent=sent)
                 answer = await self._attempt(request, began, pause)

@@ -91,7 +91,7 @@ class WireTransport:
         except BaseException:
             turn.drop()
             raise
-        if not turn.resume():
+        if not turn.resume(origin=request.origin.text):
             self._pool.give(connection, connection.key)
             raise Held
         return connection
