@@ -11,6 +11,7 @@ import pytest
 
 from headrace._io.limiter import RateLimiter
 from headrace.errors import ValidationError
+from tests.virtual import VirtualLoop, most_in_a_window, run, until
 
 BAD: list[Any] = [0, -1, 0.0, math.nan, math.inf, -math.inf, True, False, "1", None, [1], 1j]
 
@@ -150,3 +151,41 @@ def test_an_update_needs_no_running_loop() -> None:
     limiter.pause(0)
     loop.run_until_complete(asyncio.wait_for(waiter, 5))
     loop.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "moment"),
+    [((2, None), 1.0), ((1, None), 1.25), ((3, 8.0), 0.5), ((2, 8.0), 8.0), ((4, None), 0.5)],
+    ids=str,
+)
+def test_a_start_that_is_held_keeps_the_law_that_came_meanwhile(
+    change: tuple[float, float | None], moment: float
+) -> None:
+    """Between `hold` and `resume` the limit may change: the start is made by the new one, or waits for its turn."""
+
+    async def main(loop: VirtualLoop) -> None:
+        limiter = RateLimiter(3, clock=loop.time)
+        starts = [0.0, 0.25]
+        assert limiter.try_acquire()
+        await until(loop, 0.25)
+        assert limiter.try_acquire()
+        assert limiter.try_acquire()
+        limiter.hold()
+        limiter.update(*change)
+        await until(loop, 0.5)
+        resumed = limiter.resume()
+        assert resumed is (moment == 0.5)
+        if not resumed:
+            await limiter.rejoin()
+        starts.append(loop.time())
+        assert starts[-1] == moment
+        assert limiter._granted == limiter.waiting == 0
+        for _ in range(4):  # what comes behind it finds it counted, once
+            await limiter.acquire()
+            starts.append(loop.time())
+        assert most_in_a_window(starts[2:], limiter.interval) <= limiter.rate
+        rate, interval = limiter.rate, limiter.interval
+        assert most_in_a_window([start for start in starts if start > moment - interval], interval) <= rate
+        assert starts[6] < moment + interval * (4 // rate + 1)
+
+    run(main)
