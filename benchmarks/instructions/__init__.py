@@ -1,0 +1,1 @@
+"""How many instructions an exchange costs lives here: `python -m benchmarks.instructions` counts and compares."""
