@@ -12,15 +12,23 @@ from headrace.config import wrong
 from headrace.errors import ValidationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from datetime import datetime
+
+    from multidict import MultiMapping
 
 _RANGE = re.compile(r"bytes +(\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII | re.IGNORECASE)
 _UNSATISFIED = re.compile(r"bytes +\*/(\d{1,18})", re.ASCII | re.IGNORECASE)
-_STRONG = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')
+#: Without what is no ASCII, which does not come back as the bytes that it was, and not longer than a request may be.
+_STRONG = re.compile(r'"[\x21\x23-\x7e]{0,1024}"')
+#: RFC 9110, section 5.6.7, without the two obsolete forms.
+_DATE = re.compile(
+    r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-9]{2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [0-9]{4}"
+    r" [0-9]{2}:[0-9]{2}:[0-9]{2} GMT"
+)
 #: A modification is known to the second; two within one second would have the same date (RFC 9110, section 8.8.2.2).
 _STRONG_AFTER_SECONDS: Final = 60
 
-_PARAMETER = re.compile(r""";\s*(filename\*?)\s*=\s*("(?:[^"\\]|\\.)*"|[^;\s]+)""", re.IGNORECASE)
+_PARAMETER = re.compile(r""";\s*+(filename\*?+)\s*+=\s*+("(?:[^"\\]|\\.)*+"|[^;\s]++)""", re.IGNORECASE)
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"|?*]|[\ud800-\udfff\u200e\u200f\u202a-\u202e\u2066-\u2069]')
 _DEVICES: Final = frozenset({"con", "prn", "aux", "nul", "conin$", "conout$"}) | {
     f"{kind}{number}" for kind in ("com", "lpt") for number in "0123456789¹²³"
@@ -61,23 +69,52 @@ def unsatisfied(value: str | None) -> int | None:
     return None if found is None else int(found[1])
 
 
-def strong_validator(headers: Mapping[str, str]) -> str | None:
+def single(headers: MultiMapping[str], name: str) -> str | None:
+    """Read a field that has one value; `None` where it is missing, and nothing (`""`) where its values differ."""
+    values = {value.strip() for value in headers.getall(name, ())}
+    if len(values) > 1:
+        return ""
+    return values.pop() if values else None
+
+
+def is_coded(headers: MultiMapping[str]) -> bool:
+    """Tell whether a body has any content coding."""
+    codings = ",".join(headers.getall("Content-Encoding", ())).split(",")
+    return any(coding.strip().lower() not in ("", "identity") for coding in codings)
+
+
+def is_strong_tag(value: str) -> bool:
+    """Tell whether a text is a strong entity tag (RFC 9110, section 8.8.3) that can be sent back as it came."""
+    return _STRONG.fullmatch(value) is not None
+
+
+def is_date(value: str | None) -> bool:
+    """Tell whether a text is a date as HTTP writes it."""
+    return value is not None and _moment(value) is not None
+
+
+def _moment(value: str) -> datetime | None:
+    if _DATE.fullmatch(value) is None:
+        return None
+    try:
+        return parsedate_to_datetime(value)
+    except ValueError:  # such as the 31st of February
+        return None
+
+
+def strong_validator(headers: MultiMapping[str]) -> str | None:
     """Find what `If-Range` may be sent with: a strong entity tag, or a date that is strong (RFC 9110, section 13.1.5).
 
     A date is strong where the answer's own `Date` is at least a minute later (section 8.8.2.2).
     """
-    tag = headers.get("ETag")
+    tag = single(headers, "ETag")
     if tag is not None:
-        tag = tag.strip()
-        return tag if _STRONG.fullmatch(tag) else None
-    modified, sent = headers.get("Last-Modified"), headers.get("Date")
-    if modified is None or sent is None:
+        return tag if is_strong_tag(tag) else None
+    modified = single(headers, "Last-Modified")
+    changed, sent = (_moment(value or "") for value in (modified, single(headers, "Date")))
+    if changed is None or sent is None or (sent - changed).total_seconds() < _STRONG_AFTER_SECONDS:
         return None
-    try:
-        age = (parsedate_to_datetime(sent) - parsedate_to_datetime(modified)).total_seconds()
-    except (ValueError, TypeError):
-        return None
-    return modified.strip() if age >= _STRONG_AFTER_SECONDS else None
+    return modified
 
 
 def checksum(value: Any) -> tuple[str, str] | None:
@@ -123,7 +160,8 @@ def disposition_name(value: str | None) -> str | None:
     extended = found.get("filename*", "").strip('"')
     charset, quote, rest = extended.partition("'")
     if quote and charset.lower() in ("utf-8", "iso-8859-1"):  # RFC 8187, section 3.2.1
-        raw = unquote_to_bytes(rest.partition("'")[2])
+        # Only ASCII is legal here. UTF-8 is what others mean; what is not even that has no character (a surrogate).
+        raw = unquote_to_bytes(rest.partition("'")[2].encode("utf-8", "replace"))
         return safe_name(raw.decode(charset, "replace"))
     plain = found.get("filename")
     if plain is None:

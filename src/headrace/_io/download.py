@@ -11,15 +11,18 @@ import hashlib
 import os
 from contextlib import aclosing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
+from multidict import CIMultiDict
 
 from headrace._checks import is_number, wrong_number
-from headrace._core import ranges
-from headrace._io.partfile import Note, PartFile, exists
+from headrace._core import ranges, resuming
+from headrace._io import threads
+from headrace._io.failing import go_on
+from headrace._io.partfile import PartFile, exists
 from headrace.config import wrong
-from headrace.errors import DownloadError, HTTPRequestedRangeNotSatisfiable, TransportError, ValidationError
+from headrace.errors import DownloadError, HTTPError, TransportError, ValidationError
 from headrace.types import Progress
 
 if TYPE_CHECKING:
@@ -28,15 +31,16 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
+    from headrace._core.resuming import Note
     from headrace._io.streamed import StreamedResponse
 
     Open = Callable[[Mapping[str, str]], AbstractAsyncContextManager[StreamedResponse]]
 
-T = TypeVar("T")
-
 #: Bytes of a batch: with 4 MiB, writing on the loop's own core held the loop up for 50 ms at a time.
 CHUNK_SIZE: Final = 512 * 1024
 _PATIENCE: Final = 0.1  # seconds after which less than a batch is written, so that slow servers show progress
+#: Statuses that say who may ask, or when, and nothing of the range that was asked for.
+_OF_NO_RANGE: Final = frozenset({401, 407, 408, 425, 429, 502, 503, 504})
 #: Fields that a download writes itself.
 OWN_FIELDS: Final = frozenset({"range", "if-range", "accept-encoding"})
 
@@ -78,17 +82,17 @@ async def download(open_: Open, url: URL, dest: Path, options: Options) -> Path:
     Returns:
         The file.
     """
-    into_folder = await _in_thread(dest.is_dir)
+    into_folder = await threads.run(dest.is_dir)
     place = dest / ranges.url_name(url.raw_path) if into_folder else dest
-    part = await _in_thread(PartFile, place, options.checksum, undo=PartFile.close)
+    part = await threads.run(PartFile, place, options.checksum, undo=PartFile.close)
     try:
         resource = hashlib.sha256(str(url).encode()).hexdigest()
         one = _Download(open_, part, place, resource, options, into_folder=into_folder)
         place = await one.run()
-        await _in_thread(part.verify)
-        await _in_thread(lambda: part.finish(place, fsync=options.fsync, overwrite=not one.named_by_server))
+        await threads.run(part.verify)
+        await threads.run(lambda: part.finish(place, fsync=options.fsync, overwrite=not one.named_by_server))
     finally:
-        await _in_thread(part.close)
+        await threads.run(part.close)
     return place
 
 
@@ -104,7 +108,7 @@ class _Download:
         self._resource = resource
         self._options = options
         self._into_folder = into_folder
-        self._restarted = False
+        self._whole_only = False
         self._total: int | None = None
         self.named_by_server = False
 
@@ -119,37 +123,33 @@ class _Download:
         if not self._options.resume or note is None or note.resource != self._resource:
             part.note = None
         else:
-            await _in_thread(part.go_on)
-        while True:
-            before = part.size
-            note = part.note
-            fields = {"Accept-Encoding": "identity"}  # so that ranges and lengths are those of the file
-            if note is not None and part.size:
-                fields |= {"Range": f"bytes={part.size}-", "If-Range": note.validator}
-            try:
-                async with self._open(fields) as response:
-                    whole = await self._take(response, note if "Range" in fields else None)
-            except HTTPRequestedRangeNotSatisfiable as error:
-                if "Range" not in fields or note is None:
-                    raise
-                total = ranges.unsatisfied(error.headers.get("Content-Range"))
-                if total == part.size and note.total in (None, total):
-                    return self._place
-                whole = await self._restart("the server has less than is there")
-            if whole:
-                return self._place
-            if part.size <= before and part.size:
-                message = f"the server sent nothing of what is missing behind byte {part.size}"
-                raise DownloadError(message)
+            await threads.run(part.go_on)
+        while not await self._ask():
+            pass
+        return self._place
 
-    async def _restart(self, reason: str) -> bool:
-        """Throw away what is there and ask for the whole; only once, or a server could make it go on for ever."""
-        if self._restarted:
-            message = f"the download cannot be resumed: {reason}"
+    async def _ask(self) -> bool:
+        """Ask for what is missing, or for the whole; tell whether nothing is missing now."""
+        part, before = self._part, self._part.size
+        note = None if self._whole_only or not before else part.note
+        fields = {"Accept-Encoding": "identity"}  # so that ranges and lengths are those of the file
+        if note is not None:
+            fields |= {"Range": f"bytes={before}-", "If-Range": note.validator}
+        try:
+            async with self._open(fields) as response:
+                whole = await self._take(response, note)
+        except HTTPError as error:
+            if note is None or error.status_code in _OF_NO_RANGE:
+                raise
+            if error.status_code == 416 and resuming.is_whole(CIMultiDict(error.headers), note, before):
+                return True
+            go_on(error)
+            self._whole_only = True  # whatever it is about the range that the server refuses; the part waits for that
+            return False
+        if not whole and not self._whole_only and part.size <= before:
+            message = f"the server sent nothing of what is missing behind byte {before}"
             raise DownloadError(message)
-        self._restarted = True
-        await _in_thread(self._part.begin_anew, None)
-        return False
+        return whole
 
     async def _take(self, response: StreamedResponse, note: Note | None) -> bool:
         """Write what an answer holds.
@@ -162,22 +162,22 @@ class _Download:
             Whether the file is whole now.
         """
         part = self._part
-        if response.status == 206:
-            reason = None if note is None else self._mismatch(response, note)
-            if note is None:
-                message = "the server sent a part of what was asked for as a whole"
-                raise DownloadError(message)
-            if reason is not None:
-                return await self._restart(reason)
-            found = ranges.content_range(response.headers.get("Content-Range"))
-            end = None if found is None else found.last + 1
-            self._total = None if found is None else found.total
-        elif response.status in (200, 203):
+        if response.status in (200, 203):
             await self._begin(response)
             end = self._total
-        else:
-            message = f"the server answered {response.status}, which has no file in it"
+        elif note is None:
+            what = "a part of what was asked for as a whole" if response.status == 206 else "no file"
+            message = f"the server answered {response.status}, and sent {what}"
             raise DownloadError(message)
+        else:
+            found = resuming.rest(response.headers, note, part.size) if response.status == 206 else None
+            if found is None:  # not surely the rest of the same, and so the whole has to come anew
+                self._whole_only, part.note = True, None
+                return False
+            known = resuming.learned(response.headers, note, found)
+            if known != note:
+                await threads.run(part.learn, known)
+            end, self._total = found.last + 1, known.total
         await self._name(response)
         self._tell()
         await self._write(response)
@@ -185,37 +185,23 @@ class _Download:
             size, part.note = part.size, None
             message = f"the server said {end} bytes and sent {size}"
             raise DownloadError(message)
-        return self._total is None or part.size == self._total
-
-    def _mismatch(self, response: StreamedResponse, note: Note) -> str | None:
-        """Say why a 206 is not the rest of what is there; `None` where it is (RFC 9110, section 15.3.7)."""
-        found = ranges.content_range(response.headers.get("Content-Range"))
-        if found is None or found.first != self._part.size:
-            return "the server sent another range than the one that was asked for"
-        if note.total is not None and found.total not in (None, note.total):
-            return "its length has changed"
-        tag = response.headers.get("ETag")
-        if tag is not None and note.validator.startswith('"') and tag.strip() != note.validator:
-            return "it has changed"
-        if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-            return "the server compressed a part of it"
-        return None
+        return response.status != 206 or part.size == self._total
 
     async def _begin(self, response: StreamedResponse) -> None:
         """Begin with the whole."""
         headers = response.headers
-        coded = headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity")
+        coded = ranges.is_coded(headers)
         self._total = None if coded else response.content_length
         unsized = not coded and self._total is None and "Transfer-Encoding" not in headers
         if unsized and response.url.scheme == "https" and self._options.checksum is None:
             # asyncio cannot tell a TLS connection that was cut from one that was ended (RFC 8446, section 6.1).
             message = "nobody can tell whether the file is whole: the server gives no length; give a checksum"
             raise DownloadError(message)
-        validator = None
-        if self._options.resume and not coded and headers.get("Accept-Ranges", "bytes").strip().lower() != "none":
-            validator = ranges.strong_validator(headers)
-        note = None if validator is None else Note(self._resource, validator, self._total)
-        await _in_thread(self._part.begin_anew, note)
+        ranged = headers.get("Accept-Ranges", "bytes").strip().lower() != "none"
+        # What a proxy has changed (203) may have the tag of what it was made of (RFC 9110, section 15.3.4).
+        resumable = self._options.resume and ranged and not coded and response.status == 200
+        note = resuming.note_of(self._resource, headers, self._total) if resumable else None
+        await threads.run(self._part.begin_anew, note)
 
     async def _name(self, response: StreamedResponse) -> None:
         """Take the name that the server offers, where there is only a folder."""
@@ -224,7 +210,7 @@ class _Download:
             return
         self._place = self._place.with_name(offered)
         self.named_by_server = True
-        if await _in_thread(os.path.lexists, self._place):
+        if await threads.run(os.path.lexists, self._place):
             raise exists(self._place)
 
     def _tell(self) -> None:
@@ -252,45 +238,15 @@ class _Download:
                         writing = loop.run_in_executor(None, self._part.write, batch)
                         batch, size, begun = [], 0, loop.time()
         except TransportError:
-            await _settled(writing)
-            await _in_thread(self._part.write, batch)  # what has come need not come again
+            await threads.settled(writing)
+            await threads.run(self._part.write, batch)  # what has come need not come again
             raise
         finally:
-            await _settled(writing)
+            await threads.settled(writing)
         if writing is not None:
             writing.result()
-        await _in_thread(self._part.write, batch)
+        await threads.run(self._part.write, batch)
         self._tell()
-
-
-async def _in_thread(function: Callable[..., T], *args: Any, undo: Callable[[T], object] | None = None) -> T:
-    """Call what blocks in a thread; a cancellation goes on when it has ended, and not beside it.
-
-    Args:
-        function: What is called.
-        args: Its arguments.
-        undo: What is done about the result where nobody is there to take it.
-    """
-    call = asyncio.get_running_loop().run_in_executor(None, function, *args)
-    try:
-        return await asyncio.shield(call)
-    except asyncio.CancelledError:
-        await _settled(call)
-        if undo is not None and call.exception() is None:
-            undo(call.result())
-        raise
-
-
-async def _settled(call: asyncio.Future[Any] | None) -> None:
-    """Wait until a thread has ended what it has begun, however often the waiting is cancelled meanwhile."""
-    interrupted: asyncio.CancelledError | None = None
-    while call is not None and not call.done():
-        try:
-            await asyncio.wait([call])
-        except asyncio.CancelledError as error:
-            interrupted = error
-    if interrupted is not None:
-        raise interrupted
 
 
 def as_options(resume: bool, checksum: Any, progress: Any, chunk_size: Any, fsync: bool) -> Options:  # noqa: FBT001 - as given

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from headrace._core import resuming
 from headrace.errors import ChecksumError, DownloadError
 
 try:
@@ -26,26 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from headrace._core.resuming import Note
     from headrace.types import Bytes
 
 _READ: Final = 1024 * 1024
-_MOST_NOTE: Final = 64 * 1024
 _MOST_PIECES: Final = 512  # of one system call; POSIX allows 1024 on every system in use
 _FLAGS: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-
-
-class Note(msgspec.Struct, frozen=True):
-    """What the bytes of a part are of.
-
-    Attributes:
-        resource: Names the URL without telling it: a URL may hold secrets.
-        validator: What `If-Range` is sent with.
-        total: Bytes of the whole, where the server has said so.
-    """
-
-    resource: str
-    validator: str
-    total: int | None = None
 
 
 class PartFile:
@@ -128,8 +115,8 @@ class PartFile:
             return None
         try:
             with self._note_path.open("rb") as file:
-                return msgspec.json.decode(file.read(_MOST_NOTE), type=Note)
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+                return resuming.read(file.read(resuming.MOST_NOTE), self.size)
+        except OSError:
             return None
 
     def begin_anew(self, note: Note | None) -> None:
@@ -142,7 +129,12 @@ class PartFile:
         if note is None:
             self._note_path.unlink(missing_ok=True)
         else:
-            self._note_path.write_bytes(msgspec.json.encode(note))
+            self.learn(note)
+
+    def learn(self, note: Note) -> None:
+        """Note more of what is there."""
+        self.note = note
+        self._note_path.write_bytes(msgspec.json.encode(note))
 
     def go_on(self) -> None:
         """Stand behind what is there, having read it where there is a checksum to compute."""

@@ -21,8 +21,10 @@ async def result(future: asyncio.Future[T]) -> T:
     return await asyncio.shield(future)
 
 
-async def settled(future: asyncio.Future[Any]) -> None:
-    """Wait until a thread is done, however it ends; a cancellation meanwhile goes on afterwards."""
+async def settled(future: asyncio.Future[Any] | None) -> None:
+    """Wait until a thread, if there is one, is done, however it ends; a cancellation meanwhile goes on afterwards."""
+    if future is None:
+        return
     interrupted: asyncio.CancelledError | None = None
     while not future.done():
         try:
@@ -35,10 +37,21 @@ async def settled(future: asyncio.Future[Any]) -> None:
         raise interrupted
 
 
-async def run(work: Callable[..., T], *arguments: Any) -> T:
-    """Do work in a thread; a cancellation waits for its end."""
+async def run(work: Callable[..., T], *arguments: Any, undo: Callable[[T], object] | None = None) -> T:
+    """Do work in a thread; a cancellation, or several, go on when it has ended.
+
+    Args:
+        work: What is done.
+        arguments: Its arguments.
+        undo: What is done about the result where nobody is there to take it.
+    """
     future = begin(work, *arguments)
     try:
         return await result(future)
-    finally:
-        await settled(future)
+    except asyncio.CancelledError:
+        try:
+            await settled(future)
+        finally:
+            if undo is not None and not future.cancelled() and future.exception() is None:
+                undo(future.result())
+        raise
