@@ -1,6 +1,7 @@
 """A file that is not whole yet lives here: beside the place where it will be, under a name that a later run finds.
 
-`.NAME.part` has the bytes, `.NAME.part.json` says what they are of. Every function blocks: they are called in threads.
+`.NAME.part` has the bytes, `.NAME.part.json` says what they are of; nobody else may read or write either. Every
+function blocks: they are called in threads.
 """
 
 from __future__ import annotations
@@ -9,13 +10,13 @@ import contextlib
 import errno
 import hashlib
 import os
-import stat
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from headrace._core import resuming
+from headrace._io import ownfiles
 from headrace.errors import ChecksumError, DownloadError
 
 try:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 _READ: Final = 1024 * 1024
 _MOST_PIECES: Final = 512  # of one system call; POSIX allows 1024 on every system in use
-_FLAGS: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_TRIES: Final = 100  # to open a part that others rename, remove or make at the same time
 
 
 class PartFile:
@@ -47,7 +48,7 @@ class PartFile:
         note: What they are of; `None` where they are of no use.
 
     Raises:
-        headrace.errors.DownloadError: Another download to the same place is under way.
+        headrace.errors.DownloadError: Another download to the same place is under way, or what is there is no file.
         OSError: The file cannot be opened.
     """
 
@@ -58,66 +59,80 @@ class PartFile:
         self._place = place
         self.path = place.with_name(f".{place.name}.part")
         self._note_path = place.with_name(f".{place.name}.part.json")
+        self._probe_path = place.with_name(f".{place.name}.part.mode")
         self._checksum = checksum
         self._key = os.path.realpath(self.path)
         with self._lock:
             if self._key in self._busy:
                 raise self._refused()
             self._busy.add(self._key)
-        try:
-            self._file = self._open()
-        except BaseException:
-            self._free()
-            raise
-        self._keep_mode()
-        self.size = os.fstat(self._file).st_size
+        self._file = -1
         self._hash: Any = None
         self._done = False
-        self.note = self._read_note()
+        try:
+            self._file = self._open()
+            ownfiles.set_mode(self._file, 0o600)
+            self.size = os.fstat(self._file).st_size
+            text = ownfiles.read(self._note_path, resuming.MOST_NOTE) if self.size else None
+            self.note = None if text is None else resuming.read(text, self.size)
+        except BaseException:
+            self._leave()
+            raise
 
     def _refused(self) -> DownloadError:
         return DownloadError(f"another download to {str(self._place)!r} is under way")
 
-    def _free(self) -> None:
-        with self._lock:
-            self._busy.discard(self._key)
+    def _leave(self) -> None:
+        """Give up the descriptor, the lock with it, and the place."""
+        file, self._file = self._file, -1
+        try:
+            if file >= 0:
+                os.close(file)
+        finally:
+            with self._lock:
+                self._busy.discard(self._key)
 
     def _open(self) -> int:
-        """Open the part and lock it against other processes; one that was renamed meanwhile is not it any more."""
-        while True:
-            file = os.open(self.path, _FLAGS, 0o666)
+        """Open the part and lock it against other processes."""
+        for _ in range(_TRIES):
+            made = True
             try:
-                if fcntl is None:
+                file = ownfiles.make(self.path)
+            except FileExistsError:
+                made = False
+                try:
+                    file = ownfiles.open_existing(self.path, writable=True)
+                except FileNotFoundError:
+                    continue
+            try:
+                if self._lock_it(file, made=made):
                     return file
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                ours, there = os.fstat(file), self.path.stat(follow_symlinks=False)
-                if (ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino):
-                    return file
-            except BlockingIOError:
-                os.close(file)
-                raise self._refused() from None
-            except FileNotFoundError:
-                pass
             except BaseException:
                 os.close(file)
                 raise
             os.close(file)
+        raise self._refused()
 
-    def _keep_mode(self) -> None:
-        """Let nobody read what comes who may not read what it takes the place of (as curl did, CVE-2022-32207)."""
-        with contextlib.suppress(OSError):
-            there = self._place.stat(follow_symlinks=False).st_mode
-            if stat.S_ISREG(there) and hasattr(os, "fchmod"):
-                os.fchmod(self._file, stat.S_IMODE(there) & 0o777 | 0o600)  # another run has to be able to go on
+    def _lock_it(self, file: int, *, made: bool) -> bool:
+        """Lock what was opened; tell whether it is the part. One that was renamed meanwhile is not it any more.
 
-    def _read_note(self) -> Note | None:
-        if not self.size:
-            return None
-        try:
-            with self._note_path.open("rb") as file:
-                return resuming.read(file.read(resuming.MOST_NOTE), self.size)
-        except OSError:
-            return None
+        A file of another user, or one with a second name, is not written to either: its name here is taken away. What
+        was made here is ours, whatever a network's file system calls its owner.
+        """
+        if not ownfiles.is_plain(file):
+            message = f"{str(self.path)!r} is in the way of the download: it is no plain file; remove it"
+            raise DownloadError(message)
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise self._refused() from None
+        if not ownfiles.is_at(file, self.path):
+            return False
+        if not made and not ownfiles.is_ours(file):
+            self.path.unlink()
+            return False
+        return True
 
     def begin_anew(self, note: Note | None) -> None:
         """Throw away what is there, and note what will be; `None` is what cannot be resumed."""
@@ -134,7 +149,7 @@ class PartFile:
     def learn(self, note: Note) -> None:
         """Note more of what is there."""
         self.note = note
-        self._note_path.write_bytes(msgspec.json.encode(note))
+        ownfiles.replace(self._note_path, msgspec.json.encode(note))
 
     def go_on(self) -> None:
         """Stand behind what is there, having read it where there is a checksum to compute."""
@@ -201,29 +216,31 @@ class PartFile:
         """Put the whole file in its place, in one step.
 
         Raises:
-            headrace.errors.DownloadError: There is a file that must not be overwritten.
+            headrace.errors.DownloadError: There is a file that must not be overwritten, or another one in the place of
+                the part.
         """
+        if not ownfiles.is_at(self._file, self.path):
+            message = f"somebody has taken {str(self.path)!r} away while it was written"
+            raise DownloadError(message)
+        ownfiles.set_mode(self._file, ownfiles.mode_for(place, self._probe_path))
         if fsync:
             os.fsync(self._file)
         if os.name == "nt":
-            self.close()  # an open file cannot be renamed there
+            self._leave()  # an open file cannot be renamed there
         if overwrite:
             self.path.replace(place)
         else:
             self._claim(place)
         self._done = True
-        self._note_path.unlink(missing_ok=True)
-        if fsync and os.name != "nt":
-            folder = os.open(place.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+        with contextlib.suppress(OSError):  # the file is there
+            self._note_path.unlink(missing_ok=True)
+        if fsync:
+            ownfiles.sync_folder(place.parent)
 
     def _claim(self, place: Path) -> None:
         """Take a place where nothing is."""
         try:
-            os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+            os.close(ownfiles.make(place))
         except FileExistsError as error:
             raise exists(place) from error
         try:
@@ -235,7 +252,8 @@ class PartFile:
     def discard(self) -> None:
         """Remove the part, and what says what it is of."""
         with contextlib.suppress(OSError):
-            self.path.unlink(missing_ok=True)
+            if ownfiles.is_at(self._file, self.path):
+                self.path.unlink()
             self._note_path.unlink(missing_ok=True)
         self.note = None
 
@@ -243,12 +261,11 @@ class PartFile:
         """Close the part, which stays there for another run if that can resume it. May be called more than once."""
         if self._file < 0:
             return
-        with contextlib.suppress(OSError):
+        try:
             if not self._done and (self.note is None or not self.size):
                 self.discard()
-        file, self._file = self._file, -1
-        os.close(file)
-        self._free()
+        finally:
+            self._leave()
 
 
 def exists(place: Path) -> DownloadError:
