@@ -175,6 +175,14 @@ async def _settled(condition: Callable[[], bool]) -> bool:
     return False
 
 
+async def _cancel_to_its_end(task: asyncio.Task[Any]) -> None:
+    """Cancel a task in every step until it has ended."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        while not task.done():
+            await asyncio.sleep(0)
+            task.cancel()
+
+
 def _steps() -> Any:
     step = 0
     while True:
@@ -205,12 +213,16 @@ async def bench(
     assert heard == []
 
 
-@pytest.mark.hazard(46, 48, 49, 51, 53, 55)
+@pytest.mark.hazard(46, 48, 49, 51, 53, 55, 68)
+@pytest.mark.parametrize("again", [False, True])
 @pytest.mark.parametrize("name", SCENARIOS)
 async def test_cancelled_at_every_step(
-    name: str, transport: str, tls: TlsMaterial, proxy: ForwardProxy, tmp_path: Path
+    name: str, transport: str, tls: TlsMaterial, proxy: ForwardProxy, tmp_path: Path, *, again: bool
 ) -> None:
-    """After it no slot, task or file is taken, the next request is right, and the server saw a POST once at most."""
+    """After it no slot, task or file is taken, the next request is right, and the server saw a POST once at most.
+
+    Cancelled `again` in each step that it then takes to end, it leaves nothing either.
+    """
     scenario = SCENARIOS[name]()
     async with bench(scenario, transport, tls, proxy, tmp_path) as place:
         holder = None
@@ -229,6 +241,8 @@ async def test_cancelled_at_every_step(
                 assert type(task.exception()) is (scenario.fails or type(None)), task
                 break
             task.cancel()
+            if again:
+                await _cancel_to_its_end(task)
             await asyncio.wait([task], timeout=WAIT_SECONDS)
             assert task.cancelled(), task
             cancelled += 1

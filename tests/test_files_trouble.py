@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import stat
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -106,9 +107,17 @@ async def test_an_early_answer_ends_a_file(serve: Serve, transport: str, huge: P
 def is_connected(port: int) -> bool:
     """Tell whether this process has a socket that is bound to a port."""
     for descriptor in os.listdir("/dev/fd"):  # noqa: PTH208 - names of descriptors, no paths
-        with suppress(OSError), socket.socket(fileno=os.dup(int(descriptor))) as copy:
-            if copy.getsockname()[1:2] == (port,):
-                return True
+        with suppress(OSError):
+            copy = os.dup(int(descriptor))
+            try:
+                if stat.S_ISSOCK(os.fstat(copy).st_mode):
+                    connection = socket.socket(fileno=copy)
+                    found = connection.getsockname()[1:2]
+                    connection.detach()
+                    if found == (port,):
+                        return True
+            finally:
+                os.close(copy)
     return False
 
 

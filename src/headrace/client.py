@@ -258,8 +258,10 @@ class AsyncClient(Configured, Verbs, Uploads, Streams):
             _theirs.append(transport)  # collected, it would reach into what the parent's event loop listens to
         elif transport is not None:
             self._flow.close()
-            await transport.close()
-            self._deadlines.stop()
+            try:
+                await transport.close()
+            finally:
+                self._deadlines.stop()
 
     async def __aenter__(self) -> Self:
         return self

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from headrace.errors import TransportError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Collection
+
+    from headrace._io.connection import Connection
 
 T = TypeVar("T")
 
@@ -75,3 +77,18 @@ class Closing:
         for task in list(self._ended):
             if not task.get_loop().is_closed():  # else it never goes on, nor may it be told to
                 task.cancel()
+
+
+async def wait_then_abort(ended: asyncio.Future[None], seconds: float, connections: Collection[Connection]) -> None:
+    """Wait for peers to end in good order, but not for long; who is cancelled meanwhile leaves no socket open either.
+
+    Args:
+        ended: Done when all of them have ended.
+        seconds: How long to wait.
+        connections: Those that have not ended yet.
+    """
+    try:
+        await asyncio.wait([ended], timeout=seconds)
+    finally:
+        for connection in list(connections):
+            connection.abort()

@@ -15,7 +15,7 @@ from aiohttp.client_reqrep import ClientRequest
 from yarl import URL
 
 from headrace._core import encode
-from headrace._io.closing import Closing
+from headrace._io.closing import Closing, wait_then_abort
 from headrace._io.connection import Connection
 from headrace.errors import ConnectError, ConnectionLost, PoolTimeout, ProtocolError, RequestTimeout, TransportError
 
@@ -355,9 +355,7 @@ class Pool:
             connection.close(TransportError(_CLOSED))
         if self._sockets:
             self._drained = self._loop.create_future()
-            await asyncio.wait([self._drained], timeout=_CLOSE_SECONDS)
-        for connection in list(self._sockets):
-            connection.abort()
+            await wait_then_abort(self._drained, _CLOSE_SECONDS, self._sockets)
         await self._connector.close()
 
     def __repr__(self) -> str:
