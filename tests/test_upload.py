@@ -3,7 +3,6 @@
 import asyncio
 import gzip
 import io
-import os
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -20,7 +19,7 @@ from tests.conftest import Serve, ServeScript
 from tests.servers.raw import WAIT_SECONDS, Do, RawServer, SeenRequest, read_request, reply
 from tests.servers.tls import TlsMaterial
 from tests.test_files import LARGE, content, field, is_open, parts
-from tests.test_pool import ended, until
+from tests.test_pool import ended
 
 
 @pytest.fixture
@@ -173,56 +172,6 @@ async def test_an_object_that_can_only_be_read(server: RawServer, client: AsyncC
     await client.stream_file(Source())  # type: ignore[arg-type] # no whole IO[bytes]
     assert server.requests[0].body == b"0123456789"
     assert server.requests[0].header("Transfer-Encoding") == "chunked"
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-async def test_a_pipe_is_sent_as_it_is_written(serve: Serve, transport: str, tmp_path: Path) -> None:
-    """A pipe has no length and no start: what is in it is sent at once, up to its end."""
-    path = tmp_path / "pipe"
-    os.mkfifo(path)
-    seen = asyncio.Event()
-    bodies = []
-
-    async def read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
-        bodies.append(await reader.readuntil(b"first\r\n"))
-        seen.set()
-        bodies.append(await reader.readuntil(b"0\r\n\r\n"))
-        writer.write(reply(b'"done"'))
-
-    server = await serve(read)
-    async with AsyncClient(server.url, transport=transport) as client:
-        request = asyncio.create_task(client.stream_file(path))
-        end = await asyncio.to_thread(os.open, path, os.O_WRONLY)
-        os.write(end, b"first")
-        await asyncio.wait_for(seen.wait(), WAIT_SECONDS)
-        os.write(end, b"second")
-        os.close(end)
-        assert await asyncio.wait_for(request, WAIT_SECONDS) == "done"
-    assert b"second" in bodies[1]
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-async def test_a_cancelled_opening_leaves_no_file_open(client: AsyncClient, tmp_path: Path) -> None:
-    """A request that is cancelled while its file is being opened returns at once, and the file is closed after all."""
-    path = tmp_path / "pipe"
-    os.mkfifo(path)
-    request = asyncio.create_task(client.stream_file(path))
-    await asyncio.sleep(0.01)
-    request.cancel()
-    await asyncio.wait([request])
-    assert request.cancelled()
-    end = await asyncio.to_thread(os.open, path, os.O_WRONLY)  # only now can it be opened
-    await until(lambda: not is_open_for_reading(end))
-    os.close(end)
-
-
-def is_open_for_reading(end: int) -> bool:
-    """Tell whether the other end of a pipe is open."""
-    try:
-        os.write(end, b"x")
-    except BrokenPipeError:
-        return False
-    return True
 
 
 async def test_a_form_of_several_files_and_fields(

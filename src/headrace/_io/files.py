@@ -19,7 +19,7 @@ from aiohttp import payload
 
 from headrace._io import threads
 from headrace.config import wrong
-from headrace.errors import UploadError
+from headrace.errors import UploadError, ValidationError
 
 if TYPE_CHECKING:
     from headrace._core.messages import StreamedBody
@@ -75,7 +75,8 @@ class FileBody:
         if self._start is None:
             return None
         if self._descriptor is not None:
-            return max(0, os.fstat(self._descriptor).st_size - self._start)
+            size = _size_of(self._descriptor)
+            return None if size is None else max(0, size - self._start)
         try:
             end = self._file.seek(0, io.SEEK_END)
         except (OSError, ValueError):  # such as a compressed file, whose end nobody knows before it is read
@@ -234,6 +235,23 @@ def _read_at(descriptor: int, at: int, count: int) -> tuple[bytes, int]:
     return chunk, os.fstat(descriptor).st_size
 
 
+def _size_of(descriptor: int) -> int | None:
+    """Measure a plain file; `None` where its content is made as it is read, as in `/proc`, whatever its size is called.
+
+    Such a file takes no room on a disk. Neither does one that is empty, or that is all hole: those are looked at.
+    """
+    found = os.fstat(descriptor)
+    size = found.st_size
+    if not size or not getattr(found, "st_blocks", 1):
+        try:
+            last = os.pread(descriptor, 2, max(0, size - 1))
+        except OSError:  # whoever reads it meets the error again
+            return None
+        if len(last) != min(size, 1):
+            return None
+    return size
+
+
 def _seen(reading: asyncio.Future[Any]) -> None:
     """Look at how a read has ended that nobody waits for any more."""
     if not reading.cancelled():
@@ -290,27 +308,48 @@ async def open_body(file: FileLike, argument: str = "file", **options: Any) -> F
         The body; the caller closes it.
 
     Raises:
-        headrace.errors.ValidationError: It is neither.
+        headrace.errors.ValidationError: It is neither, or the path is that of a pipe, a socket or a device.
         OSError: The path cannot be opened.
     """
     if not isinstance(file, (str, os.PathLike)):
         check_binary(file, argument)
         return await threads.run(lambda: FileBody(file, owned=False, **options))
-    opening = threads.begin(_open, file, options)
+    opening = threads.begin(_open, file, argument, options)
     try:
         return await threads.result(opening)
     except asyncio.CancelledError:
-        opening.add_done_callback(_close_unwanted)  # nobody can tell when, of a pipe for example
+        opening.add_done_callback(_close_unwanted)  # nobody can tell when, of a disk that is far away for example
         raise
 
 
-def _open(path: str | os.PathLike[str], options: Any) -> FileBody:
-    file = open(path, "rb")  # noqa: SIM115, PTH123 - closed by `FileBody.close`
+def _open(path: str | os.PathLike[str], argument: str, options: Any) -> FileBody:
+    def opener(path: str, flags: int) -> int:
+        """Open it without waiting for who writes to it; what is no file is refused before and after it is opened."""
+        _check_kind(os.stat(path), path, argument)  # noqa: PTH116 - as given
+        descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
+        try:
+            _check_kind(os.fstat(descriptor), path, argument)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    file = open(path, "rb", opener=opener)  # noqa: SIM115 - closed by `FileBody.close`
     try:
         return FileBody(file, owned=True, **options)
     except BaseException:
         file.close()
         raise
+
+
+def _check_kind(found: os.stat_result, path: str, argument: str) -> None:
+    """Refuse what opening or reading may have to wait for, for nobody knows how long; `open` itself refuses folders."""
+    if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+        message = (
+            f"{argument}: {path!r} is a pipe, a socket or a device, takes the path of a file; "
+            "open it yourself and give the open file, or give an iterable of its bytes"
+        )
+        raise ValidationError(message)
 
 
 def _close_unwanted(opening: asyncio.Future[FileBody]) -> None:
