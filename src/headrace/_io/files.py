@@ -192,18 +192,17 @@ class FileBody:
         """Nothing is left to put away: the file stays open for another time."""
 
     async def close(self) -> None:
-        """Close the file if it was opened here, as soon as no thread reads it any more."""
-        if not self._owned:
-            return
+        """Give the file back, closed if it was opened here, as soon as no thread reads it any more."""
         reading = self._reading
-        if reading is None or reading.done():
-            self._file.close()
-        elif self._start is None:  # nobody can tell when the other end of a pipe will write
-            reading.add_done_callback(lambda _: self._file.close())
-        else:
-            try:
-                await threads.settled(reading)
-            finally:
+        if self._start is None and reading is not None and not reading.done():
+            # Nobody can tell when the other end of a pipe will write.
+            if self._owned:
+                reading.add_done_callback(lambda _: self._file.close())
+            return
+        try:
+            await threads.settled(reading)
+        finally:
+            if self._owned:
                 self._file.close()
 
 
