@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import dataclasses
 import functools
 import inspect
@@ -16,7 +15,7 @@ import msgspec.inspect
 import orjson
 
 from headrace import _hooks, models
-from headrace._core import shims
+from headrace._core import charsets, shims
 from headrace.config import wrong
 from headrace.errors import ResponseParseError, ResponseValidationError, ValidationError
 
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([^"'\s;]+)""", re.IGNORECASE)
-#: Encodings of Python that no text on the net is in: one takes the square of its length in time, one warns.
-_NO_CHARSETS = frozenset({"idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
 _DIGITS_TO_0 = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x2D if byte == 0x2D else 0x20 for byte in range(256))
 _BEYOND_64_BITS = (b"0" * 20, b"-" + b"0" * 19)  # 2**64 has 20 digits, -(2**63) - 1 has 19
 _OPEN_BRACKET = 0x5B
@@ -210,12 +207,8 @@ def _is_single(response_format: Any) -> bool:
 def text(body: bytes, content_type: str) -> str:
     """Decode text by the charset of its `Content-Type`; an unknown one, or none, is UTF-8 with replacements."""
     found = _CHARSET.search(content_type)
-    try:
-        if found is not None and codecs.lookup(found[1]).name not in _NO_CHARSETS:
-            return body.decode(found[1], "replace")
-    except (LookupError, UnicodeError):  # the latter of a name that is no text itself
-        pass
-    return body.decode("utf-8-sig", "replace")
+    charset = None if found is None else charsets.find(found[1])
+    return body.decode(charset or "utf-8-sig", "replace")
 
 
 def error_body(body: bytes, content_type: str) -> Any:
