@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 import re
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from headrace._core import dates
 from headrace._core.retry import retry_after
 
 if TYPE_CHECKING:
@@ -132,11 +132,8 @@ def _text(headers: CIMultiDictProxy[str], name: str) -> str:
 
 def _time_of(headers: CIMultiDictProxy[str], now: datetime) -> datetime:
     """Tell the server's time, which its moments are written in; ours, where it does not say."""
-    try:
-        date = parsedate_to_datetime(headers["Date"][:_MOST_TEXT])
-        return date if abs((date - now).total_seconds()) <= _MOST_SKEW else now
-    except (KeyError, ValueError, TypeError, OverflowError, IndexError):  # absent, no date, or one without a zone
-        return now
+    date = dates.read(headers.get("Date"))
+    return now if date is None or abs((date - now).total_seconds()) > _MOST_SKEW else date
 
 
 def _number(text: str) -> float | None:

@@ -85,7 +85,7 @@ def read(response: Response, endpoint: str, conceal: Callable[[str], str]) -> An
     succeeded = 200 <= response.status < 300
     try:
         answer = _decode(response.body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         if succeeded:
             raise _failed(endpoint, f"its answer is no token: {error}", response.status) from error
         answer = Answer()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import unquote, unquote_to_bytes
 
+from headrace._core import dates
 from headrace.config import wrong
 from headrace.errors import ValidationError
 
@@ -94,12 +94,7 @@ def is_date(value: str | None) -> bool:
 
 
 def _moment(value: str) -> datetime | None:
-    if _DATE.fullmatch(value) is None:
-        return None
-    try:
-        return parsedate_to_datetime(value)
-    except ValueError:  # such as the 31st of February
-        return None
+    return dates.read(value) if _DATE.fullmatch(value) else None
 
 
 def strong_validator(headers: MultiMapping[str]) -> str | None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
+from headrace._core import dates
 from headrace.errors import CircuitOpen, ProtocolError, ResponseTooLarge, UploadError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from datetime import datetime
 
     from headrace.errors import TransportError
     from headrace.policies import Retry
@@ -33,15 +32,9 @@ def retry_after(value: str | None, now: datetime) -> float | None:
         return None
     value = value.strip()
     if value.isascii() and value.isdigit():
-        seconds = float(value[:18])
-        return seconds if math.isfinite(seconds) else None
-    try:
-        date = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return max(0.0, (date - now).total_seconds())
+        return float(value[:18])  # more digits are no longer time
+    date = dates.read(value)
+    return None if date is None else max(0.0, (date - now).total_seconds())
 
 
 def is_repeatable(policy: Retry, method: str, names: Collection[str]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from headrace._io.pulling import Sink
 
 T = TypeVar("T")
+_MOST_DIGITS: Final = 18  # of a length; more bytes than anybody has
 
 
 class StreamedResponse:
@@ -62,7 +63,7 @@ class StreamedResponse:
     def content_length(self) -> int | None:
         """Bytes of the body as it comes over the wire, before decompression; `None` where the server did not say."""
         value = self.headers.get("Content-Length", "")
-        return int(value) if value.isdecimal() else None
+        return int(value) if value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS else None
 
     @property
     def closed(self) -> bool:
