@@ -102,6 +102,20 @@ def _encoded_query(mark: str, raw_query: str) -> str:
     return f"?{quote(_STRAY_PERCENT.sub('%25', raw_query), safe=_QUERY_SAFE)}" if mark and raw_query else ""
 
 
+def once(text: str, *, in_query: bool = False) -> str:
+    """Percent-encode what a server has left as it is in a path or a query, and nothing that is encoded already.
+
+    Args:
+        text: The path or the query, bytes that are no UTF-8 as lone surrogates: they stay the bytes that they are.
+        in_query: Whether it is a query, where a question mark is none of the marks of a URL.
+
+    Raises:
+        UnicodeEncodeError: It has a surrogate that stands for no byte.
+    """
+    safe = _QUERY_SAFE if in_query else _PATH_SAFE
+    return quote(_STRAY_PERCENT.sub("%25", text), safe=safe, errors="surrogateescape")
+
+
 def with_query(encoded_target: str, query: str) -> str:
     """Add a query to a path that may have one."""
     if not query:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from yarl import URL
-
 from headrace import _redact
-from headrace._core import encode
+from headrace._core import encode, reference
 from headrace._core.credentials import added, without
 from headrace.config import origin
 from headrace.policies import IDEMPOTENCY_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
+
+    from yarl import URL
 
     from headrace._core.credentials import Credentials
 
@@ -58,17 +58,9 @@ def next_hop(method: str, url: URL, status: int, location: str | None) -> Hop | 
     """
     if status not in FOLLOWED or not location:
         return None
-    try:
-        # Servers send raw UTF-8 and spaces here; yarl encodes what is not encoded yet.
-        to = url.join(URL(location.encode("utf-8", "surrogateescape").decode("utf-8", "replace")))
-        usable = to.scheme in ("http", "https") and bool(to.raw_host) and to.port is not None
-    except ValueError:
+    to = reference.resolve(url, location)
+    if to is None:
         return None
-    if not usable:
-        return None
-    to = to.with_fragment(None)
-    if to.raw_user is not None or to.raw_password is not None:
-        to = to.with_user(None)  # a server does not get to choose our credentials
     becomes_get = (status == 303 and method != "HEAD") or (status in (301, 302) and method == "POST")
     return Hop("GET" if becomes_get else method, to, not becomes_get, origin(to) != origin(url))
 
