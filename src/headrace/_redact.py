@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from json import JSONDecodeError
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import unquote_plus
 
 from yarl import URL
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
+
+E = TypeVar("E", bound=BaseException)
 
 MASK: Final = "***"
 
@@ -73,3 +76,13 @@ def path(value: Any) -> str:
     """Show what a caller gave as a path, checked or not, without userinfo and the values of secret parameters."""
     base, mark, raw_query = str(value).partition("?")
     return _USERINFO.sub("//", base) + mark + query(raw_query)
+
+
+def emptied(error: E) -> E:
+    """Take the text out of an error of a codec or of JSON, which holds all that was read, so that it can be a cause."""
+    if isinstance(error, UnicodeError) and hasattr(error, "object"):
+        error.object = type(error.object)()
+        error.args = (error.encoding, error.object, error.start, error.end, error.reason)  # type: ignore[attr-defined]
+    elif isinstance(error, JSONDecodeError):
+        error.doc = ""
+    return error

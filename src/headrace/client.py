@@ -180,7 +180,7 @@ class AsyncClient(Configured, Verbs, Uploads, Streams):
                 block = defaults.block(headers, cookie, content_type, basic, trusted=trusted, settled=settled)
         except UnicodeEncodeError as error:
             message = f"an argument has text that cannot be encoded: {error.reason}"
-            raise ValidationError(message) from error
+            raise ValidationError(message) from _redact.emptied(error)
         if block.framed:
             block = check_framing(block, content)
         idempotent = idempotent or "idempotency-key" in block.names

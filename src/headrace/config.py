@@ -29,7 +29,7 @@ TRANSPORTS: Final = ("wire", "aiohttp")
 
 #: Settings that merge key by key; every other setting replaces what it inherits.
 _MERGED: Final = frozenset({"headers", "cookies", "parameters", "error_responses"})
-_CONTROL_OR_SPACE = re.compile(r"[\x00-\x20\x7f]")
+_CONTROL_OR_SPACE = re.compile(r"[\x00-\x20\x7f\ud800-\udfff]")  # no surrogate has bytes: yarl drops it
 
 
 _SECONDS = _positive("a number of seconds above 0, or None", optional=True)
@@ -103,21 +103,32 @@ def as_url(value: Any, argument: str, schemes: Iterable[str] = ("http", "https")
     takes = f"an absolute {' or '.join(schemes)} URL"
     if not isinstance(value, (str, URL)):
         raise wrong(argument, value, takes)
-    if isinstance(value, str) and _CONTROL_OR_SPACE.search(value):
-        message = f"{argument}: has a space or control character; takes {takes}"
+    url = _parsed(value)
+    if _CONTROL_OR_SPACE.search(str(value)):  # a `yarl.URL` may call itself encoded, and not be
+        message = f"{argument}: has a space, a control character or a lone surrogate; takes {takes}"
         raise ValidationError(message)
-    try:
-        url = URL(value)
-        _ = url.port
-    except ValueError as error:
+    if url is None or not str(url).isascii():
         message = f"{argument}: is not a URL; takes {takes}"
-        raise ValidationError(message) from error
+        raise ValidationError(message)
     if url.scheme not in schemes or not url.raw_host:
         # Without a scheme that has an authority, userinfo is part of the path: `me:password@host`.
         shown = _redact.url(url) if url.raw_host else "what was given"
         message = f"{argument}: {shown} is not {takes}"
         raise ValidationError(message)
     return url.with_fragment(None)
+
+
+def _parsed(value: str | URL) -> URL | None:
+    """Parse a URL; `None` where it is none.
+
+    What yarl says of it may hold a part of a password, so none of it is kept, not even as the context of our error.
+    """
+    try:
+        url = URL(value)
+        _ = url.port
+    except (ValueError, IndexError):  # IndexError: `http://[]@`
+        return None
+    return url
 
 
 def origin(url: URL) -> str:

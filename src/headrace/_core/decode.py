@@ -14,7 +14,7 @@ import msgspec
 import msgspec.inspect
 import orjson
 
-from headrace import _hooks, models
+from headrace import _hooks, _redact, models
 from headrace._core import charsets, shims
 from headrace.config import wrong
 from headrace.errors import ResponseParseError, ResponseValidationError, ValidationError
@@ -73,7 +73,7 @@ def decode(body: bytes, decoder: BodyDecoder) -> Any:
         raise ResponseValidationError(message, body, path) from error
     except (msgspec.DecodeError, orjson.JSONDecodeError, UnicodeDecodeError) as error:
         message = f"the body is not JSON: {error}"
-        raise ResponseParseError(message, body) from error
+        raise ResponseParseError(message, body) from _redact.emptied(error)
     except RecursionError as error:
         message = "the body is not JSON that can be read: it is nested too deeply"
         raise ResponseParseError(message, body) from error

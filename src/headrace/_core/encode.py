@@ -23,7 +23,7 @@ import attrs
 import msgspec
 from yarl import URL
 
-from headrace import _hooks
+from headrace import _hooks, _redact
 from headrace._core import shims
 from headrace.config import wrong
 from headrace.errors import ValidationError
@@ -322,7 +322,7 @@ def json(value: Any) -> bytes:
         if isinstance(error, ValidationError):
             raise
         message = f"body: {type(value).__name__} cannot be encoded as JSON: {error}"
-        raise ValidationError(message) from error
+        raise ValidationError(message) from _redact.emptied(error)
     return encoded
 
 

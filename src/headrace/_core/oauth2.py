@@ -87,7 +87,7 @@ def read(response: Response, endpoint: str, conceal: Callable[[str], str]) -> An
         answer = _decode(response.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         if succeeded:
-            raise _failed(endpoint, f"its answer is no token: {error}", response.status) from error
+            raise _failed(endpoint, f"its answer is no token: {error}", response.status) from _redact.emptied(error)
         answer = Answer()
     if not succeeded or answer.error is not None:
         code = None if answer.error is None else _shown(answer.error, conceal)

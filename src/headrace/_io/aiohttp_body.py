@@ -55,7 +55,8 @@ class SessionBody:
 
     def _reason(self, error: Exception) -> TransportError:
         """Say why a body did not come whole: what closed the connection knows best, where that was us."""
-        return self._error or self._translate(error)
+        translated = self._translate(error)
+        return self._error or translated
 
     def fail(self, error: TransportError) -> None:
         """Close the connection; whoever reads, or will read, meets the error."""

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from aiohttp.helpers import set_result
 from aiohttp.http_parser import RawResponseMessage
-from multidict import CIMultiDict, CIMultiDictProxy
-from yarl import URL
+from multidict import CIMultiDict
 
 from headrace._core.messages import Response
 from headrace._core.stats import Stats
-from headrace._io import bodies
+from headrace._io import bodies, borrowed
 from headrace._io.aiohttp_body import SessionBody
 from headrace._io.aiohttp_guard import Watch
 from headrace._io.closing import Closing
@@ -25,7 +24,6 @@ from headrace.errors import (
     ConnectError,
     ConnectionLost,
     PoolTimeout,
-    ProtocolError,
     RequestTimeout,
     ResponseTooLarge,
     TransportError,
@@ -34,28 +32,13 @@ from headrace.errors import (
 if TYPE_CHECKING:
     import ssl
 
+    from yarl import URL
+
     from headrace._core.messages import Request, StreamedBody, Turn
 
 _MOST_PLAIN = 1 << 20  # bytes; of a larger body aiohttp warns, unless it is in a file
 _Data = bytes | io.BytesIO | bodies.Exact | None
 _CLOSED = "the client was closed"
-
-# Each of aiohttp's errors and ours; the first that matches counts, so the narrow ones come first.
-_ERRORS: tuple[tuple[type[BaseException], type[TransportError]], ...] = (
-    (aiohttp.ConnectionTimeoutError, RequestTimeout),
-    (aiohttp.ServerTimeoutError, RequestTimeout),
-    (aiohttp.ClientHttpProxyError, ConnectError),
-    (aiohttp.ClientConnectorError, ConnectError),
-    (aiohttp.ClientSSLError, ConnectError),
-    (aiohttp.InvalidURL, ConnectError),
-    (aiohttp.ClientResponseError, ProtocolError),
-    (aiohttp.ClientPayloadError, ConnectionLost),
-    (aiohttp.ClientConnectionError, ConnectionLost),
-    (aiohttp.ClientError, ProtocolError),
-    (ValueError, ProtocolError),
-    (TimeoutError, RequestTimeout),
-    (OSError, ConnectionLost),
-)
 
 
 class AiohttpTransport:
@@ -104,7 +87,7 @@ class AiohttpTransport:
             except _Dropped as drop:
                 may_repeat = request.idempotent and isinstance(request.body, bytes | None)
                 if not (may_repeat and drop.stale) or self._closing.closed:
-                    raise _translated(drop.error, request) from drop.error
+                    raise borrowed.translated(drop.error, request) from drop.error
                 if not self._own:
                     # Nobody can tell whether the connection of a foreign session had been lying idle: once is enough.
                     request.idempotent = False
@@ -138,9 +121,9 @@ class AiohttpTransport:
             if isinstance(data, bodies.Exact) and data.failure is not None:
                 raise data.failure from None
             if phase.clock.expired():
-                raise phase.error() from error
+                raise phase.error() from borrowed.scrubbed(error, request)
             phase.start()  # a server that is down is not dialed more often either
-            raise _translated(error, request) from error
+            raise borrowed.translated(error, request) from error
         finally:
             phase.end()
             self._closing.end(task)
@@ -156,7 +139,7 @@ class AiohttpTransport:
                 error.stale = error.stale and not watch.heard
             if watch.error is None or (isinstance(data, bodies.Exact) and data.failure is not None):
                 raise
-            raise watch.error from error
+            raise watch.error from borrowed.scrubbed(error, request)
 
     async def _watched(self, request: Request, data: _Data, phase: _Phase, watch: Watch) -> Response:
         answer = await self._session.request(
@@ -179,7 +162,8 @@ class AiohttpTransport:
             response = Response(answer.status, answer.headers)
 
             def translate(error: Exception) -> TransportError:
-                return watch.error or _translated(error, request)
+                translated = borrowed.translated(error, request)
+                return watch.error or translated
 
             def end() -> None:
                 watch.check()
@@ -218,7 +202,7 @@ class _Dropped(aiohttp.ClientConnectionError):
     """A connection ended before an answer was complete enough to be one."""
 
     def __init__(self, error: aiohttp.ClientError) -> None:
-        super().__init__(str(error))
+        super().__init__(type(error).__name__)  # its text may be the head of an answer
         self.error = error
         # Without a part of a head, as far as aiohttp tells.
         self.stale = not isinstance(getattr(error, "message", None), RawResponseMessage)
@@ -337,15 +321,3 @@ async def _read(answer: aiohttp.ClientResponse, limit: int | None) -> bytes:
             raise ResponseTooLarge(message)
         parts.append(part)
     return b"".join(parts)
-
-
-def _translated(error: Exception, request: Request) -> TransportError:
-    kind = next(ours for theirs, ours in _ERRORS if isinstance(error, theirs))
-    sent = not isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL))
-    if isinstance(error, aiohttp.ClientHttpProxyError):
-        return kind(f"no connection to {request.origin.text}: the proxy answered {error.status}", maybe_sent=False)
-    if isinstance(error, aiohttp.ClientResponseError):  # its text shows the URL, and its arguments every field
-        shown = URL(request.shown)
-        error.request_info = aiohttp.RequestInfo(shown, request.method, CIMultiDictProxy(CIMultiDict()), shown)
-        error.args = (error.request_info, error.history)
-    return kind(f"{request.origin.text}: {type(error).__name__}", maybe_sent=sent)

@@ -67,7 +67,7 @@ def forget(error: BaseException) -> None:
     are running cannot be cleared; whoever is drops its secrets itself. None may be suspended, for to clear that is to
     end its coroutine (up to Python 3.12): whoever catches an error and then waits has to `go_on`.
     """
-    for each in _chain(error):
+    for each in chain(error):
         trace = each.__traceback__
         while trace is not None:
             frame = trace.tb_frame
@@ -87,7 +87,7 @@ def go_on(error: BaseException) -> None:
         error.__traceback__ = trace.tb_next
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def chain(error: BaseException | None) -> Iterator[BaseException]:
     """Yield an error and what it was raised from, each once."""
     seen: set[int] = set()
     waiting = [error]

@@ -15,6 +15,7 @@ from aiohttp.client_reqrep import ClientRequest
 from yarl import URL
 
 from headrace._core import encode
+from headrace._io import borrowed
 from headrace._io.closing import Closing, wait_then_abort
 from headrace._io.connection import Connection
 from headrace.errors import ConnectError, ConnectionLost, PoolTimeout, ProtocolError, RequestTimeout, TransportError
@@ -306,9 +307,9 @@ class Pool:
         except TimeoutError as error:
             message = f"no connection to {origin.text} within {request.timeout.connect:g} s"
             raise RequestTimeout(message, maybe_sent=False) from error
-        except (aiohttp.ClientError, OSError) as error:
-            message = f"no connection to {origin.text}: {_reason(error)}"
-            raise ConnectError(message, maybe_sent=False) from error
+        except (aiohttp.ClientError, ValueError, OSError) as error:  # ValueError: a host that IDNA cannot write
+            message = f"no connection to {origin.text}: {borrowed.reason(error)}"
+            raise ConnectError(message, maybe_sent=False) from borrowed.scrubbed(error, request)
         finally:
             self._dials.end(task)
         return self._take_over(made, origin)
@@ -388,11 +389,3 @@ def proxy_and_fields(proxy: URL | None) -> tuple[URL | None, dict[str, str]]:
     if proxy is None or credentials is None:
         return proxy, {}
     return proxy.with_user(None), {"Authorization": credentials}
-
-
-def _reason(error: Exception) -> str:
-    """Say why a connection could not be made, without a proxy's password: aiohttp's texts may hold its URL."""
-    cause = getattr(error, "os_error", None) or getattr(error, "certificate_error", None) or error
-    if isinstance(error, aiohttp.ClientHttpProxyError):
-        return f"the proxy answered {error.status}"
-    return f"{type(cause).__name__}: {cause.strerror}" if isinstance(cause, OSError) and cause.strerror else str(cause)
