@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace import Event, streams
+from headrace import AsyncClient, Event, streams
 from headrace._core.sse import EventParser, delay
 from headrace.errors import (
     ConnectionLost,
@@ -19,6 +19,8 @@ from headrace.errors import (
     ResponseValidationError,
     ValidationError,
 )
+from tests.conftest import ServeScript
+from tests.servers.raw import Do
 from tests.streaming import cuts, gather, parse, places, stream
 
 
@@ -228,3 +230,24 @@ def test_arguments_of_reconnect_are_checked(options: dict[str, Any]) -> None:
     """A wrong argument is an error before anything is opened."""
     with pytest.raises(ValidationError, match=f"^{next(iter(options))}: got"):
         streams.reconnect(**{"open": Server().open, **options})
+
+
+async def test_retry_is_obeyed_before_its_event_ends(serve_script: ServeScript, transport: str) -> None:
+    """Section 9.2.6 sets the time with the line of `retry`, where that is whole; an ID waits for its event."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\nid: 1\ndata: x\n\n"
+    scripts = [[Do.READ, head + rest] for rest in (b"id: 2\nretry: 7\ndata: y", b"retry: 8", b"data: z\nretry: 9\n")]
+    server = await serve_script(*scripts, [Do.READ, b"HTTP/1.1 204 No Content\r\n\r\n"])
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(round(seconds, 4))
+
+    async with AsyncClient(server.url, transport=transport) as client:
+
+        def open_(last_id: str) -> Any:
+            return client.stream("GET", headers={"Last-Event-ID": last_id} if last_id else None)
+
+        found = [event async for event in streams.reconnect(open_, wait=1.0, sleep=sleep, chance=lambda: 0.0)]
+    assert [event.data for event in found] == ["x"] * 3
+    assert waits == [0.007, 0.007, 0.009]
+    assert [request.header("Last-Event-ID") for request in server.requests] == [None, "1", "1", "1"]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from headrace._core.lines import MOST_BYTES, Start, too_long
 from headrace._core.outline import Outline
 from headrace._core.partial import FAULTS
+from headrace._core.pieces import Pieces
 from headrace.errors import ResponseParseError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class ArrayParser:
 
     __slots__ = (
         "_base", "_carry", "_depth", "_held", "_in_text", "_limit", "_misses", "_mode", "_outline", "_own_failure",
-        "_parts", "_prefix", "_rows", "_start",
+        "_prefix", "_rows", "_start",
     )  # fmt: skip
 
     def __init__(self, rows: Rows, path: tuple[str, ...] = (), limit: int = MOST_BYTES) -> None:
@@ -57,8 +58,7 @@ class ArrayParser:
         self._carry = b""  # half an escape
         self._depth = 0
         self._in_text = False
-        self._parts: list[bytes] = []  # of the item that has begun
-        self._held = 0
+        self._held = Pieces(b"")  # of the item that has begun
         self._prefix = b""  # how the first item begins, up to its first value
         self._misses = 0
         self._own_failure: FrameworkException | None = None
@@ -173,7 +173,7 @@ class ArrayParser:
             found = _SCALAR.match(piece, at)
             at = found.end() if found is not None else at
             if at < len(piece):
-                if at == began and not self._parts:
+                if at == began and not self._held.size:
                     self._fail(f"got {piece[at : at + 1]!r} where an item has to be", at)
                 self._end_item(piece[began:at], texts)
             return at
@@ -202,18 +202,14 @@ class ArrayParser:
         return at
 
     def _hold(self, part: bytes) -> None:
-        if part:
-            self._parts.append(part)
-            self._held += len(part)
-            if self._held > self._limit and self._own_failure is None:
-                self._own_failure = too_long("an item", self._limit)
+        self._held.add(part)
+        if self._held.size > self._limit and self._own_failure is None:
+            self._own_failure = too_long("an item", self._limit)
 
     def _end_item(self, text: bytes, texts: list[bytes]) -> None:
-        if self._parts:
-            self._parts.append(text)
-            text = b"".join(self._parts)
-            self._parts = []
-            self._held = 0
+        if self._held.size:
+            self._held.add(text)
+            text = self._held.take()
         self._mode = _AFTER
         if len(text) > self._limit:
             self._own_failure = too_long("an item", self._limit)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 MOST_TRAILERS: Final = 64
 _MOST_TRAILER_BYTES: Final = 16 * 1024
+_MOST_TRAILER_SECTION: Final = 2 * _MOST_TRAILER_BYTES  # with all that is between names and values
 #: A head that puts llhttp into the state behind a real one.
 _PREAMBLE: Final = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 _EMPTY_LINE: Final = b"\r\n\r\n"
@@ -42,13 +43,16 @@ class Chunks:
     """Receives a chunked body; a head of our own puts llhttp into the state behind a real one."""
 
     __slots__ = (
-        "_follower", "_last", "_parser", "began", "complete", "count", "parts", "size", "trailer_bytes", "trailers",
+        "_before", "_follower", "_last", "_parser", "_parts", "_section", "began", "complete", "count", "size",
+        "trailer_bytes", "trailers",
     )  # fmt: skip
 
     def __init__(self) -> None:
-        self.parts: list[bytes] = []
+        self._parts: list[bytes] = []  # of the body, in the piece that was fed last
         self.size = 0
         self.count = 0
+        self._before = -1  # bytes of the body before the last chunk; as many as of the body are in the last of all
+        self._section = 0  # bytes of pieces in which nothing but trailer fields, or a part of one, has come
         self.trailers: list[tuple[str, str]] = []
         self.trailer_bytes = 0
         self.began = 0
@@ -68,7 +72,22 @@ class Chunks:
                 self._follower = _new_follower()
             self._follower[0].feed_data(self._last)
         self._last = data
+        before = self._before
         self._parser.feed_data(data)
+        if before == self.size and not self.complete:
+            self._check_section(len(data))
+
+    def _check_section(self, count: int) -> None:
+        """Hold a trailer section that comes in pieces to its limit: llhttp tells of a field when it is whole."""
+        self._section += count
+        if self._section > _MOST_TRAILER_SECTION:
+            message = f"more than {_MOST_TRAILER_SECTION} bytes of trailer fields"
+            raise ProtocolError(message)
+
+    def taken(self) -> list[bytes]:
+        """Take what there is of the body, chunk by chunk; to be done after every piece, for many chunks weigh much."""
+        parts, self._parts = self._parts, []
+        return parts
 
     def behind(self) -> int:
         """Count the bytes of the last piece that follow the body, which has ended in it.
@@ -104,12 +123,13 @@ class Chunks:
 
     def on_chunk_header(self) -> None:
         self.count += 1
+        self._before = self.size
 
     def on_body(self, data: bytes) -> None:
         if self.complete:  # the body of another message, glued behind ours
             return
         self.size += len(data)
-        self.parts.append(data)
+        self._parts.append(data)
 
     def on_message_complete(self) -> None:
         self.complete = True

@@ -13,6 +13,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from headrace._core.chunked import MOST_TRAILERS, Chunks
 from headrace._core.messages import Response
+from headrace._core.pieces import Pieces
 from headrace.errors import ProtocolError, ResponseTooLarge
 
 if TYPE_CHECKING:
@@ -104,9 +105,9 @@ class ResponseParser:
     _interim = 0
     _partial: bytearray | None = None
     _judge: HttpResponseParser | None = None
-    _parts: list[bytes]
+    _pieces: Pieces[bytes]  # of the body
     _left = 0
-    _size = 0
+    _size = 0  # of a body that runs to the end of the connection
     _chunks: Chunks | None = None
     _overhead = 0
     _tail = b""
@@ -154,7 +155,7 @@ class ResponseParser:
         """
         self.reusable = False
         if self._state == _TO_END:
-            self._end(b"".join(self._parts))
+            self._end(self._pieces.take())
         return self._state == _COMPLETE
 
     def response(self) -> Response:
@@ -267,9 +268,9 @@ class ResponseParser:
             self._state = _COMPLETE
             return True
         self._state = _COUNTED
-        self._parts = []
+        self._pieces = Pieces(b"")
         self._left = length
-        return self._feed_counted(rest)
+        return bool(rest) and self._feed_counted(rest)
 
     def _begin_unusual(self, lower: bytes, rest: bytes, length: int | None, *, chunked: bool) -> bool:
         """Take an answer without a body, with an empty one, or with one that is not counted."""
@@ -287,9 +288,10 @@ class ResponseParser:
         if chunked:
             self._state = _CHUNKED
             self._chunks = Chunks()
+            self._pieces = Pieces(b"")
             return bool(rest) and self._feed_chunked(rest)
         self._state = _TO_END
-        self._parts = []
+        self._pieces = Pieces(b"")
         self.reusable = False
         self._keep(rest)
         return False
@@ -299,13 +301,13 @@ class ResponseParser:
         if left < 0:
             data = data[:left]
             self.reusable = False
-        self._parts.append(data)
         self._left = left
-        return left <= 0 and self._end(b"".join(self._parts))
+        self._pieces.add(data)
+        return left <= 0 and self._end(self._pieces.take())
 
     def _keep(self, data: bytes) -> None:
         self._size += len(data)
-        self._parts.append(data)
+        self._pieces.add(data)
         self._check_size(self._size)
 
     def _check_size(self, size: int) -> None:
@@ -330,6 +332,7 @@ class ResponseParser:
                 raise ProtocolError(message) from error
             glued = True
         self._check_size(chunks.size)
+        self._pieces.extend(chunks.taken())
         self._overhead += len(data) - (chunks.size - before)
         self._tail = (self._tail + data[-5:])[-5:]
         if chunks.complete:
@@ -346,7 +349,7 @@ class ResponseParser:
             return False
         chunks.release()
         self.trailers = chunks.trailers
-        return self._end(b"".join(chunks.parts))
+        return self._end(self._pieces.take())
 
 
 def _values(lower_head: bytes, name: bytes) -> list[bytes]:

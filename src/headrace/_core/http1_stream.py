@@ -96,19 +96,7 @@ class StreamingParser(ResponseParser):
         if self.complete:
             body, self.body = self.body, b""
             return body
-        holder = self if self._chunks is None else self._chunks
-        # One piece in, one piece out: many small chunks become one, and joining a single piece copies nothing.
-        parts, holder.parts = holder.parts, []
-        return b"".join(parts)
-
-    @property
-    def parts(self) -> list[bytes]:
-        """What is collected of a body that is not chunked."""
-        return self._parts
-
-    @parts.setter
-    def parts(self, value: list[bytes]) -> None:
-        self._parts = value
+        return self._pieces.take()
 
     def eof(self) -> bool:
         """Note that the peer has ended the connection in good order; see `ResponseParser.eof`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from headrace._core.pieces import Pieces
 from headrace.errors import ResponseTooLarge
 
 #: Bytes that a line, an item or an event may have by default.
@@ -59,13 +60,12 @@ class LineParser:
         failure: Why there are no more lines, once there is a reason.
     """
 
-    __slots__ = ("_after_cr", "_held", "_limit", "_parts", "_start", "failure")
+    __slots__ = ("_after_cr", "_held", "_limit", "_start", "failure")
 
     def __init__(self, limit: int = MOST_BYTES) -> None:
         self._limit = limit
         self._start = Start()
-        self._parts: list[bytes] = []  # of the line that has begun; joined once, or long lines would cost a square
-        self._held = 0
+        self._held = Pieces(b"")  # of the line that has begun
         self._after_cr = False
         self.failure: ResponseTooLarge | None = None
 
@@ -78,9 +78,8 @@ class LineParser:
     def finish(self) -> list[str]:
         """Take the end of the stream; return a last line that has no end of its own."""
         lines = self._cut(self._start.finish())
-        if self._parts and self.failure is None:
-            lines.append(b"".join(self._parts).decode("utf-8", "replace"))
-            self._parts = []
+        if self._held.size and self.failure is None:
+            lines.append(self._held.take().decode("utf-8", "replace"))
         return lines
 
     def _cut(self, piece: bytes) -> list[str]:
@@ -95,14 +94,10 @@ class LineParser:
         else:
             last = b""
             self._after_cr = piece.endswith(b"\r")
-        if lines and self._parts:
-            self._parts.append(lines[0])
-            lines[0] = b"".join(self._parts)
-            self._parts = []
-            self._held = 0
-        if last:
-            self._parts.append(last)
-            self._held += len(last)
+        if lines and self._held.size:
+            self._held.add(lines[0])
+            lines[0] = self._held.take()
+        self._held.add(last)
         return self._checked(lines, len(piece))
 
     def _checked(self, lines: list[bytes], fed: int) -> list[str]:
@@ -113,6 +108,6 @@ class LineParser:
                     self.failure = too_long("a line", limit)
                     lines = lines[:number]
                     break
-        if self._held > limit and self.failure is None:
+        if self._held.size > limit and self.failure is None:
             self.failure = too_long("a line", limit)
         return [line.decode("utf-8", "replace") for line in lines]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from headrace._core.lines import too_long
+from headrace._core.pieces import Pieces
 
 if TYPE_CHECKING:
     from headrace.errors import FrameworkException
@@ -48,7 +49,7 @@ class Outline:
 
     __slots__ = (
         "_expected", "_found", "_held", "_in_text", "_is_name", "_limit", "_matched", "_names", "_next_on_path",
-        "_parts", "_stack", "at_array", "failure", "overflow",
+        "_stack", "at_array", "failure", "overflow",
     )  # fmt: skip
 
     def __init__(self, path: tuple[str, ...], limit: int) -> None:
@@ -60,8 +61,7 @@ class Outline:
         self._found = [False] * len(path)
         self._next_on_path = True
         self._in_text = self._is_name = False
-        self._parts: list[bytes] = []  # of a name or number that has begun
-        self._held = 0
+        self._held = Pieces(b"")  # of a name or number that has begun
         self.at_array = False
         self.failure: tuple[str, int] | None = None
         self.overflow: FrameworkException | None = None
@@ -92,7 +92,7 @@ class Outline:
                 at, stuck = self._text(piece, at)
                 if stuck:
                     break
-            elif self._parts or not self._is_token(piece[at]):
+            elif self._held.size or not self._is_token(piece[at]):
                 at = self._scalar(piece, at)
             else:
                 at = self._token(piece, at)
@@ -100,7 +100,7 @@ class Outline:
 
     def finish(self) -> None:
         """Take the end of the document."""
-        if self._parts and not self._in_text:
+        if self._held.size and not self._in_text:
             self._end_scalar(0)
         if self.failure is None and (self._in_text or self._stack or self._expected != _AFTER_VALUE):
             self._fail("the document is cut short", 0)
@@ -194,19 +194,14 @@ class Outline:
         return end, False
 
     def _keep(self, part: bytes, what: str) -> None:
-        self._parts.append(part)
-        self._held += len(part)
-        if self._held > self._limit:
+        self._held.add(part)
+        if self._held.size > self._limit:
             self.overflow = too_long(what, self._limit)
-
-    def _kept(self) -> bytes:
-        kept, self._parts, self._held = b"".join(self._parts), [], 0
-        return kept
 
     def _name(self, at: int) -> None:
         """Compare a name with the one on the path, without its escapes (section 8.3)."""
         try:
-            name = msgspec.json.decode(b'"%b"' % self._kept(), type=str)
+            name = msgspec.json.decode(b'"%b"' % self._held.take(), type=str)
         except (msgspec.DecodeError, UnicodeDecodeError):
             self._fail("a name is no UTF-8 text", at)
             return
@@ -219,7 +214,7 @@ class Outline:
     def _scalar(self, piece: bytes, at: int) -> int:
         found = _RUN.match(piece, at)
         end = found.end() if found is not None else at
-        if not self._parts:
+        if not self._held.size:
             if self._expected not in (_VALUE, _VALUE_OR_END) or end == at:
                 more = not self._stack and self._expected == _AFTER_VALUE
                 wanted = f"got {piece[at : at + 1]!r} where {_WANTED[self._expected]} has to be"
@@ -232,7 +227,7 @@ class Outline:
         return end
 
     def _end_scalar(self, at: int) -> None:
-        text = self._kept()
+        text = self._held.take()
         self._expected = _AFTER_VALUE
         if _SCALAR.fullmatch(text) is None:
             self._fail("a value is neither a number nor true, false or null", at)

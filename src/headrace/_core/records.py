@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from headrace._core.lines import MOST_BYTES, Start, too_long
+from headrace._core.pieces import Pieces
 
 if TYPE_CHECKING:
     from headrace._core.partial import Rows
@@ -24,15 +25,14 @@ class RecordParser:
         limit: Bytes that a text may have.
     """
 
-    __slots__ = ("_failure", "_held", "_limit", "_parts", "_rows", "_separator", "_start")
+    __slots__ = ("_failure", "_held", "_limit", "_rows", "_separator", "_start")
 
     def __init__(self, rows: Rows, separator: bytes, limit: int = MOST_BYTES) -> None:
         self._rows = rows
         self._separator = separator
         self._limit = limit
         self._start = Start()
-        self._parts: list[bytes] = []  # of the text that has begun
-        self._held = 0
+        self._held = Pieces(b"")  # of the text that has begun
         self._failure: FrameworkException | None = None
 
     @property
@@ -49,8 +49,7 @@ class RecordParser:
     def finish(self) -> list[Any]:
         """Take the end of the stream; return a last item that nothing follows."""
         items = self._cut(self._start.finish())
-        text = b"".join(self._parts)
-        self._parts = []
+        text = self._held.take()
         if text and self.failure is None:
             items += self._last(text)
         return items
@@ -58,22 +57,19 @@ class RecordParser:
     def _cut(self, piece: bytes) -> list[Any]:
         end = piece.rfind(self._separator)
         if end < 0:
-            if piece:
-                self._parts.append(piece)
-                self._held += len(piece)
-                self._check_held()
+            self._held.add(piece)
+            self._check_held()
             return []
         whole = piece[:end]
-        if self._parts:
-            self._parts.append(whole)
-            whole = b"".join(self._parts)
-        rest = piece[end + 1 :]
-        self._parts = [rest] if rest else []
-        self._held = len(rest)
+        if self._held.size:
+            self._held.add(whole)
+            whole = self._held.take()
+        self._held.add(piece[end + 1 :])
         texts = whole.split(self._separator)
         too_far = len(whole) > self._limit and any(len(text) > self._limit for text in texts)
         if too_far:
             texts = texts[: next(n for n, text in enumerate(texts) if len(text) > self._limit)]
+        del whole  # not to be held beside what it is decoded into
         items = self._decode(texts)
         if too_far:
             self._failure = too_long("an item", self._limit)
@@ -81,7 +77,7 @@ class RecordParser:
         return items
 
     def _check_held(self) -> None:
-        if self._held > self._limit and self.failure is None:
+        if self._held.size > self._limit and self.failure is None:
             self._failure = too_long("an item", self._limit)
 
     def _decode(self, texts: list[bytes]) -> list[Any]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 import msgspec
 
 from headrace._core import decode, partial
 from headrace._core.lines import MOST_BYTES, Start, too_long
+from headrace._core.pieces import Pieces
 
 if TYPE_CHECKING:
     from headrace.errors import FrameworkException
 
 T = TypeVar("T")
+
+#: The type, data, ID and `retry` of an event, or of some of its lines; `None` where there is none.
+_Fields: TypeAlias = tuple[str | None, str | None, str | None, int | None]
 
 _MOST_DIGITS = 18  # of `retry`; more milliseconds than any clock has
 
@@ -72,13 +76,13 @@ class EventParser:
         failure: Why there are no more events, once there is a reason.
     """
 
-    __slots__ = ("_after_cr", "_held", "_limit", "_parts", "_start", "failure", "last_id", "retry")
+    __slots__ = ("_after_cr", "_begun", "_held", "_limit", "_start", "failure", "last_id", "retry")
 
     def __init__(self, limit: int = MOST_BYTES, last_id: str = "") -> None:
         self._limit = limit
         self._start = Start()
-        self._parts: list[bytes] = []  # of the event that has begun
-        self._held = 0
+        self._begun: _Begun | None = None  # the event that has begun, as far as its lines have ended
+        self._held = Pieces(b"")  # of the line that has begun
         self._after_cr = False
         self.last_id = last_id
         self.retry: int | None = None
@@ -99,32 +103,70 @@ class EventParser:
 
     def finish(self) -> list[Event]:
         """Take the end of the stream; there is nothing more to return."""
-        self._parts = []
+        self._begun = None
+        self._held.clear()
         return []
 
     def _cut(self, piece: bytes) -> list[Event]:
         """Cut at the last empty line, which is where an event ends."""
         end = piece.rfind(b"\n\n") + 2
-        # Without one, `end` is 1 now: just behind an LF that makes an empty line with the piece before.
-        if end == 1 and not (piece.startswith(b"\n") and (not self._parts or self._parts[-1].endswith(b"\n"))):
-            self._parts.append(piece)
-            self._held += len(piece)
-            self._check_held()
+        # Without one, `end` is 1 now: just behind an LF that is an empty line where no other has begun.
+        if end == 1 and (self._held.size or not piece.startswith(b"\n")):
+            self._hold(piece)
             return []
         block = piece[:end]
-        if self._parts:
-            self._parts.append(block)
-            block = b"".join(self._parts)
-        rest = piece[end:]
-        self._parts = [rest] if rest else []
-        self._held = len(rest)
-        events = self._events(block)
-        self._check_held()
+        events = self._events(block) if self._begun is None and not self._held.size else self._end(block)
+        if end < len(piece):
+            self._hold(piece[end:])
         return events
 
-    def _check_held(self) -> None:
-        if self._held > self._limit + 1 and self.failure is None:  # 1 for the LF of its last line
+    def _hold(self, piece: bytes) -> None:
+        """Read the lines that end in a piece without an empty one, and hold the rest."""
+        held = self._held
+        end = piece.find(b"\n") + 1
+        if end and held.size:  # the line by itself: it can be as large as its event
+            held.add(piece[: end - 1])
+            self._read(held.take(), line_end=1)
+            piece = piece[end:]
+        end = piece.rfind(b"\n") + 1
+        if end:
+            self._read(piece[:end])
+        held.add(piece[end:])
+        size = held.size if self._begun is None else held.size + self._begun.size
+        if size > self._limit + 1 and self.failure is None:  # 1 for the LF of its last line
             self.failure = too_long("an event", self._limit)
+
+    def _read(self, lines: bytes, *, line_end: int = 0) -> None:
+        """Read lines of an event before it ends, as section 9.2.6 has it: `retry` is obeyed at once."""
+        if self._begun is None:
+            self._begun = _Begun()
+        size = len(lines) + line_end
+        text = lines.decode("utf-8", "replace")
+        del lines  # not to be held beside the data in them
+        fields = _fields(text)
+        self._heed(fields[3])
+        self._begun.add(fields, size)
+
+    def _heed(self, retry: int | None) -> None:
+        if retry is not None:
+            self.retry = retry
+
+    def _end(self, block: bytes) -> list[Event]:
+        """Read what is left of the event that has begun, then the events behind it."""
+        ended, behind = not self._held.size and block.startswith(b"\n"), 1
+        if not ended:
+            behind = block.find(b"\n\n") + 2
+            self._hold(block[: behind - 2])
+            if self._held.size:
+                self._read(self._held.take())
+        begun, self._begun = self._begun or _Begun(), None
+        if begun.size - ended > self._limit:  # the LF of its last line does not count
+            self.failure = too_long("an event", self._limit)
+        if self.failure is not None:
+            return []
+        event = self._dispatched(begun.fields())
+        rest = self._events(block[behind:]) if behind < len(block) else []
+        return rest if event is None else [event, *rest]
 
     def _events(self, block: bytes) -> list[Event]:
         if len(block) > self._limit:
@@ -141,27 +183,70 @@ class EventParser:
             if text.count("\n") == 2 * len(lines):
                 last_id = self.last_id
                 return [Event("message", line, last_id) for line in lines]
-        events = (self._event(each) for each in text.split("\n\n") if each)
+        events = (self._dispatched(_fields(each)) for each in text.split("\n\n") if each)
         return [event for event in events if event is not None]
 
-    def _event(self, text: str) -> Event | None:
-        """Read the fields of one event; `None` where it has no data, and so is none (section 9.2.6)."""
-        kind, retry = "", None
-        data: list[str] = []
-        for line in text.split("\n"):
-            field, colon, value = line.partition(":")
-            if colon and value.startswith(" "):
-                value = value[1:]
-            if field == "data":
-                data.append(value)
-            elif field == "event":
-                kind = value
-            elif field == "id":
-                if "\0" not in value:
-                    self.last_id = value
-            elif field == "retry" and value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS:
-                self.retry = retry = int(value)
-        return Event(kind or "message", "\n".join(data), self.last_id, retry) if data else None
+    def _dispatched(self, fields: _Fields) -> Event | None:
+        """Make an event of its fields; `None` where it has no data, and so is none (section 9.2.6)."""
+        kind, data, last_id, retry = fields
+        if last_id is not None:
+            self.last_id = last_id
+        self._heed(retry)
+        return None if data is None else Event(kind or "message", data, self.last_id, retry)
+
+
+def _fields(text: str) -> _Fields:
+    """Read lines of an event (section 9.2.6)."""
+    kind, last_id, retry = None, None, None
+    data: list[str] = []
+    for line in text.split("\n"):
+        colon = line.find(":")
+        field, value = (line, "") if colon < 0 else (line[:colon], line[colon + 1 + line.startswith(" ", colon + 1) :])
+        if field == "data":
+            data.append(value)
+        elif field == "event":
+            kind = value
+        elif field == "id":
+            if "\0" not in value:
+                last_id = value
+        elif field == "retry" and value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS:
+            retry = int(value)
+    return kind, "\n".join(data) if data else None, last_id, retry
+
+
+class _Begun:
+    """What was read so far of an event that has not ended.
+
+    Attributes:
+        size: Bytes of its lines.
+    """
+
+    __slots__ = ("_data", "_has_data", "_kind", "_last_id", "_retry", "size")
+
+    def __init__(self) -> None:
+        self._kind: str | None = None
+        self._data = Pieces("")
+        self._has_data = False
+        self._last_id: str | None = None
+        self._retry: int | None = None
+        self.size = 0
+
+    def add(self, fields: _Fields, size: int) -> None:
+        """Add the fields of more lines, of so many bytes."""
+        kind, data, last_id, retry = fields
+        if data is not None:
+            if self._has_data:
+                self._data.add("\n")
+            self._has_data = True
+            self._data.add(data)
+        self._kind = self._kind if kind is None else kind
+        self._last_id = self._last_id if last_id is None else last_id
+        self._retry = self._retry if retry is None else retry
+        self.size += size
+
+    def fields(self) -> _Fields:
+        """Take all of them."""
+        return self._kind, self._data.take() if self._has_data else None, self._last_id, self._retry
 
 
 class EventRows:

@@ -12,6 +12,7 @@ from aiohttp.http_parser import RawResponseMessage
 from multidict import CIMultiDict
 
 from headrace._core.messages import Response
+from headrace._core.pieces import Pieces
 from headrace._core.stats import Stats
 from headrace._io import bodies, borrowed
 from headrace._io.aiohttp_body import SessionBody
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from headrace._core.messages import Request, StreamedBody, Turn
 
 _MOST_PLAIN = 1 << 20  # bytes; of a larger body aiohttp warns, unless it is in a file
+_BUFFER = 128 * 1024  # bytes; aiohttp lets a server wait at twice as many that nobody has read, in whatever pieces
 _Data = bytes | io.BytesIO | bodies.Exact | None
 _CLOSED = "the client was closed"
 
@@ -304,6 +306,7 @@ def _session(pool: PoolLimits, stats: Stats) -> aiohttp.ClientSession:
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
         trace_configs=[trace],
+        read_bufsize=_BUFFER,
         max_line_size=65536,
         max_field_size=65536,
         max_headers=256,
@@ -312,12 +315,11 @@ def _session(pool: PoolLimits, stats: Stats) -> aiohttp.ClientSession:
 
 async def _read(answer: aiohttp.ClientResponse, limit: int | None) -> bytes:
     """Read a body whole, but never more of it than is allowed."""
-    parts, size = [], 0
-    async for part in answer.content.iter_any():
-        size += len(part)
-        if limit is not None and size > limit:
+    pieces = Pieces(b"")
+    async for piece in answer.content.iter_any():
+        pieces.add(piece)
+        if limit is not None and pieces.size > limit:
             answer.close()
             message = f"the body has more than the {limit} bytes that are allowed"
             raise ResponseTooLarge(message)
-        parts.append(part)
-    return b"".join(parts)
+    return pieces.take()

@@ -6,9 +6,9 @@ server has to wait (TCP flow control, RFC 9293, section 3.8.6), and below a low 
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from headrace._core.pieces import Pieces
 from headrace.errors import AsyncClientError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Arriving:
         loop: Its loop.
     """
 
-    __slots__ = ("_answer", "_connection", "_ended", "_error", "_loop", "_pieces", "_size", "_waiter", "paused")
+    __slots__ = ("_answer", "_connection", "_ended", "_error", "_loop", "_pieces", "_waiter", "paused")
 
     def __init__(
         self, connection: Connection, answer: asyncio.Future[Response], loop: asyncio.AbstractEventLoop
@@ -42,8 +42,7 @@ class Arriving:
         self._connection = connection
         self._answer = answer
         self._loop = loop
-        self._pieces: deque[bytes] = deque()
-        self._size = 0
+        self._pieces = Pieces(b"")
         self._ended = False
         self._error: TransportError | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -53,9 +52,8 @@ class Arriving:
 
     def feed(self, piece: bytes) -> None:
         """Take at least one byte of the body."""
-        self._pieces.append(piece)
-        self._size += len(piece)
-        if self._size >= _HIGH and not self.paused:
+        self._pieces.add(piece)
+        if self._pieces.size >= _HIGH and not self.paused:
             self.paused = True
             self._connection.pause_reading()
         self._wake()
@@ -85,7 +83,7 @@ class Arriving:
 
     async def read(self) -> bytes:
         """Wait for the next piece; see `headrace._core.messages.BodySource.read`."""
-        while not self._pieces:
+        while not self._pieces.size:
             if self._ended:
                 return b""
             if self._error is not None:
@@ -99,9 +97,8 @@ class Arriving:
             finally:
                 if self._waiter is waiter:
                     self._waiter = None
-        piece = self._pieces.popleft()
-        self._size -= len(piece)
-        if self._size <= _LOW and not self._ended and self._error is None:
+        piece = self._pieces.first()
+        if self._pieces.size <= _LOW and not self._ended and self._error is None:
             self._resume()
         return piece
 
@@ -122,9 +119,7 @@ class Arriving:
         connection.pause_reading()
         try:
             while (most := connection.skippable) and not puller.ended:
-                pieces = tuple(self._pieces)
-                self._pieces.clear()
-                self._size = 0
+                pieces = self._pieces.all()
                 self.paused = True  # the server is not waited for while a thread writes
                 count = await puller.pull(pieces, most, sink)
                 self.paused = False
@@ -152,5 +147,4 @@ class Arriving:
     def close(self) -> None:
         """Take no more of it; see `headrace._core.messages.BodySource.close`."""
         self._pieces.clear()
-        self._size = 0
         self._connection.abandon(self._answer)

@@ -23,7 +23,7 @@ T = TypeVar("T")
 Format: TypeAlias = Literal["ndjson", "json-seq", "array", "sse"]
 
 #: What is parsed in one go: the loop never stands still for long, and few items are in memory, however large a piece.
-_MOST_AT_ONCE: Final = 256 * 1024  # bytes
+_MOST_AT_ONCE: Final = 64 * 1024  # bytes
 _FORMATS: Final[dict[str, Format]] = {
     "application/json": "array",
     "application/json-seq": "json-seq",

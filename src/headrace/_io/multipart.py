@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 
 from headrace._core import encode
+from headrace._core.pieces import Pieces
 from headrace._io.files import Begun, guess_type
 from headrace.config import wrong
 from headrace.errors import ValidationError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     Files: TypeAlias = "One | Sequence[One] | Mapping[str, Any]"
     One: TypeAlias = "FileSource | FilePart"
 
+_ONE_WRITE = 64 * 1024  # bytes of fields that go out together
 _LINE_END = re.compile(r"\r\n|\r|\n")
 #: HTML, "multipart/form-data encoding algorithm": what would end the line, or the quoted name. The other control
 #: characters, which no field of a head may have (RFC 9110, section 5.5), go the same way.
@@ -88,15 +90,16 @@ class MultipartBody:
 
     async def write(self, writer: Any) -> None:
         """Write all of it; raises as its files do."""
-        ready = b""  # the framing goes out with what is next to it, not in writes of its own
+        ready = Pieces(b"")  # the framing goes out with what is next to it, not in writes of its own
         for part in self._parts:
             if isinstance(part, bytes):
-                ready += part
-            else:
-                await writer.write(ready)
-                ready = b""
+                ready.add(part)
+                if ready.size < _ONE_WRITE:
+                    continue
+            await writer.write(ready.take())
+            if not isinstance(part, bytes):
                 await part.write(writer)
-        await writer.write(ready)
+        await writer.write(ready.take())
 
     async def finish(self) -> None:
         """Put away what the files have begun."""

@@ -11,6 +11,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from headrace._checks import is_number, wrong_number
 from headrace._core.decoding import Decoding
+from headrace._core.pieces import Pieces
 from headrace._io import items
 from headrace.errors import AsyncClientError, RequestTimeout, ResponseTooLarge
 
@@ -184,16 +185,15 @@ class StreamedResponse:
             headrace.errors.TransportError: It did not come whole; see `aiter_bytes`.
         """
         if self._content is None:
-            limit, size, parts = self._request.max_response_bytes, 0, []
+            limit, held = self._request.max_response_bytes, Pieces(b"")
             async with aclosing(self._pieces()) as pieces:
                 async for piece in pieces:
-                    size += len(piece)
-                    if limit is not None and size > limit:
+                    held.add(piece)
+                    if limit is not None and held.size > limit:
                         await self.aclose()
                         message = f"the body has more than the {limit} bytes that are allowed"
                         raise ResponseTooLarge(message)
-                    parts.append(piece)
-            self._content = b"".join(parts)
+            self._content = held.take()
         return self._content
 
     async def aclose(self) -> None:
@@ -272,17 +272,17 @@ class StreamedResponse:
 
 async def _in_chunks(pieces: AsyncIterable[bytes], size: int) -> AsyncGenerator[bytes, None]:
     """Cut pieces anew: all of one size but the last."""
-    held: list[bytes] = []
-    have = 0
+    held = Pieces(b"")
     async for piece in pieces:
-        held.append(piece)
-        have += len(piece)
+        held.add(piece)
+        have = held.size
         if have < size:
             continue
-        joined = memoryview(b"".join(held))
+        joined = held.take()
         whole = have - have % size
+        held.add(joined[whole:])
         for start in range(0, whole, size):
-            yield bytes(joined[start : start + size])
-        held, have = ([bytes(joined[whole:])] if whole < have else []), have - whole
-    if held:
-        yield b"".join(held)
+            yield joined[start : start + size]
+        del joined  # not to be held beside what comes next
+    if held.size:
+        yield held.take()
