@@ -57,23 +57,29 @@ ENCODERS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
 each_coding = pytest.mark.parametrize(("name", "encode"), ENCODERS.values(), ids=ENCODERS)
 
 
+def forget() -> None:
+    """Let the available codings be found anew."""
+    for found in (coding.modules, coding.decoders, coding.accept_encoding, coding.checked):
+        found.cache_clear()
+
+
 @pytest.fixture(params=["isal", "zlib"], scope="module", autouse=True)
 def inflater(request: pytest.FixtureRequest) -> Iterator[None]:
     """Run every test with ISA-L and without it."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "zlib":
             patch.setitem(sys.modules, "isal", None)
+        forget()
         yield
+    forget()
 
 
 @pytest.fixture
 def fresh_decoders() -> Iterator[None]:
     """Let the available codings be found anew in the test, and again behind it."""
-    for found in (coding.modules, coding.decoders, coding.accept_encoding, coding.checked):
-        found.cache_clear()
+    forget()
     yield
-    for found in (coding.modules, coding.decoders, coding.accept_encoding, coding.checked):
-        found.cache_clear()
+    forget()
 
 
 @each_coding

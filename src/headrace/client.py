@@ -190,7 +190,11 @@ class AsyncClient(Configured, Verbs, Uploads, Streams):
         limit = self._config.max_response_bytes
         if len(response.body) <= _INLINE_DECOMPRESSION:
             return answer.content(response, limit)
-        return await asyncio.to_thread(answer.content, response, limit)
+        stop = threading.Event()
+        try:
+            return await asyncio.to_thread(answer.content, response, limit, stop.is_set)
+        finally:
+            stop.set()  # where the time was over, or the caller is gone: the thread ends within a step
 
     def _merged_error_responses(self, call: Any) -> Mapping[int, Any]:
         return settings.merge_mapping(self._error_responses, answer.check_models(call))

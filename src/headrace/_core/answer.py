@@ -17,11 +17,16 @@ if TYPE_CHECKING:
     from headrace._core.messages import Request, Response
 
 
-def content(response: Response, limit: int | None) -> bytes:
-    """Undo the content codings of a response; raises what `headrace._core.coding.decode` raises."""
+def content(response: Response, limit: int | None, stopped: Callable[[], bool] | None = None) -> bytes:
+    """Undo the content codings of a response; takes and raises what `headrace._core.coding.decode` does.
+
+    A response whose transport has looked for its coding gives its body away, which then is not held beside its content.
+    """
     named = response.coding
-    text = ", ".join(response.headers.getall("Content-Encoding", ())) if named is None else named.decode("latin-1")
-    return coding.decode(response.body, text, limit)
+    if named is None:
+        coded = ", ".join(response.headers.getall("Content-Encoding", ()))
+        return coding.decode(response.body, coded, limit, stopped)
+    return coding.decode(response.give(), named.decode("latin-1"), limit, stopped) if named else response.body
 
 
 def value(body: bytes, decoder: Any, request: Request, response: Response, now: Callable[[], datetime]) -> Any:

@@ -13,14 +13,21 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from headrace._core.pieces import Pieces
 from headrace.errors import ProtocolError, ResponseTooLarge
 
 _STEP: Final = 256 * 1024
+#: Bytes that a decoder is given at once: it copies those that it has no room for, so that more would cost a square.
+SLICE: Final = 32 * 1024
 _MOST_MEMBERS: Final = 1024
 _MOST_CODINGS: Final = 4
 _ZSTD_WINDOW_LOG: Final = 23  # RFC 9659: a window of 8 MiB at most
 _GZIP: Final = 16 + zlib.MAX_WBITS
-_RESERVED: Final = 0xE0  # flags of a gzip member that have to be zero (RFC 1952, section 2.3.1.2)
+FLAGS: Final = 3  # where the head of a gzip member says which optional fields it has (RFC 1952, section 2.3.1)
+#: The flags of a head with at most one of them: of any other that comes in pieces ISA-L (isal 1.9.1) loses its place.
+SIMPLE_HEADS: Final = frozenset({0, 1, 4, 5, 8, 9, 16, 17})
+
+_CUT_SHORT: Final = "the stream is cut short"
 
 #: What servers write where they have not coded anything; the second is no coding by the register, but well known.
 _NO_CODING: Final = frozenset({"", "identity", "none"})
@@ -30,6 +37,10 @@ Decoder = Callable[[bytes], Iterator[bytes]]
 
 class _Corrupt(ValueError):
     """The stream is not what its coding promises."""
+
+
+class Stopped(Exception):
+    """Whoever wanted the content is gone."""
 
 
 def _fast_zlib() -> Any:
@@ -42,23 +53,29 @@ def _fast_zlib() -> Any:
 
 
 def _inflate(module: Any, data: bytes, wbits: int) -> Iterator[bytes]:
+    view, at = memoryview(data), 0
     for _ in range(_MOST_MEMBERS):
-        if wbits == _GZIP and len(data) > 3 and data[3] & _RESERVED:  # which ISA-L lets pass
-            reason = "unknown header flags set"
-            raise _Corrupt(reason)
-        stream = module.decompressobj(wbits=wbits)
+        complex_head = wbits == _GZIP and len(data) > at + FLAGS and data[at + FLAGS] not in SIMPLE_HEADS
+        stream = (zlib if complex_head else module).decompressobj(wbits=wbits)
+        left: Any = b""
         try:
             while not stream.eof:
-                step = stream.decompress(data, _STEP)
-                data = stream.unconsumed_tail
-                if not step and not data and not stream.eof:
-                    reason = "the stream is cut short"
-                    raise _Corrupt(reason)
+                if not left:
+                    left = view[at : at + SLICE]
+                    at += len(left)
+                ended = not left
+                step = stream.decompress(left, _STEP)
+                left = stream.unconsumed_tail
+                if ended and not step and not stream.eof:
+                    raise _Corrupt(_CUT_SHORT)
                 yield step
         except (zlib.error, module.error) as error:
             raise _Corrupt(str(error)) from error
-        data = stream.unused_data.lstrip(b"\0")  # padding
-        if not data:
+        at -= len(stream.unused_data)
+        while at < len(data) and not data[at]:  # padding
+            rest = data[at : at + SLICE]
+            at += len(rest) - len(rest.lstrip(b"\0"))
+        if at == len(data):
             return
         if wbits != _GZIP:
             reason = "bytes follow the stream"
@@ -83,17 +100,19 @@ def deflate_bits(data: bytes) -> int:
 
 
 def _brotli(brotli: Any, data: bytes) -> Iterator[bytes]:
-    stream = brotli.Decompressor()
+    stream, view = brotli.Decompressor(), memoryview(data)
     try:
-        yield stream.process(data, output_buffer_limit=_STEP)
-        # `can_accept_more_data` is true although output is left, so only an empty step says that nothing is.
-        while not stream.is_finished() and (step := stream.process(b"", output_buffer_limit=_STEP)):
+        for at in range(0, len(data), SLICE):
+            step = stream.process(view[at : at + SLICE], output_buffer_limit=_STEP)
             yield step
+            # `can_accept_more_data` is true although output is left, so only an empty step says that nothing is.
+            while step and not stream.is_finished():
+                step = stream.process(b"", output_buffer_limit=_STEP)
+                yield step
     except brotli.error as error:
         raise _Corrupt(str(error)) from error
     if not stream.is_finished():
-        reason = "the stream is cut short"
-        raise _Corrupt(reason)
+        raise _Corrupt(_CUT_SHORT)
 
 
 def _zstd_module() -> Any:
@@ -110,19 +129,20 @@ def zstd_stream(zstd: Any) -> Any:
 
 
 def _zstandard(zstd: Any, data: bytes) -> Iterator[bytes]:
+    view, at = memoryview(data), 0
     for _ in range(_MOST_MEMBERS):
         stream = zstd_stream(zstd)
         try:
-            yield stream.decompress(data, _STEP)
-            while not stream.eof and not stream.needs_input:
-                yield stream.decompress(b"", _STEP)
+            while not stream.eof:
+                piece = view[at : at + SLICE] if stream.needs_input else b""
+                if stream.needs_input and not piece:
+                    raise _Corrupt(_CUT_SHORT)
+                at += len(piece)
+                yield stream.decompress(piece, _STEP)
         except zstd.ZstdError as error:
             raise _Corrupt(str(error)) from error
-        if not stream.eof:
-            reason = "the stream is cut short"
-            raise _Corrupt(reason)
-        data = stream.unused_data
-        if not data:
+        at -= len(stream.unused_data)
+        if at == len(data):
             return
     reason = f"more than {_MOST_MEMBERS} frames"
     raise _Corrupt(reason)
@@ -156,13 +176,14 @@ def accept_encoding() -> str:
     return ", ".join(decoders())
 
 
-def decode(body: bytes, content_encoding: str, limit: int | None) -> bytes:
+def decode(body: bytes, content_encoding: str, limit: int | None, stopped: Callable[[], bool] | None = None) -> bytes:
     """Undo the codings of a body, the last applied first.
 
     Args:
         body: The body as it came.
         content_encoding: The value of the `Content-Encoding` field.
         limit: Bytes that the body may have after each step; `None` is no limit.
+        stopped: Tells before every step whether nobody wants the content any more, and that is the end of it.
 
     Returns:
         The decoded body. An empty body needs no decoding, whatever its field says.
@@ -170,6 +191,7 @@ def decode(body: bytes, content_encoding: str, limit: int | None) -> bytes:
     Raises:
         headrace.errors.ProtocolError: The coding is unknown, or the body is corrupt or cut short.
         headrace.errors.ResponseTooLarge: It has more than `limit` bytes.
+        Stopped: Nobody wants it any more.
     """
     if not body:
         return body
@@ -177,7 +199,9 @@ def decode(body: bytes, content_encoding: str, limit: int | None) -> bytes:
         if not body:
             return body
         try:
-            body = _bounded(decoders()[name](body), limit)
+            steps = decoders()[name](body)
+            del body  # from here on it is the decoder's alone, which lets go of it before its steps are joined
+            body = _bounded(steps, limit, stopped)
         except _Corrupt as error:
             message = f"the body is not valid {name}: {error}"
             raise ProtocolError(message) from error
@@ -208,12 +232,13 @@ def _named(content_encoding: str) -> list[str]:
     return [name for name in names if name not in _NO_CODING]
 
 
-def _bounded(steps: Iterator[bytes], limit: int | None) -> bytes:
-    parts, size = [], 0
+def _bounded(steps: Iterator[bytes], limit: int | None, stopped: Callable[[], bool] | None) -> bytes:
+    pieces = Pieces(b"")
     for step in steps:
-        size += len(step)
-        if limit is not None and size > limit:
+        pieces.add(step)
+        if limit is not None and pieces.size > limit:
             message = f"the body has more than {limit} bytes after decompression"
             raise ResponseTooLarge(message)
-        parts.append(step)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+        if stopped is not None and stopped():
+            raise Stopped
+    return pieces.take()

@@ -19,9 +19,6 @@ _STEP: Final = 256 * 1024
 _MOST_MEMBERS: Final = 1024
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _CUT_SHORT: Final = "the stream is cut short"
-_FLAGS: Final = 3  # where the head of a gzip member says which optional fields it has (RFC 1952, section 2.3.1)
-#: The flags of a head with at most one of them: of any other that comes in pieces ISA-L (isal 1.9.1) loses its place.
-_SIMPLE_HEADS: Final = frozenset({0, 1, 4, 5, 8, 9, 16, 17})
 
 
 class _Corrupt(ValueError):
@@ -86,7 +83,7 @@ class _Inflater:
             data, self._held = self._held + data, b""
         if self._members:
             data = data.lstrip(b"\0")
-        if self._wbits == _GZIP and 0 < len(data) <= _FLAGS:
+        if self._wbits == _GZIP and 0 < len(data) <= coding.FLAGS:
             self._held, self._whole = data, False
             return b""
         return data
@@ -99,7 +96,7 @@ class _Inflater:
         if self._members > _MOST_MEMBERS:
             reason = f"more than {_MOST_MEMBERS} members"
             raise _Corrupt(reason)
-        if self._wbits == _GZIP and data[_FLAGS] not in _SIMPLE_HEADS:
+        if self._wbits == _GZIP and data[coding.FLAGS] not in coding.SIMPLE_HEADS:
             self._stream = zlib.decompressobj(wbits=_GZIP)
         else:
             self._stream = self._module.decompressobj(wbits=self._wbits)
@@ -206,7 +203,8 @@ class Decoding:
             data: At least one byte.
 
         Yields:
-            The content, in steps of at most 256 KiB; every one has to be taken.
+            The content, in steps of at most 256 KiB; every one has to be taken. One may be empty, so that a piece which
+            takes long and brings nothing leaves others their turn.
 
         Raises:
             headrace.errors.ProtocolError: The body is corrupt.
@@ -214,20 +212,33 @@ class Decoding:
         self._begun = True
         return self._through(0, data)
 
+    def _in_slices(self, layer: int, data: bytes) -> Iterator[bytes]:
+        """Give a decoder no more than it can copy now and then; see `coding.SLICE`."""
+        decoder = self._layers[layer][1]
+        if len(data) <= coding.SLICE:
+            yield from decoder.feed(data)
+            return
+        for at in range(0, len(data), coding.SLICE):
+            yield from decoder.feed(data[at : at + coding.SLICE])
+
     def _through(self, layer: int, data: bytes) -> Iterator[bytes]:
         if layer == len(self._layers):
             yield data
             return
-        name, decoder = self._layers[layer]
-        steps = decoder.feed(data)
+        steps = self._in_slices(layer, data)
         while True:
             try:
                 step = next(steps, b"")
             except _Corrupt as error:
-                raise _invalid(name, error) from error
+                raise _invalid(self._layers[layer][0], error) from error
             if not step:
                 return
-            yield from self._through(layer + 1, step)
+            brought = False
+            for content in self._through(layer + 1, step):
+                brought = True
+                yield content
+            if not brought:
+                yield b""
 
     def end(self) -> None:
         """Insist that the body is whole; one without a byte needs no decoding.

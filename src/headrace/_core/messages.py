@@ -224,7 +224,8 @@ class Response(msgspec.Struct, eq=False):
         status: The status code.
         fields: The header fields as a map, as pairs, or as the bytes of the head; `headers` reads them.
         body: The body without transfer coding.
-        coding: The value of `Content-Encoding`; `None` where nobody has looked for it in the fields yet.
+        coding: The value of `Content-Encoding`; `None` where nobody has looked for it in the fields yet. A transport
+            that has, hands out each response once.
         has_cookies: Whether there is a `Set-Cookie`; `None` where nobody has looked yet.
         trailers: The fields behind a chunked body, as pairs.
     """
@@ -243,6 +244,11 @@ class Response(msgspec.Struct, eq=False):
             fields = _fields_of(self.fields) if isinstance(self.fields, bytes) else self.fields
             self.fields = CIMultiDictProxy(CIMultiDict(fields))
         return self.fields
+
+    def give(self) -> bytes:
+        """Give the body away, so that its memory is free as soon as the taker is done with it."""
+        body, self.body = self.body, b""
+        return body
 
     def __repr__(self) -> str:
         return f"<Response {self.status}, {len(self.body)} bytes>"

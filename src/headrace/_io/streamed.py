@@ -215,7 +215,8 @@ class StreamedResponse:
                 if not first:
                     await asyncio.sleep(0)  # a small piece can hold a lot: others get their turn between the steps
                 first = False
-                yield step
+                if step:
+                    yield step
         decoding.end()
 
     def _take(self) -> None:
