@@ -251,3 +251,46 @@ async def test_retry_is_obeyed_before_its_event_ends(serve_script: ServeScript, 
     assert [event.data for event in found] == ["x"] * 3
     assert waits == [0.007, 0.007, 0.009]
     assert [request.header("Last-Event-ID") for request in server.requests] == [None, "1", "1", "1"]
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ("7", b"7"),
+        ("é", "é".encode()),
+        ("…", "…".encode()),
+        ("\u0085\U0001f600", "\u0085\U0001f600".encode()),
+        ("a\tb", b"a\tb"),
+        ("\ufffd", "\ufffd".encode()),
+        ("a\x01b", b"before"),  # the last that can be sent
+        ("\x7f", b"before"),
+        ("a\0b", b"before"),  # which is no ID: section 9.2.6
+        ("", None),
+    ],
+)
+async def test_an_event_id_comes_back(
+    given: str, sent: bytes | None, serve_script: ServeScript, transport: str
+) -> None:
+    """Any ID of a stream is sent back in UTF-8 where HTTP can carry it, and ends no stream where not."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+    body = b"id: before\ndata: 1\n\nid: " + given.encode() + b"\ndata: 2\n\n"
+    server = await serve_script([Do.READ, head + body], [Do.READ, b"HTTP/1.1 204 No Content\r\n\r\n"])
+    async with AsyncClient(server.url, transport=transport) as client:
+
+        def open_(last_id: str) -> Any:
+            return client.stream("GET", headers={"Last-Event-ID": last_id} if last_id else None)
+
+        found = [event async for event in streams.reconnect(open_, wait=0.0)]
+    assert [event.data for event in found] == ["1", "2"]
+    assert found[1].id == ("before" if "\0" in given else given)
+    lines = server.connections[1].received.split(b"\r\n")
+    assert [line for line in lines if line.startswith(b"Last-Event-ID")] == (
+        [] if sent is None else [b"Last-Event-ID: " + sent]
+    )
+
+
+@pytest.mark.parametrize("last_id", ["a\nb", "\r", "\0", "\ud800"])
+def test_what_is_no_event_id_is_refused(last_id: str) -> None:
+    """What no stream can have given as an ID is a mistake of the caller's."""
+    with pytest.raises(ValidationError, match=r"^last_event_id: got"):
+        streams.reconnect(Server().open, last_event_id=last_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 import msgspec
@@ -18,6 +19,7 @@ T = TypeVar("T")
 #: The type, data, ID and `retry` of an event, or of some of its lines; `None` where there is none.
 _Fields: TypeAlias = tuple[str | None, str | None, str | None, int | None]
 
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]").search  # which no field may have (RFC 9110, section 5.5)
 _MOST_DIGITS = 18  # of `retry`; more milliseconds than any clock has
 
 
@@ -71,12 +73,14 @@ class EventParser:
         last_id: The last event ID of an earlier stream.
 
     Attributes:
-        last_id: The last event ID, sent back as `Last-Event-ID`.
+        last_id: The last event ID.
+        sendable_id: The last one that can be sent back as `Last-Event-ID`: WHATWG allows control characters in an ID,
+            HTTP does not in a field.
         retry: Milliseconds that the server asks to wait before reconnecting, once it has.
         failure: Why there are no more events, once there is a reason.
     """
 
-    __slots__ = ("_after_cr", "_begun", "_held", "_limit", "_start", "failure", "last_id", "retry")
+    __slots__ = ("_after_cr", "_begun", "_held", "_limit", "_start", "failure", "last_id", "retry", "sendable_id")
 
     def __init__(self, limit: int = MOST_BYTES, last_id: str = "") -> None:
         self._limit = limit
@@ -85,6 +89,7 @@ class EventParser:
         self._held = Pieces(b"")  # of the line that has begun
         self._after_cr = False
         self.last_id = last_id
+        self.sendable_id = "" if _CONTROL(last_id) else last_id
         self.retry: int | None = None
         self.failure: FrameworkException | None = None
 
@@ -191,6 +196,8 @@ class EventParser:
         kind, data, last_id, retry = fields
         if last_id is not None:
             self.last_id = last_id
+            if _CONTROL(last_id) is None:
+                self.sendable_id = last_id
         self._heed(retry)
         return None if data is None else Event(kind or "message", data, self.last_id, retry)
 
@@ -275,6 +282,11 @@ class EventRows:
     def finish(self) -> list[Any]:
         """Take the end of the stream; there is nothing more to return."""
         return []
+
+
+def id_field(last_id: str) -> str:
+    """Write an event ID as the value of `Last-Event-ID`: in UTF-8 (section 9.2.3), one character a byte."""
+    return last_id.encode().decode("latin-1")
 
 
 def delay(retry: int | None, wait: float, max_wait: float, failures: int, chance: float) -> float:

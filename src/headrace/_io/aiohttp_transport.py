@@ -147,7 +147,7 @@ class AiohttpTransport:
         answer = await self._session.request(
             request.method,
             request.url,
-            headers=CIMultiDict(request.headers.pairs),
+            headers=CIMultiDict([(name, _as_text(value)) for name, value in request.headers.pairs]),
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
             data=data,
             allow_redirects=False,
@@ -190,6 +190,16 @@ class AiohttpTransport:
 
     def __repr__(self) -> str:
         return f"<AiohttpTransport{' closed' if self._closing.closed else ''}>"
+
+
+def _as_text(value: str) -> str:
+    """Give the value of a field, one character a byte, the form in which aiohttp sends these bytes: it writes UTF-8."""
+    if value.isascii():
+        return value
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return value  # which in UTF-8 are other bytes, but nothing else can be sent
 
 
 def _data(body: bytes | StreamedBody | None) -> _Data:

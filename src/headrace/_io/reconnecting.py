@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
 from typing import TYPE_CHECKING, Final, Protocol
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import attrs
 
 from headrace._checks import is_number, wrong, wrong_number
-from headrace._core.sse import EventParser, delay
+from headrace._core.sse import EventParser, delay, id_field
 from headrace._io.failing import go_on
 from headrace._io.items import limit, parsed
 from headrace.errors import ProtocolError, ResponseTooLarge, TransportError, UploadError
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Another connection would only meet them again.
 _FINAL: Final = (ProtocolError, ResponseTooLarge, UploadError)
+#: What no ID of a stream has (WHATWG HTML, section 9.2.6).
+_NO_ID: Final = re.compile("[\0\r\n\ud800-\udfff]").search
 
 
 class Streamed(Protocol):
@@ -50,8 +53,9 @@ def reconnect(
     time raises is raised; so is every error of a status. A 204 ends the stream.
 
     Args:
-        open: Opens the stream behind the event with this ID, to be sent as `Last-Event-ID` unless it is empty. Returns
-            an async context manager of the answer.
+        open: Opens the stream behind the event with this ID, to be sent as `Last-Event-ID` unless it is empty. It gets
+            the ID as a field has it: its UTF-8, one character a byte. An ID with a control character cannot be sent; in
+            its place comes the one before it. Returns an async context manager of the answer.
         last_event_id: Where to begin.
         wait: Seconds to wait before reconnecting, until the server asks for others with `retry`.
         max_wait: The most seconds to wait, whatever the server asks for.
@@ -72,6 +76,8 @@ def reconnect(
         raise wrong("open", open, "a function of the last event ID")
     if not isinstance(last_event_id, str):
         raise wrong("last_event_id", last_event_id, "a str")
+    if _NO_ID(last_event_id) is not None:
+        raise wrong("last_event_id", last_event_id, "text without NUL, line ends and surrogates")
     for name, value in (("wait", wait), ("max_wait", max_wait)):
         if not is_number(value, zero=True):
             raise wrong_number(name, value, "seconds, at least 0")
@@ -97,13 +103,15 @@ class _Connections:
     async def events(self, last_id: str) -> AsyncGenerator[Event, None]:
         """Yield the events behind one."""
         retry, failures, first = None, 0, True
+        sendable = ""
         while True:
             parser = EventParser(self.limit, last_id)
             parser.retry = retry
+            parser.sendable_id = sendable = parser.sendable_id or sendable
             failures += 1
             error: Exception | None = None
             try:
-                async with self.open(last_id) as answer:
+                async with self.open(id_field(sendable)) as answer:
                     first = False
                     if getattr(answer, "status", None) == 204:
                         return
@@ -116,7 +124,7 @@ class _Connections:
                     raise
                 error = lost
                 go_on(lost)
-            last_id, retry = parser.last_id, parser.retry
+            last_id, sendable, retry = parser.last_id, parser.sendable_id, parser.retry
             if self.attempts is not None and failures >= self.attempts:
                 if error is not None:
                     raise error
