@@ -14,6 +14,7 @@ import pydantic
 from hypothesis import strategies as st
 from pydantic import Field
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticSerializationError
 
 from headrace.compat.pydantic import structify
 from headrace.errors import StructifyError
@@ -158,13 +159,25 @@ def _object(fields: list[_Member]) -> Write:
 
 
 def _default(kind: Kind, chance: random.Random) -> dict[str, Any]:
-    """Find a default of a type, or none when no document gives one."""
+    """Find a default of a type, or none when no document gives one; now and then one of another type."""
+    if chance.random() < 0.1:
+        return _odd_default(kind, chance)
     try:
         adapter: Any = pydantic.TypeAdapter(kind.annotation)
         value = adapter.validate_json(kind.write(Pen(chance, 0)), strict=True)
     except (pydantic.ValidationError, RecursionError):
         return {}
     return {"default_factory": lambda: value} if chance.random() < 0.3 else {"default": value}
+
+
+def _odd_default(kind: Kind, chance: random.Random) -> dict[str, Any]:
+    """Choose a default that need be no value of a type; none where the model could not even write it."""
+    value = chance.choice((True, 0, 2, 1.5, "a", None, b"a", (0, True), [1], {"a": False}))
+    try:
+        pydantic.create_model("One", field=(kind.annotation, value))().model_dump_json(warnings=False)
+    except PydanticSerializationError:
+        return {}
+    return {"default": value}
 
 
 #: Why kinds and settings that were drawn could not be carried over, and how often.

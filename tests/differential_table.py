@@ -9,9 +9,10 @@ import re
 import uuid
 from decimal import Decimal
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 
 import pydantic
+from pydantic import Field
 
 from headrace._core import encode
 from headrace._core.decode import BodyDecoder, decode, decoder_for
@@ -27,7 +28,8 @@ class Case(NamedTuple):
     """One disagreement.
 
     Attributes:
-        how: `"struct refuses"`, `"model refuses"`, `"value"` (both take it, with other values), or `"written"`.
+        how: `"struct refuses"`, `"model refuses"`, `"value"` (both take it, with other values), `"default"` (the same
+            of what the document does not have), or `"written"`.
         document: The bytes that were read.
         given: The JSON at the place of the disagreement; several where the Struct names only the mapping that has them.
         said: What the refusing side said, and where.
@@ -96,8 +98,10 @@ class Twins:
             yield Case("struct refuses", document, tuple(_at(document, path)), f"{ours.message} ({path})")
         elif not refused:
             for here, there in differing(theirs, ours):
-                yield Case("value", document, (), "", here, there)
-                return  # another value is written otherwise too
+                how = "default" if isinstance(here, Missing) else "value"
+                yield Case(how, document, (), "", getattr(here, "value", here), getattr(there, "value", there))
+                if how == "value":
+                    return  # another value is written otherwise too
             for write in (_dumped, _sent):
                 for here, there in differing(
                     json.loads(write(theirs)), json.loads(write(ours)), in_order=not self.has_sets
@@ -114,6 +118,12 @@ def _sent(value: Any) -> bytes:
         return encode.json(value)
     except ValidationError as error:  # there is no JSON for what is not finite
         return json.dumps(str(error)).encode()
+
+
+class Missing(NamedTuple):
+    """A leaf of a default, which the document does not have."""
+
+    value: Any
 
 
 def differing(theirs: Any, ours: Any, *, in_order: bool = True) -> Iterator[tuple[Any, Any]]:
@@ -146,7 +156,9 @@ def _differing_models(theirs: pydantic.BaseModel, ours: Any) -> Iterator[tuple[A
         yield theirs, ours
         return
     for name in type(theirs).model_fields:
-        yield from differing(getattr(theirs, name), getattr(ours, name))
+        for here, there in differing(getattr(theirs, name), getattr(ours, name)):
+            missing = name not in theirs.model_fields_set and not isinstance(here, Missing)
+            yield (Missing(here), Missing(there)) if missing else (here, there)
     if isinstance(ours, pydantic.BaseModel) and theirs.model_fields_set != ours.model_fields_set:
         yield theirs.model_fields_set, ours.model_fields_set
 
@@ -272,6 +284,8 @@ def _fractions(case: Case) -> bool:
 
 
 def _durations(case: Case) -> bool:
+    if not (isinstance(case.theirs, str) and isinstance(case.ours, str)):
+        return False
     try:
         return case.how == "written" and bool(_read_duration(case.theirs) == _read_duration(case.ours))
     except pydantic.ValidationError:
@@ -283,8 +297,13 @@ def _uuids(case: Case) -> bool:
 
 
 def _one(case: Case) -> bool:
-    said = "got `float`" in case.said or "got `bool`" in case.said
+    said = re.search(r"got `(float|bool)`|^Expected `int` \(", case.said) is not None  # the latter of a tag
     return case.how == "struct refuses" and said and any(isinstance(value, (bool, float)) for value in case.given)
+
+
+def _defaults(case: Case) -> bool:
+    number = type(case.theirs) in {bool, int} and type(case.ours) in {int, float}
+    return case.how == "default" and number and bool(case.theirs == case.ours)
 
 
 def _keys(case: Case) -> bool:
@@ -312,6 +331,7 @@ DIFFERENCES: Final[list[tuple[str, Callable[[Case], bool]]]] = [
     ("durations as they are written", _durations),
     ("UUIDs in other forms", _uuids),
     ("1 in other forms", _one),
+    ("numbers that are defaults", _defaults),
     ("keys that are numbers", _keys),
     ("keys given twice", _twice),
     ("faults in what is ignored", _ignored),
@@ -326,6 +346,7 @@ EXAMPLES: Final[dict[str, tuple[Any, bytes]]] = {
     "durations as they are written": (dt.timedelta, b'{"field": "PT1H"}'),
     "UUIDs in other forms": (uuid.UUID, b'{"field": "urn:uuid:12345678-1234-5678-1234-567812345678"}'),
     "1 in other forms": (Literal[1, 2], b'{"field": true}'),
+    "numbers that are defaults": (Annotated[float, Field(default=1)], b"{}"),
     "keys that are numbers": (dict[int, int], b'{"field": {"1.0": 1}}'),
     "keys given twice": (int, b'{"field": "x", "field": 1}'),
     "faults in what is ignored": (int, b'{"field": 1, "more": "\xff"}'),

@@ -10,7 +10,7 @@ import enum
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NamedTuple, NewType, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, NamedTuple, NewType, Self, TypeAlias, TypeVar
 
 import pydantic
 from typing_extensions import TypedDict
@@ -41,6 +41,38 @@ class Name(enum.StrEnum):
 
     ONE = "1"
     NAN = "NaN"
+
+
+class Sized(str, enum.Enum):  # noqa: UP042 - as users write it
+    """An enum of texts whose members are texts, but others than their values."""
+
+    def __new__(cls, value: str, label: str) -> Self:
+        """Make a member."""
+        made = str.__new__(cls, label)
+        made._value_ = value
+        return made
+
+    BIG = ("b", "Big")
+    SMALL = ("s", "Small")
+
+
+class Lenient(enum.Enum):
+    """An enum that finds a member for whatever it is asked."""
+
+    KNOWN = "known"
+    OTHER = "other"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Lenient | None:
+        return None if value == "none" else cls.OTHER
+
+
+class Huge(enum.IntEnum):
+    """An enum of numbers that need more than 64 bits with a sign."""
+
+    SIGNED = -(2**63)
+    LEAST = 2**63
+    MOST = 2**70
 
 
 UserId = NewType("UserId", int)
@@ -214,6 +246,13 @@ SPECIAL: Final = (
     of(Point, "[1,2.5]", "[1,2]", "[1]", '{"x":1,"y":2}'),
     of(pydantic.RootModel[int], *_INTS),
     of(set, "[1,2]", '["a"]', "[[1]]"),
+    of(Sized, '"b"', '"Small"', '"s"'),
+    of(Lenient, '"known"', '"none"', "1", "null", "[]"),
+    of(Huge, *_INTS, str(2**70)),
+    of(Literal[2**63, -(2**63), 2**64], *_INTS),
+    of(Literal[1, 0] | bool, "1", "0", "true", "false", "2"),
+    of(Level | bool, "1", "2", "true", "false"),
+    of(list[pydantic.OnErrorOmit[int]], "[1]", '["a",1]', "[]"),
 )
 
 _PATTERNS = ("^[a-z]+$", "a", r"\d", r"^\w+$", r"^[^\s]*$", "(?i)AB", "^a|b$", r"^$|^.{2,3}$", r"\bab?\b", r"[$a]\.?")

@@ -144,7 +144,7 @@ def _make(response_format: Any) -> BodyDecoder | type | None:
             if _is_single(response_format)
             else None
         )
-    except (TypeError, NameError) as error:
+    except (TypeError, NameError, NotImplementedError) as error:  # the last of a `Literal` beyond 64 bits
         message = f"response_format: {getattr(response_format, '__name__', response_format)} cannot be decoded: {error}"
         raise ValidationError(message) from error
     stamped = any(issubclass(part, models.Response) for part in _classes_in(response_format))

@@ -27,10 +27,13 @@ from headrace import models
 from headrace.compat import _code, _layout
 from headrace.compat._imports import Imports
 from headrace.compat._layout import Group, Node, Prefixed, Union
+from headrace.compat._structify import defaults
 from headrace.compat._writable import UnwritableError, constraints, is_shared, reached
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from pydantic.fields import FieldInfo
 
 _RENAMES: Final = ("camel", "pascal", "kebab")
 _META: Final = (
@@ -211,10 +214,10 @@ class _File:
         words: dict[str, Node] = {}
         plain = True
         if info.default_factory is not None:
-            words["default_factory"] = self._factory(info.default_factory)
+            words["default_factory"] = self._factory(info)
             plain = False
         elif info.default is not PydanticUndefined:
-            node = self._value(info.default)
+            node = self._value(defaults.fitted(info.annotation, info.default))
             plain = is_shared(info.default)
             words["default" if plain else "default_factory"] = node if plain else Prefixed("lambda: ", node)
             if info.default in ([], {}) and type(info.default) in {list, dict}:
@@ -304,7 +307,8 @@ class _File:
 
     # -- values
 
-    def _factory(self, factory: Any) -> Node:
+    def _factory(self, info: FieldInfo) -> Node:
+        factory: Any = info.default_factory
         if factory in {list, dict, set, frozenset, tuple}:
             return str(factory.__name__)
         if isinstance(factory, type) and issubclass(factory, pydantic.BaseModel):
@@ -312,6 +316,8 @@ class _File:
         if getattr(factory, "__name__", "") == "<lambda>":
             raise UnwritableError("its default is made by a lambda, which has no name to import")
         made = factory()
+        if type(defaults.fitted(info.annotation, made)) is not type(made):
+            raise UnwritableError(f"its default is made by a function that returns a {type(made).__name__} for it")
         if not is_shared(made):
             raise UnwritableError(f"its default is made by a function that returns a {type(made).__name__}")
         return self._class_name(factory)

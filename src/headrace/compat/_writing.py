@@ -235,7 +235,8 @@ def _traits(kind: Any) -> _Traits:
 def _members(part: Any) -> list[Any] | None:
     """Name the types that a value of this type holds; `None` where that cannot be known."""
     origin, args = get_origin(part), get_args(part)
-    if origin is Literal or part in _LEAVES or part is float:
+    is_leaf = origin is None and part in _LEAVES  # what stands inside another type may have no hash
+    if origin is Literal or is_leaf or part is float:
         return []
     if origin is Annotated:
         return [args[0], *([] if all(map(_is_idle, args[1:])) else [_OwnCode])]

@@ -7,20 +7,19 @@ it runs once for every object of a document.
 
 from __future__ import annotations
 
-import types
 from collections import abc
-from typing import TYPE_CHECKING, Annotated, Any, Final, ForwardRef, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, ForwardRef, get_args, get_origin
 
 import msgspec
 
-from headrace.compat._structify.naming import IMMUTABLE
+from headrace.compat._structify import defaults
+from headrace.compat._structify.reasons import UNIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from headrace.compat._structify.reasons import Model
 
-_UNIONS: Final = frozenset({Union, types.UnionType})
 #: How many models deep the statements of one function go.
 _MOST_INSIDE: Final = 6
 _LISTS: Final = {list: "[{}]", abc.Sequence: "[{}]", set: "{{{}}}", frozenset: "frozenset([{}])"}
@@ -73,7 +72,7 @@ class Builder:
         if _is_struct(kind):
             return f"{self.struct(kind)}({value})"
         origin, args = get_origin(kind), get_args(kind)
-        if origin in _UNIONS:
+        if origin in UNIONS:
             return self._union(args, value, owner)
         if not args or origin not in {*_LISTS, tuple, dict, abc.Mapping, abc.MutableMapping}:
             return None
@@ -163,13 +162,13 @@ class Builder:
         lines += [f"{m}.__pydantic_extra__ = {m}.__pydantic_private__ = None"]
         lines += [f"{m}.__class__ = {self.name('Model', model)}"]
         if model.__pydantic_post_init__:
-            lines += [f"{m}.model_post_init(None)"]
+            lines += [f"{self.name('post_init', _post_init)}({m})"]
         return [indent + line for line in lines]
 
     def missing(self, model: Model, name: str) -> str:
         """Write what a field is that was not given."""
         info = model.model_fields[name]
-        if info.default_factory is None and isinstance(info.default, IMMUTABLE):
+        if info.default_factory is None and defaults.is_shared(info.default):
             return self.name("default", info.default)
         return f"{self.name('default', info.get_default)}(call_default_factory=True)"
 
@@ -183,6 +182,18 @@ def blank_of(model: Model) -> Any:
     blank = type.__new__(meta, model.__name__, (model,), {"__slots__": (), "__module__": model.__module__, **plain})
     blank().__class__ = model  # fails here, and not at the first document
     return blank
+
+
+def _post_init(model: Any) -> None:
+    """Let a model finish itself; what it refuses the document with is worded as pydantic words it."""
+    try:
+        model.model_post_init(None)
+    except AssertionError as error:
+        raise msgspec.ValidationError(f"Assertion failed, {error}") from error
+    except msgspec.ValidationError:
+        raise
+    except ValueError as error:
+        raise msgspec.ValidationError(f"Value error, {error}") from error
 
 
 def _is_struct(kind: Any) -> bool:

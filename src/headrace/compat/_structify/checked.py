@@ -14,7 +14,6 @@ import ipaddress
 import pathlib
 import re
 import threading
-import types
 import uuid
 from collections import abc
 from decimal import Decimal
@@ -28,7 +27,6 @@ from typing import (
     NotRequired,
     Required,
     TypeVar,
-    Union,
     get_args,
     get_origin,
 )
@@ -44,10 +42,11 @@ from pydantic.fields import FieldInfo
 from typing_extensions import TypeAliasType, is_typeddict
 
 from headrace import _hooks
-from headrace.compat._structify.reasons import Unfaithful
+from headrace.compat._structify import values
+from headrace.compat._structify.reasons import UNIONS, Unfaithful
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 _T = TypeVar("_T")
 
@@ -64,18 +63,24 @@ _PYDANTIC: Final = frozenset(
     | {pydantic.FutureDatetime, pydantic.AwareDatetime, pydantic.NaiveDatetime, pydantic.IPvAnyAddress}
     | {pydantic.IPvAnyInterface, pydantic.IPvAnyNetwork, pydantic.NameEmail}
 )
+#: Types that write whatever they are given, also what another member of a union has read.
+_GREEDY: Final = frozenset(
+    {pydantic.ByteSize, pydantic.IPvAnyAddress, pydantic.IPvAnyInterface, pydantic.IPvAnyNetwork, pydantic.NameEmail}
+)
 _URLS: Final = (pydantic.AnyUrl.__mro__[1], pydantic.PostgresDsn.__mro__[1])
 _LISTS: Final = frozenset({list, set, frozenset, tuple, collections.deque, abc.Sequence, abc.Set})
 _DICTS: Final = frozenset({dict, abc.Mapping, abc.MutableMapping, collections.OrderedDict, collections.Counter})
-_NO_CLASSES: Final = frozenset({Union, types.UnionType, Required, NotRequired})
+_NO_CLASSES: Final = UNIONS | {Required, NotRequired}
 #: Keys that both libraries write the same way.
 _KEYS: Final = frozenset({str, int, uuid.UUID})
 #: Metadata of pydantic's that only says what is taken, and not what it becomes or how it is written.
 _PLAIN_METADATA: Final = (
-    *(at.BaseMetadata, at.GroupedMetadata, FieldInfo, pydantic.UrlConstraints),
+    *(at.BaseMetadata, at.GroupedMetadata, at.Not, FieldInfo, pydantic.UrlConstraints),
     *(types_of.PathType, types_of.UuidVersion, types_of.StringConstraints),
 )
 BASE64: Final = get_args(pydantic.Base64Bytes)[1]
+#: What says that an item which does not fit is left out: only the container can do it.
+_OMIT: Final = get_args(pydantic.OnErrorOmit[int])[1]
 #: Validators that stand in an `Annotated`.
 VALIDATORS: Final = (pydantic.BeforeValidator, pydantic.AfterValidator, pydantic.WrapValidator, pydantic.PlainValidator)
 #: What msgspec makes of JSON; a value of any other type was put there by hand.
@@ -137,8 +142,10 @@ def checked(annotation: Any, config: dict[str, Any] | None, finish: Callable[[An
         The type.
 
     Raises:
-        Unfaithful: Pydantic has no validator for it.
+        Unfaithful: Pydantic has no validator for it, or it may leave no value.
     """
+    if _OMIT in getattr(annotation, "__metadata__", ()):
+        raise Unfaithful("what does not fit is left out")
     settings: Any = {key: value for key, value in (config or {}).items() if key in _READING_CONFIG}
     try:
         # As the field of a model: strictness and settings hold there as nowhere else.
@@ -213,7 +220,7 @@ def check_written(kind: Any, metadata: Iterable[Any] = (), *, code: bool = False
     """
     for meta in metadata:
         if hasattr(meta, "func"):
-            if not (isinstance(meta, at.Predicate) or (code and isinstance(meta, VALIDATORS))):
+            if not (isinstance(meta, (at.Predicate, at.Not)) or (code and isinstance(meta, VALIDATORS))):
                 raise Unfaithful(f"{type(meta).__name__} runs code")
         elif isinstance(meta, FieldInfo) and meta.discriminator is not None:
             raise Unfaithful("a discriminated union needs tagged Structs")
@@ -235,6 +242,7 @@ def _check_kind(kind: Any, code: bool) -> None:  # noqa: FBT001 - handed down
     elif isinstance(kind, TypeAliasType):
         _check_kind(kind.__value__, code)
     elif origin in _NO_CLASSES or origin in _LISTS:
+        _check_beside(args if origin in UNIONS else ())
         for arg in args:
             if arg is not ...:
                 _check_kind(arg, code)
@@ -246,30 +254,46 @@ def _check_kind(kind: Any, code: bool) -> None:  # noqa: FBT001 - handed down
         _check_members(kind, code)
 
 
+def _check_beside(members: Sequence[Any]) -> None:
+    """Raise `Unfaithful` for a union of which one member writes the values of those behind it, in its own way."""
+    first = next((i for i, member in enumerate(members) if _holds_greedy(member)), len(members))
+    if not all(
+        (get_origin(member) is None and member in {str, type(None)}) or _holds_greedy(member)
+        for member in members[first:]
+    ):
+        raise Unfaithful(f"pydantic writes whatever the union has as a value of {members[first]}")
+
+
+def _holds_greedy(kind: Any) -> bool:
+    return (get_origin(kind) is None and kind in _GREEDY) or any(map(_holds_greedy, get_args(kind)))
+
+
 def _check_key(kind: Any) -> None:
     bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
     literal = get_origin(bare) is Literal and all(isinstance(value, str) for value in get_args(bare))
-    if not (bare in _KEYS or literal or _is_enum(bare)):
+    if not (bare in _KEYS or literal or values.is_enum(bare)):
         raise Unfaithful(f"{kind} is no key that both libraries write the same way")
 
 
 def _is_atom(kind: Any) -> bool:
     if get_origin(kind) is Literal:
-        return all(isinstance(value, (str, int, enum.Enum, type(None))) for value in get_args(kind))
+        return all(map(_is_literal, get_args(kind)))
+    if get_origin(kind) is not None:  # what stands inside may have no hash
+        return False
     if kind in _WRITTEN_ALIKE or kind in _LISTS or kind in _DICTS or kind in _PYDANTIC or kind is pydantic.JsonValue:
         return True
-    return (isinstance(kind, type) and issubclass(kind, (*_URLS, *_TEXTS, *_SECRETS))) or _is_enum(kind)
+    return (isinstance(kind, type) and issubclass(kind, (*_URLS, *_TEXTS, *_SECRETS))) or values.is_enum(kind)
 
 
-def _is_enum(kind: Any) -> bool:
-    """Tell whether a type is an enum of texts or numbers."""
-    is_plain = isinstance(kind, type) and issubclass(kind, enum.Enum) and not issubclass(kind, enum.Flag)
-    members: Any = kind
-    return is_plain and all(type(each.value) in {str, int} for each in members)
+def _is_literal(value: Any) -> bool:
+    """Tell whether both libraries write the value of a `Literal` the same way."""
+    return values.is_written_alike(value) if isinstance(value, enum.Enum) else isinstance(value, (str, int, type(None)))
 
 
 def _check_members(kind: Any, code: bool) -> None:  # noqa: FBT001 - handed down
     """Judge a class by its members."""
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        raise Unfaithful(f"{kind} has members that msgspec writes otherwise than pydantic")
     is_plain = isinstance(kind, type) and not issubclass(kind, pydantic.BaseModel)
     if is_plain and dataclasses.is_dataclass(kind) and not hasattr(kind, "__pydantic_validator__"):
         fields = dataclasses.fields(kind)
@@ -297,7 +321,12 @@ def _written(value: Any) -> Any:
         return value.pattern if isinstance(value, re.Pattern) else str(value)
     if isinstance(value, (*_SECRETS, pydantic.Secret, complex, collections.deque)):
         return pydantic_core.to_jsonable_python(value) if not isinstance(value, collections.deque) else list(value)
-    return str(value) if isinstance(value, str) else int(value) if isinstance(value, int) else NotImplemented
+    # A class of one's own may say of itself something else than what it is.
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int.__index__(value)
+    return float.__float__(value) if isinstance(value, float) else NotImplemented
 
 
 _hooks.register_writer(_written)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import types
 import warnings
 from typing import TYPE_CHECKING, Annotated, Any, Final, Union, get_args, get_origin
 
@@ -11,7 +10,7 @@ import annotated_types as at
 import msgspec
 from pydantic.fields import FieldInfo
 
-from headrace.compat._structify.reasons import Unfaithful
+from headrace.compat._structify.reasons import UNIONS, Unfaithful
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -44,7 +43,7 @@ def constrained(kind: Any, metadata: Iterable[Any], model: Model) -> Any:
         meta = msgspec.Meta(**kept)
     except (TypeError, ValueError) as error:
         raise Unfaithful(str(error)) from error
-    if get_origin(kind) in {Union, types.UnionType}:
+    if get_origin(kind) in UNIONS:
         return Union[tuple(arg if arg is type(None) else Annotated[arg, meta] for arg in get_args(kind))]  # noqa: UP007 - made at run time
     return Annotated[kind, meta]
 
@@ -67,7 +66,7 @@ def _constraints(metadata: Iterable[Any]) -> Iterator[tuple[str, Any]]:
                 value = getattr(meta, name)
                 if value is not None and name not in _IDLE_CONSTRAINTS:
                     yield name, value
-        elif hasattr(meta, "__get_pydantic_core_schema__"):
+        elif isinstance(meta, at.Not) or hasattr(meta, "__get_pydantic_core_schema__"):
             raise Unfaithful(f"{type(meta).__name__} runs code or changes the type")
 
 

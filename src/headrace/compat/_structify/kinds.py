@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import enum
-import types
 import uuid
 from collections import abc
 from typing import (
@@ -31,9 +30,9 @@ import msgspec
 import pydantic
 from typing_extensions import TypeAliasType, is_typeddict
 
-from headrace.compat._structify import checked, naming, reasons, unions
+from headrace.compat._structify import checked, naming, reasons, unions, values
 from headrace.compat._structify.constraints import constrained
-from headrace.compat._structify.reasons import Unfaithful
+from headrace.compat._structify.reasons import UNIONS, Unfaithful
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,7 +52,6 @@ _SETS: Final = {set: set, frozenset: frozenset, abc.Set: frozenset, abc.MutableS
 _CONTAINERS: Final = frozenset({list, tuple, abc.Sequence}) | _MAPPINGS | frozenset(_SETS)
 #: Types that take whatever the document has; a bare type variable is one of them.
 _ANYTHING: Final = frozenset({object, pydantic.JsonValue})
-_UNIONS: Final = frozenset({Union, types.UnionType})
 
 
 class Kinds:
@@ -99,7 +97,7 @@ class Kinds:
         try:
             if holds_model(kind):
                 raise reason
-            if kind is bytes and not metadata and not self.config.get("val_json_bytes"):
+            if kind is bytes and not metadata and self.config.get("val_json_bytes") in {None, "utf8"}:
                 return checked.checked(bytes, self.config, checked.Utf8Bytes)
             checked.check_written(kind, metadata)
             return checked.checked(annotation, self.config)
@@ -113,7 +111,7 @@ class Kinds:
             origin, args = get_origin(kind), get_args(kind)
         if self.mode.validators == "drop":
             metadata = [meta for meta in metadata if not isinstance(meta, checked.VALIDATORS)]
-        if origin in _UNIONS:
+        if origin in UNIONS:
             tag_field = unions.discriminator(metadata)
             others = [meta for meta in metadata if not unions.is_discriminator(meta)]
             return unions.checked(constrained(self._union(args, tag_field), others, self.model))
@@ -133,20 +131,21 @@ class Kinds:
 
     def _bare(self, kind: Any, origin: Any, args: tuple[Any, ...]) -> Any:
         """Write a type without metadata."""
-        if kind in _SAME:
+        if origin is None and kind in _SAME:  # what stands inside another type may have no hash
             return kind
-        if kind in _ANYTHING or (isinstance(kind, TypeVar) and not (kind.__bound__ or kind.__constraints__)):
+        is_free = isinstance(kind, TypeVar) and not (kind.__bound__ or kind.__constraints__)
+        if is_free or (origin is None and kind in _ANYTHING):
             return Any
         if origin is Literal:
-            if all(type(value) in {str, int, type(None)} for value in args):
+            if all(value is None or values.is_native(value) for value in args):
                 return kind
             raise Unfaithful(f"msgspec takes no {kind}")
-        if kind in _CONTAINERS or origin in _CONTAINERS:
+        if (origin or kind) in _CONTAINERS:
             return self._container(kind, origin, args)
         return self._named(kind)
 
     def _container(self, kind: Any, origin: Any, args: tuple[Any, ...]) -> Any:
-        if kind in _SETS:
+        if origin is None and kind in _SETS:
             raise Unfaithful("what cannot be in a set is refused by pydantic, and makes msgspec stumble")
         if not args:
             return kind
@@ -181,9 +180,9 @@ class Kinds:
                 naming.check_readable(reasons.rebuilt(kind), self.mode)
             return self.struct(kind, None)
         if isinstance(kind, type) and issubclass(kind, enum.Enum) and not issubclass(kind, enum.Flag):
-            if all(type(each.value) is str for each in kind) or all(type(each.value) is int for each in kind):
+            if values.is_read_alike(kind):
                 return kind
-            raise Unfaithful(f"{kind} is no enum of texts or of integers")
+            raise Unfaithful(f"{kind} is no enum of texts or of integers that both libraries read and write alike")
         raise Unfaithful(f"{kind} is no type that both libraries read and write the same way")
 
     def _root(self, kind: Model) -> Any:
@@ -233,7 +232,7 @@ def is_hashable(kind: Any) -> bool:
     """Tell whether every value of a written type can be in a set."""
     while get_origin(kind) is Annotated:
         kind = get_args(kind)[0]
-    if get_origin(kind) in {tuple, *_UNIONS}:
+    if get_origin(kind) in {tuple, *UNIONS}:
         return all(arg is ... or is_hashable(arg) for arg in get_args(kind))
     is_enum = isinstance(kind, type) and issubclass(kind, enum.Enum)
     return kind in _HASHABLE or get_origin(kind) is Literal or is_enum

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
+import types
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, Union
 
 import pydantic
 
@@ -15,8 +16,15 @@ Model: TypeAlias = type[pydantic.BaseModel]
 #: What becomes of the code of a model: it is a problem, it is left out, or it is run.
 Validators: TypeAlias = Literal["error", "drop", "run"]
 
-#: Words that set what pydantic does anyway.
-_CONFIG_DEFAULTS: Final = frozenset({"never", "utf8", "null", "iso8601", "infer"})
+#: Values that set what pydantic does anyway; elsewhere it is `None` or `False` that does.
+_CONFIG_DEFAULTS: Final[dict[str, Any]] = {
+    **dict.fromkeys(("ser_json_bytes", "val_json_bytes"), "utf8"),
+    **dict.fromkeys(("ser_json_temporal", "ser_json_timedelta"), "iso8601"),
+    "json_encoders": {},
+    "ser_json_inf_nan": "null",
+    "str_min_length": 0,
+    "val_temporal_unit": "infer",
+}
 #: Settings that do not change the JSON that is read or written, or that are dealt with elsewhere.
 _IDLE_CONFIG: Final = frozenset(re.findall(r"\w+", """
     alias_generator allow_inf_nan arbitrary_types_allowed cache_strings coerce_numbers_to_str defer_build extra
@@ -27,7 +35,12 @@ _IDLE_CONFIG: Final = frozenset(re.findall(r"\w+", """
     validate_return validation_error_cause
 """))  # fmt: skip
 #: Settings that only change what is written, which a model that pydantic itself writes does not hand over.
-_WRITING_CONFIG: Final = frozenset({"json_encoders", "ser_json_bytes", "ser_json_inf_nan", "ser_json_timedelta"})
+_WRITING_CONFIG: Final = frozenset(
+    {"json_encoders", "polymorphic_serialization", "ser_json_bytes", "ser_json_inf_nan", "ser_json_temporal"}
+    | {"ser_json_timedelta"}
+)
+#: What `int | str` and `Union[int, str]` are.
+UNIONS: Final = frozenset({Union, types.UnionType})
 _SCHEMA_HOOK: Final = "__get_pydantic_core_schema__"
 
 
@@ -67,12 +80,7 @@ def of_model(model: Model, mode: Mode) -> Iterator[tuple[str, str]]:
     if config.get("extra") == "allow" and "extra" not in mode.lossy:
         yield "model_config.extra", "a Struct has no place for extra fields (lossy may say so)"
     for key, value in config.items():
-        if (
-            key not in _IDLE_CONFIG
-            and value
-            and value not in _CONFIG_DEFAULTS
-            and not (mode.twin and key in _WRITING_CONFIG)
-        ):
+        if not (_is_idle(key, value) or (mode.twin and key in _WRITING_CONFIG)):
             yield f"model_config.{key}", "msgspec has no such setting"
     if issubclass(model, pydantic.RootModel):
         yield "root", "a root model is its value, a Struct is an object: name its root type instead"
@@ -81,6 +89,12 @@ def of_model(model: Model, mode: Mode) -> Iterator[tuple[str, str]]:
     yield from _of_reading_code(model, mode.validators)
     if not mode.twin:
         yield from _of_other_code(model, mode.validators)
+
+
+def _is_idle(key: str, value: Any) -> bool:
+    """Tell whether a setting changes nothing of the JSON that is read or written."""
+    # `0` is no `False` here: `str_max_length=0` takes no text but the empty one.
+    return key in _IDLE_CONFIG or value is None or value is False or value == _CONFIG_DEFAULTS.get(key)
 
 
 def _of_reading_code(model: Model, validators: Validators) -> Iterator[tuple[str, str]]:

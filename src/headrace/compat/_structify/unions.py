@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-import types
 import uuid
 from collections import abc
-from typing import TYPE_CHECKING, Annotated, Any, Final, ForwardRef, Literal, NamedTuple, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, ForwardRef, Literal, NamedTuple, get_args, get_origin
 
 import msgspec
 import pydantic
 from pydantic.fields import FieldInfo
 
+from headrace.compat._structify import values
 from headrace.compat._structify.naming import json_name
-from headrace.compat._structify.reasons import Unfaithful, decorated, rebuilt
+from headrace.compat._structify.reasons import UNIONS, Unfaithful, decorated, rebuilt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +78,7 @@ def flat(members: Sequence[Any]) -> list[Any]:
     """List the members of a union, also of unions in it that say nothing of their own."""
     found: list[Any] = []
     for member in members:
-        if get_origin(member) in {Union, types.UnionType}:
+        if get_origin(member) in UNIONS:
             found += flat(get_args(member))
         elif member not in found:
             found.append(member)
@@ -119,16 +119,17 @@ def _tags_by(models: Sequence[Model], field: str, mode: Mode) -> dict[Model, Tag
         info = rebuilt(model).model_fields.get(field)
         if info is None or get_origin(info.annotation) is not Literal or info.metadata:
             raise Unfaithful(f"the field {field!r} of {model.__name__} is no Literal")
-        values = list(get_args(info.annotation))
-        if len(values) > 1:
+        value, *more = get_args(info.annotation)
+        if more:
             raise Unfaithful(f"{model.__name__} has several values of {field!r}, and a Struct has one tag")
-        found[model] = Tag(field, json_name(model, field, info, mode) or field, values[0])
+        found[model] = Tag(field, json_name(model, field, info, mode) or field, value)
         if decorated(model, field) and mode.validators != "drop":
             raise Unfaithful(f"code runs on the field {field!r} of {model.__name__}")
-        if isinstance(values[0], enum.Enum) and not isinstance(values[0], (str, int)):
-            raise Unfaithful(f"pydantic's strict mode reads no text as {values[0]}")
+        if isinstance(value, enum.Enum) and not (isinstance(value, (str, int)) and values.is_written_alike(value)):
+            raise Unfaithful(f"pydantic's strict mode reads no text as {value}, or another than it writes")
     texts = [tag.text for tag in found.values()]
-    if {type(text) for text in texts} not in ({str}, {int}) or len(set(texts)) < len(texts):
+    one_type = len({type(text) for text in texts}) == 1
+    if not one_type or not all(map(values.is_native, texts)) or len(set(texts)) < len(texts):
         raise Unfaithful(f"the values of {field!r} are no tags that msgspec can tell apart")
     if len({tag.key for tag in found.values()}) > 1:
         raise Unfaithful(f"{field!r} has more than one name in JSON")
@@ -158,7 +159,7 @@ def checked(union: Any) -> Any:
     if not any(map(_is_forward, members)):
         try:
             msgspec.json.Decoder(union)
-        except TypeError as error:
+        except (TypeError, NotImplementedError) as error:
             raise Unfaithful(str(error)) from error
     return union
 
@@ -187,6 +188,8 @@ def _json_kinds(kind: Any) -> frozenset[str]:
     return _KINDS.get(kind, frozenset())
 
 
-def _of_values(values: Sequence[Any]) -> frozenset[str]:
-    found = {"text" if isinstance(value, str) else "null" if value is None else "integer" for value in values}
-    return frozenset(found | {"float"} if "integer" in found else found)
+def _of_values(given: Sequence[Any]) -> frozenset[str]:
+    found = {"text" if isinstance(value, str) else "null" if value is None else "integer" for value in given}
+    # Pydantic also finds an integer by the float that is equal to it, and 0 and 1 by the bools.
+    found |= {"float"} if "integer" in found else set()
+    return frozenset(found | {"bool"} if {0, 1} & {*given} else found)

@@ -11,7 +11,7 @@ import msgspec
 import pydantic
 
 from headrace import _hooks, models
-from headrace.compat._structify import naming, reasons
+from headrace.compat._structify import defaults, naming, reasons
 from headrace.compat._structify.kinds import Kinds
 from headrace.compat._structify.reasons import Unfaithful
 from headrace.compat._structify.running import Run
@@ -112,8 +112,8 @@ class Workshop:
         """Find the arguments of `msgspec.field`."""
         found: dict[str, Any] = {"name": naming.json_name(key.model, name, info, self.mode)}
         if not self.mode.twin:
-            return found | naming.default(info, lambda value: self.carried(key, name, value))
-        naming.check_default(info)
+            return found | defaults.default(info, lambda value: self.carried(key, name, value))
+        defaults.check_default(info)
         hidden = inspect.getattr_static(key.model, name, None)
         if not name.isidentifier() or keyword.iskeyword(name) or hasattr(hidden, "__set__"):
             raise Unfaithful("it has a name that cannot be assigned")
@@ -122,20 +122,20 @@ class Workshop:
     def carried(self, key: Key, name: str, value: pydantic.BaseModel) -> Any:
         """Make the Struct of a model that is, or is in, the default of a field."""
         if isinstance(value, pydantic.RootModel):
-            return naming.copied(value.root, lambda inner: self.carried(key, name, inner))
+            return defaults.copied(value.root, lambda inner: self.carried(key, name, inner))
         target = next((each for each in self.nested[key][name] if each.model is type(value)), Key(type(value)))
         struct = self.made.get(target) or self.structs.get(target)
         if struct is None:
             workshop = Workshop(self.mode, self.made)
             struct = workshop.finished(target)
-        fields = {
-            each: naming.copied(
-                getattr(value, each),
+        fields = {}
+        for each in struct.__struct_fields__:
+            info = target.model.model_fields[each]
+            fields[each] = defaults.copied(
+                defaults.fitted(info.annotation, getattr(value, each)),
                 lambda inner: self.carried(target, each, inner),  # noqa: B023 - called at once
-                text=naming.is_text(target.model.model_fields[each]),
+                text=defaults.is_text(info),
             )
-            for each in struct.__struct_fields__
-        }
         return struct(**fields)
 
     def kinds(self, key: Key, name: str) -> Kinds:
@@ -166,7 +166,7 @@ class Workshop:
                     continue
                 try:
                     msgspec.json.Decoder(field.type, dec_hook=_hooks.dec_hook)
-                except (TypeError, ValueError) as error:
+                except (TypeError, ValueError, NotImplementedError) as error:
                     self.problems[key].setdefault(field.name, str(error))
                     tainted.add(key)
 
