@@ -1,0 +1,1 @@
+"""Small faults are put into the library, one at a time, and the tests have to find each: ``python -m tests.mutate``."""

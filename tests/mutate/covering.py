@@ -1,0 +1,145 @@
+"""Which tests run which lines: found once, by running every test file under coverage in a process of its own."""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any, Final
+
+from tests.mutate.forks import PACKAGE, ROOT, Forks, Task, pytest_code, written
+
+#: Test files that take long, or that are about something else than the library's code.
+LEFT_OUT: Final = frozenset(
+    f"test_{name}.py"
+    for name in (
+        *("architecture", "benchmarks", "cli", "cli_models", "crossing", "docs", "fuzz", "hazards", "jsonplaceholder"),
+        *("mutate", "nginx", "public", "real_proxy", "real_servers", "soak", "stale", "structify_differential"),
+    )
+)
+_MOST_SECONDS: Final = 600  # for one test file, under coverage
+
+
+@dataclass
+class Covering:
+    """What the tests run.
+
+    Attributes:
+        seconds: How long each test takes, all of its parameters together.
+        lines: Of each file and line, the tests that run it; a line that runs when the file is imported has none.
+        imported: The lines of each file that run when it is imported.
+    """
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    lines: dict[str, dict[int, set[str]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(set)))
+    imported: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+
+    def tests(self, file: str, lines: Iterable[int]) -> list[str]:
+        """Name the tests that run one of these lines, the quickest first; of lines that are imported, all of the file.
+
+        Args:
+            file: The source file, from the folder of the package.
+            lines: Lines of one statement.
+        """
+        of_file = self.lines[file]
+        found = {test for line in lines for test in of_file.get(line, ())}
+        if not found and not self.imported[file].isdisjoint(lines):
+            found = {test for tests in of_file.values() for test in tests}
+        return sorted(found, key=lambda test: (self.seconds[test], test))
+
+    def add(self, told: dict[str, Any]) -> None:
+        """Add what one test file told."""
+        for test, seconds in told["seconds"].items():
+            self.seconds[test] = self.seconds.get(test, 0) + seconds
+        for file, contexts in told["lines"].items():
+            for line, tests in contexts.items():
+                self.lines[file][int(line)].update(set(tests) & self.seconds.keys())
+                if "" in tests:
+                    self.imported[file].add(int(line))
+
+
+class _Recorder:
+    """A plugin of pytest's that tells coverage which test runs, and notes how long it takes."""
+
+    def __init__(self, coverage: Any) -> None:
+        self.coverage = coverage
+        self.seconds: dict[str, float] = defaultdict(float)
+        self.unfit: set[str] = set()
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Begin a test."""
+        self.coverage.switch_context(nodeid.partition("[")[0])
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """Note a test; one that fails or skips as it is tells nothing of a fault."""
+        name = report.nodeid.partition("[")[0]
+        self.seconds[name] += report.duration
+        if report.failed:
+            self.unfit.add(name)
+
+    def pytest_runtest_logfinish(self) -> None:
+        """End a test."""
+        self.coverage.switch_context("")
+
+
+def _record(test_file: Path, rooms: Iterable[str], copy: Path) -> int:
+    from coverage import Coverage
+
+    coverage = Coverage(data_file=None, source_pkgs=[PACKAGE], branch=False, config_file=False)
+    coverage.start()
+    recorder = _Recorder(coverage)
+    pytest_code([str(test_file.relative_to(ROOT))], "--maxfail=1000", plugins=[recorder])
+    coverage.stop()
+    data, package = coverage.get_data(), copy / "src" / PACKAGE
+    lines = {}
+    for measured in data.measured_files():
+        path = Path(measured)
+        if path.is_relative_to(package) and path.relative_to(package).parts[0] in rooms:
+            lines[path.relative_to(package).as_posix()] = data.contexts_by_lineno(measured)
+    seconds = {name: value for name, value in recorder.seconds.items() if name not in recorder.unfit}
+    written(copy / "told.json", {"seconds": seconds, "lines": lines})
+    return 0
+
+
+def test_files(patterns: Iterable[str]) -> list[Path]:
+    """List the test files that faults are shown to, of those whose names fit one of the patterns."""
+    fit = [path for path in sorted((ROOT / "tests").glob("test_*.py")) if path.name not in LEFT_OUT]
+    return [path for path in fit if any(fnmatch(path.stem, pattern) for pattern in patterns)]
+
+
+def found(forks: Forks, rooms: tuple[str, ...], patterns: list[str], kept: Path) -> Covering:
+    """Find what the tests run, or read it again where nothing has changed.
+
+    Args:
+        forks: What runs the tests.
+        rooms: The folders of the package that matter.
+        patterns: What the names of the test files fit.
+        kept: The file that keeps it.
+    """
+    digest = hashlib.sha256(repr((rooms, patterns)).encode())
+    for path in sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / "tests").glob("*.py")]):
+        digest.update(path.read_bytes())
+    covering = Covering()
+    if kept.exists():
+        stored = json.loads(kept.read_text())
+        if stored["digest"] == digest.hexdigest():
+            for told in stored["told"]:
+                covering.add(told)
+            return covering
+    all_told = []
+
+    def tasks() -> Iterator[Task[str]]:
+        # The longest files first, so that no job is left with one of them alone.
+        for path in sorted(test_files(patterns), key=lambda path: -path.stat().st_size):
+            yield Task(path.name, lambda copy, path=path: _record(path, rooms, copy), _MOST_SECONDS)  # type: ignore[misc] # the path is bound
+
+    for ended in forks.run(tasks()):
+        if ended.code != 0:
+            raise RuntimeError(f"{ended.subject} could not be run under coverage:\n{ended.said}")
+        all_told.append(json.loads((ended.copy / "told.json").read_text()))
+        covering.add(all_told[-1])
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_text(json.dumps({"digest": digest.hexdigest(), "told": all_told}))
+    return covering

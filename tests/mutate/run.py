@@ -1,0 +1,160 @@
+"""A run over many faults: which are chosen, which tests each is shown to, and what became of it."""
+
+import ast
+import itertools
+import os
+import random
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from tests.mutate.covering import Covering
+from tests.mutate.forks import PACKAGE, ROOT, Forks, Task, killed_by, pytest_code
+from tests.mutate.operators import Mutation, mutations
+
+#: The folders of the package that faults are put into.
+ROOMS: Final = ("_core", "_io")
+#: How long the tests may take, in seconds, that a fault is shown to at first, and then; in the run without a fault.
+_STAGES: Final = (3.0, 30.0)
+_MOST_FILES: Final = 4  # of the first tests, for each has to be imported
+_TEST_TIMEOUT: Final = 20  # seconds: no test of those that are chosen takes a tenth of it
+
+#: Times of sources with a fault: no two are the same, and none is that of a file.
+_times: Final = itertools.count(1)
+
+
+class Verdict(NamedTuple):
+    """What became of a fault.
+
+    Attributes:
+        mutation: The fault.
+        killed: The test that found it, or how else it was found; `None` when nothing did.
+        tests: How many tests it was shown to.
+        seconds: How long that took.
+    """
+
+    mutation: Mutation
+    killed: str | None
+    tests: int
+    seconds: float
+
+
+def every(rooms: Iterable[str] = ROOMS) -> list[Mutation]:
+    """List every fault that could be put into the folders of the package."""
+    package = ROOT / "src" / PACKAGE
+    files = [path for room in rooms for path in sorted((package / room).rglob("*.py"))]
+    return [each for path in files for each in mutations(path.relative_to(package).as_posix(), path.read_bytes())]
+
+
+def sample(among: list[Mutation], count: int, seed: int) -> list[Mutation]:
+    """Choose faults; the same ones for the same seed and source."""
+    return sorted(random.Random(seed).sample(among, min(count, len(among))))  # noqa: S311 - no secret
+
+
+def show(mutation: Mutation | None, tests: Iterable[str]) -> Callable[[Path], int]:
+    """Make what a fork runs: the tests, with the fault in the library; `None` is no fault at all."""
+    time = next(_times)
+
+    def run(copy: Path) -> int:
+        if mutation is None:
+            return pytest_code(tests, f"--timeout={_TEST_TIMEOUT}")
+        path = copy / "src" / PACKAGE / mutation.file
+        path.write_bytes(mutation.applied(path.read_bytes()))
+        os.utime(path, (time, time))  # by which Python knows that what it has compiled is another source
+        return pytest_code(tests, f"--timeout={_TEST_TIMEOUT}")
+
+    return run
+
+
+def restore(mutation: Mutation, copy: Path) -> None:
+    """Take a fault out of a copy of the source; not in the fork, which may have been ended."""
+    shutil.copy2(ROOT / "src" / PACKAGE / mutation.file, copy / "src" / PACKAGE / mutation.file)
+
+
+def check(forks: Forks, chosen: Iterable[Mutation], covering: Covering) -> int:
+    """Show no fault at all to the first tests of some, so that what finds a fault later has found that one.
+
+    Args:
+        forks: What runs them.
+        chosen: The faults whose tests are run.
+        covering: Which tests run which lines.
+
+    Returns:
+        How many tests there were.
+
+    Raises:
+        RuntimeError: Something was found.
+    """
+    each = (_of_stage(covering.tests(mutation.file, _lines(mutation)), covering, 0) for mutation in chosen)
+    tests = sorted({test for tests in each for test in tests})
+    for ended in forks.run([Task("no fault", show(None, tests), 60 + 5 * len(tests))] if tests else []):
+        found = killed_by(ended)
+        if found is not None:
+            raise RuntimeError(f"without a fault, {found} finds one:\n{ended.said}")
+    return len(tests)
+
+
+def verdicts(forks: Forks, chosen: Iterable[Mutation], covering: Covering) -> Iterator[Verdict]:
+    """Show each fault to the tests that run its line: first to the quickest, then to the others.
+
+    Args:
+        forks: What runs them.
+        chosen: The faults.
+        covering: Which tests run which lines.
+    """
+    pending = list(chosen)
+    spent = dict.fromkeys(pending, 0.0)
+    shown = dict.fromkeys(pending, 0)
+    for stage in range(len(_STAGES)):
+        tasks: list[Task[Mutation]] = []
+        for mutation in pending:
+            tests = _of_stage(covering.tests(mutation.file, _lines(mutation)), covering, stage)
+            shown[mutation] += len(tests)
+            if tests:
+                limit = 30 + 5 * sum(covering.seconds[test] for test in tests)
+                tasks.append(Task(mutation, show(mutation, tests), limit))
+        left = set(pending)
+        for ended in forks.run(tasks):
+            mutation = ended.subject
+            restore(mutation, ended.copy)
+            spent[mutation] += ended.seconds
+            killed = killed_by(ended)
+            if killed is not None:
+                left.discard(mutation)
+                yield Verdict(mutation, killed, shown[mutation], spent[mutation])
+        pending = [mutation for mutation in pending if mutation in left]
+    for mutation in pending:
+        yield Verdict(mutation, None, shown[mutation], spent[mutation])
+
+
+def _of_stage(tests: list[str], covering: Covering, stage: int) -> list[str]:
+    """Choose the tests of one stage: those that come next, as long as there is time."""
+    first, files, seconds = list[str](), set[str](), 0.0
+    for test in tests:
+        seconds += covering.seconds[test]
+        files.add(test.partition("::")[0])
+        if first and (seconds > _STAGES[0] or len(files) > _MOST_FILES):
+            break
+        first.append(test)
+    if stage == 0:
+        return first
+    rest, seconds = list[str](), 0.0
+    for test in tests[len(first) :]:
+        seconds += covering.seconds[test]
+        if rest and seconds > _STAGES[stage]:
+            break
+        rest.append(test)
+    return rest
+
+
+def _lines(mutation: Mutation) -> range:
+    """Name the lines of the statement that a fault is in: coverage knows a statement by its first."""
+    tree = ast.parse((ROOT / "src" / PACKAGE / mutation.file).read_bytes())
+    first = mutation.line
+    for node in ast.walk(tree):
+        if isinstance(node, ast.stmt) and node.lineno <= mutation.line <= (node.end_lineno or 0):
+            is_block = hasattr(node, "body")
+            if not is_block:
+                first = min(first, node.lineno)
+    return range(first, mutation.line + 1)
