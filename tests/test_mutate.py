@@ -73,7 +73,7 @@ def test_reasons_stay_where_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyP
     text, without = survivors.page([Verdict(fault._replace(line=9), None, 5, 1.0)], "another")
     assert without == 0
     assert "| _core/a.py | 9 | `A \\| 1` -> `(A & 1)` | it makes no difference |" in text
-    assert "no test runs this line" in survivors.page([Verdict(fault._replace(file="b.py"), None, 0, 0.0)], "")[0]
+    assert survivors.page([Verdict(fault._replace(file="b.py"), None, 5, 1.0)], "a third")[1] == 1
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")

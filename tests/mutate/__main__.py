@@ -50,8 +50,9 @@ def main() -> int:
     sys.stdout.write(f"{len(ended)} mutants in {seconds:,.0f} s: {killed:.1%} killed, {len(survivors)} survived\n")
     if arguments.write:
         PAGE.write_text(text, encoding="utf-8")
-        sys.stdout.write(f"{without} survivors have no reason yet\n")
-    return int(killed < _LEAST_KILLED or (arguments.write and without > 0))
+    if without:
+        sys.stdout.write(f"{without} of them have no reason in {PAGE.relative_to(ROOT)}, where `--write` lists them\n")
+    return int(killed < _LEAST_KILLED or without > 0)
 
 
 if __name__ == "__main__":

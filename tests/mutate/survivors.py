@@ -32,9 +32,9 @@ def page(survivors: Iterable[Verdict], said: str) -> tuple[str, int]:
     known = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
     reasons = {(row["file"], row["name"]): row["reason"].strip() for row in _ROW.finditer(known)}
     rows, without = [], 0
-    for mutation, _, tests, _ in sorted(survivors):
+    for mutation in sorted(verdict.mutation for verdict in survivors):
         name = mutation.name.replace("|", "\\|")
-        reason = reasons.get((mutation.file, name), "" if tests else "no test runs this line")
+        reason = reasons.get((mutation.file, name), "")
         without += not reason
         rows.append(f"| {mutation.file} | {mutation.line} | {name} | {reason} |\n")
     return _HEAD.format(said=said) + "".join(rows), without
