@@ -127,6 +127,37 @@ async def test_an_idle_connection_is_closed_after_its_keepalive(serve: Serve, tr
     assert mill.served == [("/a", 0), ("/b", 1)]
 
 
+async def test_a_connection_that_is_too_old_is_not_taken(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even where the loop was held up, so that the timer which closes it has not run."""
+    mill = await Mill.start(serve)
+    mill.release("/a", "/b", "/c")
+    loop = asyncio.get_running_loop()
+    clock, later = loop.time, 0.0
+    monkeypatch.setattr(loop, "time", lambda: clock() + later)
+    async with AsyncClient(mill.url, pool=PoolLimits(keepalive=60), timeout=None) as client:
+        await client.get("/a", response_format=str)
+        later = 59.0
+        await client.get("/b", response_format=str)
+        later += 61.0
+        await client.get("/c", response_format=str)
+    assert mill.served == [("/a", 0), ("/b", 0), ("/c", 1)]
+
+
+async def test_a_connection_with_unsent_bytes_is_not_used_again(serve: Serve) -> None:
+    """After an early answer the rest of a body would be read as the next request, or never."""
+
+    async def hasty(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.transport.pause_reading()
+        writer.write(reply(b"%d" % number))
+        await asyncio.sleep(2 * WAIT_SECONDS)
+
+    server = await serve(hasty)
+    async with AsyncClient(server.url) as client:
+        assert await client.post(data=bytes(64 << 20), response_format=str) == "0"
+        assert await asyncio.wait_for(client.get(response_format=str), WAIT_SECONDS) == "1"
+
+
 async def test_only_connections_that_are_idle_expire(serve: Serve) -> None:
     """The end of one connection's keepalive leaves the one that is still at work alone."""
     mill = await Mill.start(serve)

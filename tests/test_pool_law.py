@@ -6,8 +6,11 @@ The pool, its connections and the exchange are the real ones; the sockets are ma
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
+import select
+from socket import SHUT_WR, socketpair
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -35,9 +38,10 @@ WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n%s\r\nok"
 
 
 class Socket:
-    """A transport of asyncio's without a network below it."""
+    """A transport of asyncio's without a network below it; of its real socket, only what lies there unread is used."""
 
     def __init__(self, world: World, origin: str) -> None:
+        self.ours, self.theirs = socketpair()
         self.world = world
         self.origin = origin
         self.protocol: Any = None
@@ -54,12 +58,17 @@ class Socket:
         """Take a request; where the server has ended the connection in this very step, nobody reads it."""
         assert data.startswith(b"GET ")
         assert self.task is None, "a request was written before the one before it had ended"
+        assert not select.select([self.ours], [], [], 0)[0], "a request was written where something lay before it"
         self.task = asyncio.current_task()
         self.world.written.append(self.task)
 
     def is_closing(self) -> bool:
         """Tell."""
         return self.closing
+
+    def get_extra_info(self, name: str) -> Any:
+        """Have a socket, and no TLS."""
+        return self.ours if name == "socket" else None
 
     def get_write_buffer_size(self) -> int:
         """Have written everything."""
@@ -74,6 +83,8 @@ class Socket:
         if not self.closing:
             self.closing = True
             self.world.sockets.remove(self)
+            self.ours.close()
+            self.theirs.close()
             self.world.loop.call_soon(self.protocol.connection_lost, None)
 
     def hear(self, data: bytes) -> None:
@@ -293,6 +304,17 @@ class PoolLaw(RuleBasedStateMachine):
         socket.hear(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison")
         self.settle()
         assert socket not in self.world.sockets
+
+    @precondition(lambda self: bool(self.at_rest()))
+    @rule(number=NUMBERS, ended=st.booleans())
+    def poison_unheard(self, number: int, *, ended: bool) -> None:
+        """Say something on an idle connection, or end it, and let no loop come to read that."""
+        peer = _pick(self.at_rest(), number).theirs
+        if ended:
+            peer.shutdown(SHUT_WR)
+        else:
+            with contextlib.suppress(BrokenPipeError):  # it was ended before
+                peer.send(b"x")
 
     # What has to hold.
 

@@ -2,7 +2,8 @@
 
 aiohttp reads some answers with llhttp's leniency on, and what arrives while a connection lies idle it gives to the
 next request. So every answer is judged by `headrace._core.http1` before aiohttp reads it, a doubtful one closes the
-connection, and so does a byte that nobody asked for.
+connection, and so does a byte that nobody asked for: also one that lies in the socket when a request is about to be
+written, see `headrace._io.idle`.
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
+
 from headrace._core.http1_judge import Judge
+from headrace._io import idle
 from headrace.errors import ConnectionLost, ProtocolError, TransportError
 
 if TYPE_CHECKING:
-    import aiohttp
+    from collections.abc import Iterable
 
     from headrace._core.messages import Request
 
@@ -33,6 +37,10 @@ class Watch:
         self.heard = False
         #: What is wrong with the answer, as the wire transport would say it.
         self.error: TransportError | None = None
+        #: Why nothing was written; on a connection that has served before it is no error.
+        self.refused: TransportError | None = None
+        #: Whether the connection has served a request from here before.
+        self.reused = False
 
     def _new_judge(self) -> Judge:
         request = self.request
@@ -42,16 +50,32 @@ class Watch:
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
         """Guard the connection that a request gets, from before its first byte is written."""
-        send = type(request).send
+        send, write_bytes = type(request).send, request.write_bytes
+        guard: Guard
 
         async def guarded(conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+            nonlocal guard
             self.judge = self._new_judge()
             self.heard = False
-            self.error = None
-            _guard_of(conn).begin(self)
+            self.error = self.refused = None
+            guard = _guard_of(conn, self.request.origin.text)
+            self.reused = guard.served
+            guard.begin(self)
             return await send(request, conn)
 
+        async def opened(writer: Any, conn: aiohttp.connector.Connection, length: int | None = None) -> None:
+            if not isinstance(self.request.body, bytes):  # what is streamed is not begun before it can be sent
+                try:
+                    writer.send_headers()
+                except aiohttp.ClientConnectionError as error:
+                    conn.protocol.set_exception(error)  # type: ignore[union-attr] # where aiohttp puts all others
+                    return
+                if not await guard.may_write():
+                    return
+            await write_bytes(writer, conn, length)
+
         request.send = guarded  # type: ignore[method-assign] # the only moment between connecting and writing
+        request.write_bytes = opened  # type: ignore[method-assign,assignment]
         return await handler(request)
 
     def check(self) -> None:
@@ -67,6 +91,51 @@ class Watch:
             raise ProtocolError(message)
 
 
+class Unwritten(aiohttp.ClientConnectionError):
+    """Nothing of a request was written, because something lay in the socket before it."""
+
+
+class _Gate:
+    """Stands before a transport until the first byte of a request is written, to look into the socket before that.
+
+    Args:
+        transport: The transport.
+        guard: What looks.
+    """
+
+    def __init__(self, transport: Any, guard: Guard) -> None:
+        self._transport = transport
+        self._guard = guard
+        self._held: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        """Write the first bytes, or hold them until the loop has read what TLS may have said of its own accord."""
+        self.writelines((data,))
+
+    def writelines(self, pieces: Iterable[bytes]) -> None:
+        """Write the first bytes, in pieces."""
+        if not self._held and self._guard.open(patient=True):
+            self._transport.writelines(pieces)
+            return
+        if not self._held:
+            asyncio.get_running_loop().call_soon(self._look_again, idle.STEPS)
+        self._held += pieces
+
+    def _look_again(self, steps: int) -> None:
+        if not self._guard.is_waiting:
+            return
+        try:
+            if self._guard.open(patient=steps > 0):
+                self._transport.writelines(self._held)
+            else:
+                asyncio.get_running_loop().call_soon(self._look_again, steps - 1)
+        except Unwritten:
+            pass  # the connection ends, of which the request hears
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class Guard(asyncio.Protocol):
     """Stands in front of aiohttp's handler for the life of a connection and hands on what is legal.
 
@@ -74,17 +143,65 @@ class Guard(asyncio.Protocol):
 
     Args:
         handler: An `aiohttp.client_proto.ResponseHandler`.
+        transport: Its transport; `None` where it is lost.
     """
 
-    def __init__(self, handler: Any) -> None:
+    def __init__(self, handler: Any, transport: Any) -> None:
         self._handler = handler
+        #: Whether an answer to a request from here has come whole.
+        self.served = False
+        self._transport = transport
+        self._look = idle.look_of(transport)
+        self._is_encrypted = idle.is_encrypted(transport)
         self._watch: Watch | None = None
+        self._gate: _Gate | None = None  # while nothing of the request is written
         self._parser: Any = None  # aiohttp makes a new one for every request, which tells ours from others'
 
     def begin(self, watch: Watch) -> None:
-        """Judge the bytes from now on as the answer to a request."""
+        """Judge the bytes from now on as the answer to a request, as soon as it is written."""
         self._watch = watch
         self._parser = getattr(self._handler, "_parser", None)
+        self._gate = self._handler.transport = _Gate(self._transport, self)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether nothing of a request is written, and it still may be."""
+        return self._gate is not None and self._watch is not None
+
+    async def may_write(self) -> bool:
+        """Wait until it is clear whether the rest of a request may follow its head; that takes a few steps at most."""
+        for _ in range(idle.STEPS + 1):
+            if not self.is_waiting:
+                break
+            await asyncio.sleep(0)
+        return self._gate is None
+
+    def open(self, *, patient: bool) -> bool:
+        """Let a request be written, unless something lies in the socket.
+
+        Args:
+            patient: Whether to wait where that may be TLS alone, such as tickets: then nothing is decided.
+
+        Returns:
+            Whether it may be written now.
+
+        Raises:
+            Unwritten: It may not, on this connection.
+        """
+        if self._look(0):
+            if patient and self._is_encrypted:
+                return False
+            self._refuse_writing(ended=idle.has_ended(self._transport))
+            self._abort()
+            raise Unwritten
+        self._gate = None
+        self._handler.transport = self._transport
+        return True
+
+    def _refuse_writing(self, *, ended: bool) -> None:
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.refused = idle.refusal(watch.request.origin.text, ended=ended)
 
     @property
     def _ours(self) -> bool:
@@ -97,7 +214,8 @@ class Guard(asyncio.Protocol):
             handler.data_received(data)
             return
         watch = self._watch
-        if watch is None:  # bytes on an idle connection
+        if watch is None or self._gate is not None:  # bytes on an idle connection
+            self._refuse_writing(ended=False)
             self._abort()
             return
         watch.heard = True
@@ -110,6 +228,7 @@ class Guard(asyncio.Protocol):
             handler.data_received(data)
             return
         self._watch = None
+        self.served = True
         reusable = watch.judge.reusable
         if not reusable:
             handler.force_close()
@@ -133,6 +252,8 @@ class Guard(asyncio.Protocol):
 
     def eof_received(self) -> bool | None:
         """Let the peer's end complete an answer without a length; an idle connection is over."""
+        if self._gate is not None:
+            self._refuse_writing(ended=True)
         watch = self._watch
         if self._ours and watch is not None and watch.judge.eof():
             self._watch = None
@@ -141,6 +262,8 @@ class Guard(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note that an answer was cut short, which aiohttp does not always tell, and hand it on."""
+        if self._gate is not None:
+            self._refuse_writing(ended=True)
         watch, self._watch = self._watch, None
         # Without a transport it is aiohttp that has hung up, for a reason that it tells better.
         if self._ours and watch is not None and watch.judge.head and self._handler.transport is not None:
@@ -157,21 +280,19 @@ class Guard(asyncio.Protocol):
         self._handler.resume_writing()
 
 
-def _guard_of(connection: Any) -> Guard:
-    """Find the guard of a connection, or put one there.
+def _guard_of(connection: Any, origin: str) -> Guard:
+    """Find the guard of a connection to an origin, or put one there.
 
     Raises:
-        headrace.errors.ProtocolError: Bytes have come that aiohttp keeps: whose answer would they be?
+        headrace.errors.TransportError: It has ended, or bytes have come that aiohttp keeps: whose answer would they be?
     """
     handler = connection.protocol
     transport = handler.transport
-    if handler.should_close:
-        message = "the server spoke before it was asked"
-        raise ProtocolError(message, maybe_sent=False)
-    found = None if transport is None else transport.get_protocol()
+    if handler.should_close or transport is None:
+        raise idle.refusal(origin, ended=transport is None)
+    found = transport.get_protocol()
     if isinstance(found, Guard):
         return found
-    guard = Guard(handler)
-    if transport is not None:  # else aiohttp says best what has become of it
-        transport.set_protocol(guard)
+    guard = Guard(handler, transport)
+    transport.set_protocol(guard)
     return guard

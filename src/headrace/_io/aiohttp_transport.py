@@ -82,6 +82,7 @@ class AiohttpTransport:
             raise ConnectError(_CLOSED, maybe_sent=False)
         turn = request.turn if self._own else None
         repeated = False
+        spare = not self._own  # of a foreign session nobody can tell whether a connection had been lying idle
         # Each repeat uses up a connection that had been lying idle; aiohttp cannot be asked for a new one.
         while True:
             try:
@@ -93,15 +94,24 @@ class AiohttpTransport:
                 if not self._own:
                     # Nobody can tell whether the connection of a foreign session had been lying idle: once is enough.
                     request.idempotent = False
+                repeated = True
+            except _Unwritten as refusal:
+                if not (refusal.reused or spare) or self._closing.closed:
+                    refusal.error.maybe_sent = repeated
+                    raise refusal.error from refusal.__cause__
+                spare = spare and refusal.reused
             except TransportError as error:
                 error.maybe_sent = error.maybe_sent or repeated
                 raise
-            turn, repeated = None, True
+            turn = None
 
     async def _send_once(self, request: Request, turn: Turn | None) -> Response:
-        """Send a request once; raises `_Dropped` where the connection ended before an answer began."""
-        body = request.body
-        data = _data(body)
+        """Send a request once; raises `_Dropped` where the connection ended before an answer began.
+
+        It raises `_Unwritten` where nothing was sent, because something lay in the socket.
+        """
+        data = _data(request.body)
+        sent = request.sent
         phase = _Phase(request, turn)
         task = self._closing.begin()
         try:
@@ -112,6 +122,11 @@ class AiohttpTransport:
                 raise data.failure from None
             # In a foreign session nobody is told; in our own, a connection that was never made is not stale.
             drop.stale = drop.stale and (phase.reused is True or not self._own)
+            raise
+        except _Unwritten as refusal:
+            request.sent = sent
+            refusal.reused = refusal.reused or phase.reused is True
+            self._stats.connections_reused -= phase.reused is True
             raise
         except asyncio.CancelledError:
             if self._closing.is_mine(task):
@@ -137,6 +152,8 @@ class AiohttpTransport:
         except TransportError:
             raise
         except (aiohttp.ClientError, ValueError, OSError) as error:
+            if watch.refused is not None:
+                raise _Unwritten(watch.refused, watch) from error
             if isinstance(error, _Dropped):
                 error.stale = error.stale and not watch.heard
             if watch.error is None or (isinstance(data, bodies.Exact) and data.failure is not None):
@@ -219,6 +236,20 @@ class _Dropped(aiohttp.ClientConnectionError):
         self.error = error
         # Without a part of a head, as far as aiohttp tells.
         self.stale = not isinstance(getattr(error, "message", None), RawResponseMessage)
+
+
+class _Unwritten(Exception):
+    """Nothing of a request was written, because something lay in the socket of its connection.
+
+    Args:
+        error: What that is on a new connection; on one that has served before it is no error.
+        watch: What has found it.
+    """
+
+    def __init__(self, error: TransportError, watch: Watch) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.reused = watch.reused
 
 
 async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

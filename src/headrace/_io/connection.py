@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from headrace._core.http1 import ResponseParser, read_whole
 from headrace._core.http1_stream import StreamingParser
+from headrace._io import idle
 from headrace._io.arriving import Arriving
 from headrace._io.pulling import puller_of
 from headrace._io.pushing import pusher_of
@@ -29,7 +30,7 @@ class Connection(asyncio.Protocol):
     """A connection that the pool lends to one exchange after the other.
 
     It is used again only after an exchange that was complete, kept alive and had no byte behind it. Any byte that
-    arrives while no exchange is under way retires it.
+    arrives while no exchange is under way retires it, also one that the loop has not come to read.
 
     Args:
         loop: The loop it lives on.
@@ -40,9 +41,9 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_heard_at", "_loop", "_on_free", "_on_gone", "_on_lost", "_parser", "_request", "_resumed", "_silence",
-        "_silence_timer", "_stats", "_streaming", "_transport", "_unsent", "_waiter", "answered", "continued",
-        "exchanges", "gone", "idle_since", "key",
+        "_heard_at", "_look", "_loop", "_on_free", "_on_gone", "_on_lost", "_parser", "_request", "_resumed",
+        "_silence", "_silence_timer", "_stats", "_streaming", "_transport", "_unsent", "_waiter", "answered",
+        "continued", "exchanges", "gone", "idle_since", "is_encrypted", "key",
     )  # fmt: skip
 
     def __init__(
@@ -61,6 +62,7 @@ class Connection(asyncio.Protocol):
         self._on_lost = on_lost
         self._stats = stats
         self._transport: Any = None
+        self._look: Callable[[int], list[Any]]
         self._request: Request | None = None  # the one under way
         self._parser: ResponseParser | None = None  # made where an answer does not come in one piece
         self._waiter: asyncio.Future[Response] | None = None
@@ -73,20 +75,24 @@ class Connection(asyncio.Protocol):
         self.continued: asyncio.Future[None] | None = None  # done by a 100, where somebody waits for one
         self.exchanges = 0
         self.idle_since = 0.0
-        self.answered = False  # whether any byte of an answer came in the exchange that failed
+        self.answered = False  # whether any byte came in the exchange that failed, or before it
         self.gone = False
+        self.is_encrypted = False
 
     # What the transport below calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take over a connected transport."""
         self._transport = transport
+        self._look = idle.look_of(transport)
+        self.is_encrypted = idle.is_encrypted(transport)
 
     def data_received(self, data: bytes) -> None:
         """Read bytes of the answer; without a request under way they retire the connection."""
         self._stats.bytes_in += len(data)
         request = self._request
         if request is None:
+            self.answered = True
             self.abort()
             return
         if self._silence:
@@ -143,32 +149,47 @@ class Connection(asyncio.Protocol):
 
     # What the transport above calls.
 
-    def begin(self, request: Request, head: bytes) -> asyncio.Future[Response]:
-        """Write a request's head, and its body where that is bytes.
+    def begin(self, request: Request, head: bytes) -> asyncio.Future[Response] | None:
+        """Write a request's head, and its body where that is bytes, unless something lies in the socket before.
 
         Returns:
-            The future of its answer. The connection is back in the pool, or gone, before that future is done.
+            The future of its answer. The connection is back in the pool, or gone, before that future is done. `None`
+            where nothing was written, see `headrace._io.idle.judge`.
         """
-        self._waiter = waiter = self._loop.create_future()
-        self._request = request
+        waiter: asyncio.Future[Response] = self._loop.create_future()
         body = request.body
-        transport = self._transport
-        if body is None:
-            transport.write(head)
-        elif isinstance(body, bytes):
-            self._stats.bytes_out += len(body)
-            if len(body) <= _ONE_WRITE:
-                transport.write(head + body)
-            else:
-                transport.write(head)
-                transport.write(body)
+        if isinstance(body, bytes) and len(body) <= _ONE_WRITE:
+            first, rest = head + body, None
         else:
-            self._streaming = body.size != 0
-            transport.write(head)
-        self._stats.bytes_out += len(head)
+            first, rest = head, body
+        if self._look(0):  # nothing may come between this and the writing
+            return None
+        transport = self._transport
+        transport.write(first)
+        self._waiter = waiter
+        self._request = request
+        stats = self._stats
+        stats.bytes_out += len(first)
+        if self.exchanges:
+            stats.connections_reused += 1
+        if isinstance(rest, bytes):
+            stats.bytes_out += len(rest)
+            transport.write(rest)
+        elif rest is not None:
+            self._streaming = rest.size != 0
         if request.timeout.read is not None:
             self._watch_silence(request.timeout.read)
         return waiter
+
+    @property
+    def is_spoken_on(self) -> bool:
+        """Whether something lies in the socket, or its end."""
+        return bool(self._look(0))
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has ended without a word since its last exchange; the loop may not have heard of it."""
+        return not self.answered and idle.has_ended(self._transport)
 
     async def write(self, chunk: bytes | bytearray | memoryview) -> None:
         """Write a piece of a streamed body and wait until the socket takes more.

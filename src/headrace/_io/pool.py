@@ -15,10 +15,10 @@ from aiohttp.client_reqrep import ClientRequest
 from yarl import URL
 
 from headrace._core import encode
-from headrace._io import borrowed
+from headrace._io import borrowed, idle
 from headrace._io.closing import Closing, wait_then_abort
 from headrace._io.connection import Connection
-from headrace.errors import ConnectError, ConnectionLost, PoolTimeout, ProtocolError, RequestTimeout, TransportError
+from headrace.errors import ConnectError, PoolTimeout, RequestTimeout, TransportError
 
 if TYPE_CHECKING:
     import ssl
@@ -93,7 +93,6 @@ class Pool:
         while idle:
             connection, _ = idle.popitem()
             if self._loop.time() - connection.idle_since <= self._limits.keepalive:
-                self._stats.connections_reused += 1
                 return connection
             connection.close(ConnectError(_CLOSED))
         return None
@@ -118,10 +117,7 @@ class Pool:
             self._leave(waiter, key)
             raise
         self._granted.discard(connection)
-        if connection is None or connection.gone:
-            return await self._open_one(request)
-        self._stats.connections_reused += 1
-        return connection
+        return await self._open_one(request) if connection is None or connection.gone else connection
 
     async def settle(self, connection: Connection, request: Request) -> Connection:
         """Wait a step with what was acquired: the answer that has freed it is heard. Where it has ended, dial anew."""
@@ -133,7 +129,7 @@ class Pool:
             raise
         if connection.gone and not connection.exchanges:
             self.give(connection, connection.key)
-            raise ConnectionLost(f"{connection.key} ended the connection as soon as it was made", maybe_sent=False)
+            raise idle.refusal(connection.key, ended=connection.has_ended)
         self._granted.discard(connection)
         return await self._open_one(request) if connection.gone else connection
 
@@ -320,10 +316,10 @@ class Pool:
         transport = handler.transport
         if transport is None or transport.is_closing() or handler.exception() is not None:
             made.close()
-            raise ConnectionLost(f"{origin.text} ended the connection as soon as it was made", maybe_sent=False)
+            raise idle.refusal(origin.text, ended=True)
         if handler.should_close:  # bytes have come that aiohttp keeps
             made.close()
-            raise ProtocolError(f"{origin.text} spoke before it was asked", maybe_sent=False)
+            raise idle.refusal(origin.text, ended=False)
         connection = Connection(self._loop, origin.text, self._free, self._gone, self._lost, self._stats)
         transport.set_protocol(connection)
         connection.connection_made(transport)

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from headrace._core import encode
 from headrace._core.messages import Held
 from headrace._core.stats import Stats
-from headrace._io import uploading
+from headrace._io import idle, uploading
 from headrace._io.pool import Pool
 from headrace.config import PoolLimits
 from headrace.errors import ConnectError, ConnectionLost, TransportError
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Coroutine
 
     from yarl import URL
 
@@ -55,13 +56,17 @@ class WireTransport:
 
     async def send(self, request: Request, /) -> Response:
         """Send one request and receive its response; see `headrace.types.Transport`."""
+        head = self._head(request)
         connection = self._pool.take(request.origin.text) or await (
-            self._pool.acquire(request) if request.turn is None else self._acquire_in_turn(request, request.turn)
+            self._pool.acquire(request)
+            if request.turn is None
+            else self._in_turn(self._pool.acquire(request), request, request.turn)
         )
+        answer = connection.begin(request, head)
+        if answer is None:
+            connection, answer = await self._begin_elsewhere(connection, request, head, request.turn)
         reused = connection.exchanges > 0
-        answer = None
         try:
-            answer = connection.begin(request, self._head(request))
             if request.body is not None and not isinstance(request.body, bytes):
                 await uploading.upload(connection, request, answer)
             return await answer
@@ -74,9 +79,9 @@ class WireTransport:
             request.sent = True
             connection.abandon(answer)
             raise
-        return await self._send_anew(request)
+        return await self._send_anew(request, head)
 
-    async def _acquire_in_turn(self, request: Request, turn: Turn) -> Connection:
+    async def _in_turn(self, acquiring: Coroutine[Any, Any, Connection], request: Request, turn: Turn) -> Connection:
         """Wait for a connection with a start that a limiter has allowed, and that is made when there is one.
 
         Raises:
@@ -84,7 +89,7 @@ class WireTransport:
         """
         turn.hold()
         try:
-            connection = await self._pool.settle(await self._pool.acquire(request), request)
+            connection = await self._pool.settle(await acquiring, request)
         except ConnectError:
             turn.resume(at_any_rate=True)  # a server that is down is not dialed more often either
             raise
@@ -96,17 +101,37 @@ class WireTransport:
             raise Held
         return connection
 
-    async def _send_anew(self, request: Request) -> Response:
+    async def _begin_elsewhere(
+        self, refused: Connection, request: Request, head: bytes, turn: Turn | None
+    ) -> tuple[Connection, asyncio.Future[Response]]:
+        """Write a request that was not written, because something lay in the socket of its connection.
+
+        It ends: each round uses up a connection that had been lying idle, and a new one is an error.
+        """
+        while True:
+            acquiring = self._another(refused, request)
+            connection = await (acquiring if turn is None else self._in_turn(acquiring, request, turn))
+            answer = connection.begin(request, head)
+            if answer is not None:
+                return connection, answer
+            refused = connection
+
+    async def _another(self, refused: Connection, request: Request) -> Connection:
+        judged = await idle.judge(self._pool, refused, request)
+        return judged or self._pool.take(request.origin.text) or await self._pool.acquire(request)
+
+    async def _send_anew(self, request: Request, head: bytes) -> Response:
         """Send a request again, on a connection that has not been lying idle."""
         request.sent = True
         try:
             connection = await self._pool.acquire(request)
+            answer = connection.begin(request, head)
+            if answer is None:
+                connection, answer = await self._begin_elsewhere(connection, request, head, None)
         except TransportError as error:
             error.maybe_sent = True  # before: the server may have read it, and then ended the connection
             raise
-        answer = None
         try:
-            answer = connection.begin(request, self._head(request))
             return await answer
         except BaseException:
             connection.abandon(answer)
