@@ -8,6 +8,7 @@ import pytest
 
 from headrace import AsyncClient, PaginatedResponse, PoolLimits, Retry, Timeout, errors
 from headrace.testing import MockTransport, Request, Response, json_response
+from tests.ids import same_everywhere
 
 
 @pytest.mark.parametrize(
@@ -156,7 +157,7 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("says", "call"), CALLS, ids=[repr(call)[:60] for _, call in CALLS])
+@pytest.mark.parametrize(("says", "call"), CALLS, ids=[same_everywhere(call)[:60] for _, call in CALLS])
 async def test_wrong_argument_is_named_and_nothing_is_sent(says: str, call: dict[str, Any]) -> None:
     """A wrong argument of a call is a `ValidationError` that names it, before the transport is asked."""
     transport = MockTransport(lambda _: json_response({}))

@@ -119,7 +119,9 @@ def test_paginated_response_is_abstract() -> None:
         structify(PaginatedResponse)
 
 
-@pytest.mark.parametrize("value", [1, {}, [Geo(lat=1)], models.BaseModel(), object(), Geo], ids=repr)
+@pytest.mark.parametrize(
+    "value", [1, {}, [Geo(lat=1)], models.BaseModel(), object(), Geo], ids=lambda value: type(value).__name__
+)
 def test_shim_leaves_other_values_alone(value: Any) -> None:
     """What is not pydantic's, or only contains it, is not taken."""
     assert not shim_for(Geo(lat=1)).owns(value)

@@ -309,7 +309,7 @@ def test_bytes_and_str_stand_for_themselves(response_format: type) -> None:
 @pytest.mark.parametrize(
     "response_format",
     ["User", 5, User("Ada"), [User], {"a": int}, object(), lambda body: body, b"", ...],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_what_is_no_type_is_no_format(response_format: Any) -> None:
     """A value in place of a type is refused before anything is sent."""

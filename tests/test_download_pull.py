@@ -21,7 +21,9 @@ from tests.servers.raw import Do, read_request, reply
 
 BODY = os.urandom(3_000_000)  # more than the sockets hold, so that a thread has to come back for it
 #: With one, the bytes pass through the process; without one they need not.
-CHECKSUMS = [None, "sha256:" + hashlib.sha256(BODY).hexdigest()]
+with_and_without_checksum = pytest.mark.parametrize(
+    "checksum", [None, "sha256:" + hashlib.sha256(BODY).hexdigest()], ids=["no checksum", "checksum"]
+)
 ANSWER = reply(BODY, 'ETag: "v1"')
 HEAD = len(ANSWER) - len(BODY)
 
@@ -31,7 +33,7 @@ def part(folder: Path) -> bytes:
     return (folder / ".a.bin.part").read_bytes()
 
 
-@pytest.mark.parametrize("checksum", CHECKSUMS)
+@with_and_without_checksum
 async def test_the_connection_serves_again(checksum: str | None, serve_script: ServeScript, tmp_path: Path) -> None:
     """The last byte goes the usual way, so that a body that has ended gives its connection back."""
     server = await serve_script([Do.READ, ANSWER, Do.READ, reply(b"2"), Do.READ, ANSWER, Do.HOLD])
@@ -54,7 +56,7 @@ async def test_bytes_behind_the_body_are_no_answer(serve_script: ServeScript, tm
     assert (tmp_path / "a.bin").read_bytes() == BODY
 
 
-@pytest.mark.parametrize("checksum", CHECKSUMS)
+@with_and_without_checksum
 async def test_drops_are_written_as_they_come(checksum: str | None, serve: Serve, tmp_path: Path) -> None:
     """A server that sends a little at a time is waited for without a thread, and each piece is told of."""
     told: asyncio.Queue[int] = asyncio.Queue()
@@ -78,7 +80,7 @@ async def test_drops_are_written_as_they_come(checksum: str | None, serve: Serve
 
 @pytest.mark.parametrize("how", [Do.CLOSE, Do.RESET, Do.END])
 @pytest.mark.parametrize("tenths", range(10))
-@pytest.mark.parametrize("checksum", CHECKSUMS)
+@with_and_without_checksum
 async def test_a_body_that_is_cut_off_is_no_file(
     checksum: str | None, tenths: int, how: Do, serve_script: ServeScript, tmp_path: Path
 ) -> None:
@@ -202,7 +204,7 @@ async def test_no_pipe_is_no_reason_to_fail(
     assert (tmp_path / "a.bin").read_bytes() == BODY
 
 
-@pytest.mark.parametrize("checksum", CHECKSUMS)
+@with_and_without_checksum
 async def test_a_quota_leaves_no_broken_file(checksum: str | None, nginx: Nginx, tmp_path: Path) -> None:
     """Where there is room for a part only, the error of the system is raised, and the part is a beginning."""
     program = """

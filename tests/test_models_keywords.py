@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_camel, to_pascal
 
 from headrace.errors import ValidationError
 from headrace.models import BaseModel, PaginatedResponse, Response
+from tests.ids import same_everywhere
 
 
 def made(**keywords: Any) -> Any:
@@ -143,7 +144,7 @@ def test_settings_that_change_nothing_are_taken(keywords: dict[str, Any]) -> Non
             "Made: alias_generator: a Struct reads and writes a field by one name",
         ),
     ],
-    ids=str,
+    ids=same_everywhere,
 )
 def test_settings_that_a_struct_cannot_have_are_refused(keywords: dict[str, Any], message: str) -> None:
     """A setting that would be passed over in silence is named when the class is made."""

@@ -15,6 +15,7 @@ from headrace import AsyncClient, Retry, Timeout, errors
 from headrace.auth import APIKey, BasicAuth
 from headrace.testing import MockTransport, Response, json_response
 from tests.conftest import MakeProxy, ServeScript
+from tests.ids import same_everywhere
 from tests.servers.raw import Do, reply
 
 CANARY = "canary-77e2"
@@ -147,7 +148,7 @@ async def test_no_failure_tells_a_secret(
         {"response_format": "User", "cookies": {"sid": CANARY}},
         {"on_invalid": "wait", "parameters": {"token": CANARY}},
     ],
-    ids=str,
+    ids=same_everywhere,
 )
 async def test_no_refusal_tells_a_secret(call: dict[str, Any]) -> None:
     """An argument that is refused is named, and its value is in no frame of ours."""
