@@ -1,4 +1,5 @@
-# `make demo` and `make test` need nothing but make and Python 3.11 or newer; they set up .venv themselves.
+# `make demo` and `make test` need nothing but make and Python 3.11 or newer: they set up .venv themselves, and as root on
+# Debian the servers that the tests need. Elsewhere the tests of a server that is missing are skipped, and counted.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,9 +8,10 @@ DOCS_INSTALLED := $(VENV)/.docs-installed
 PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+SERVERS ?= nginx node npm
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test cov lint types check bench bench-quick docs clean
+.PHONY: help venv servers demo test cov lint types check bench bench-quick docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|' 2>/dev/null \
@@ -17,8 +19,8 @@ help:  ## list the targets
 
 $(INSTALLED): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "headrace needs Python 3.11 or newer: install it, or name it with PYTHON=/path/to/python" >&2; exit 1; }
-	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) \
-		|| { rm -rf $(VENV); echo "no venv could be made with $(PYTHON): on Debian, apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 \
+		|| { PYTHON=$(PYTHON) sh scripts/install.sh venv && $(PYTHON) -m venv --clear $(VENV); }
 	@echo "installing headrace and its development tools into $(VENV) ..."
 	@$(PIP) -e '.[dev]'
 	@touch $@
@@ -32,10 +34,13 @@ venv: $(INSTALLED)  ## the environment that every other target uses
 demo: $(INSTALLED)  ## show what headrace does
 	$(BIN)/headrace demo
 
-test: $(INSTALLED)  ## all tests
+servers:  ## the servers that tests need, from Debian's packages
+	@sh scripts/install.sh $(SERVERS) || { test -z "$(CI)" && echo "the tests that need them are skipped" >&2; }
+
+test: $(INSTALLED) servers  ## all tests
 	$(BIN)/python -m pytest
 
-cov: $(INSTALLED)  ## all tests, with branch coverage
+cov: $(INSTALLED) servers  ## all tests, with branch coverage
 	$(BIN)/python -m pytest --cov --cov-branch --cov-report=term-missing:skip-covered
 
 lint: $(INSTALLED)  ## ruff: rules and format
@@ -46,7 +51,7 @@ types: $(INSTALLED)  ## mypy and pyright
 	$(BIN)/mypy --strict src $(wildcard tests/typing)
 	$(BIN)/pyright
 
-check: lint types test  ## everything that must pass before a commit
+check: lint types docs test  ## everything that must pass before a commit
 
 bench: $(INSTALLED)  ## the full measurement
 	$(BIN)/python -m benchmarks

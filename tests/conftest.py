@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from headrace import AsyncClient
 from headrace.auth import OAuth2ClientCredentials
+from tests import skips
 from tests.servers.echo import EchoServer, echo_server
 from tests.servers.jsonplaceholder import JsonPlaceholder, jsonplaceholder_server
 from tests.servers.nginx import Nginx, nginx_server
@@ -64,6 +65,11 @@ class Connect(Protocol):
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let the tests of a hazard be run by its row or advisory."""
     parser.addoption("--hazard", help="run what holds this row or advisory of docs/reliability.md")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Watch what is skipped."""
+    config.pluginmanager.register(skips)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -9,7 +9,7 @@ from headrace import AsyncClient
 from tests.real_servers.run import each, run
 from tests.real_servers.scenarios import number
 from tests.real_servers.servers import SERVERS, running
-from tests.servers.process import unavailable
+from tests.servers.process import not_installed
 
 Start = Callable[[str], str]
 KEPT = 200
@@ -24,9 +24,8 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
 
         def where(name: str) -> str:
             if name not in urls:
-                missing = SERVERS[name].missing
-                if missing:
-                    unavailable(f"{missing} is not installed", f"pip install {missing}, or {missing} from Debian")
+                if SERVERS[name].missing:
+                    not_installed(SERVERS[name].missing)
                 urls[name] = stack.enter_context(running(SERVERS[name], tmp_path_factory.mktemp("server")))
             return urls[name]
 

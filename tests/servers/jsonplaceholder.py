@@ -9,13 +9,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.servers.process import HOST, free_port, server_process, unavailable
+from tests.servers.process import HOST, not_installed, on_free_port, unavailable
 
 PACKAGE = "jsonplaceholder@0.3.3"
 _INSTALL_SECONDS = 300.0
 _ROOT = Path(__file__).resolve().parents[2]
 # The package's own index.js listens on every interface; this listens on loopback.
-_SCRIPT = "require('./node_modules/jsonplaceholder/src/app').listen(Number(process.env.PORT), process.env.HOST)"
+_SCRIPT = """\
+process.env.NODE_ENV = "production"
+require("./node_modules/jsonplaceholder/src/app").listen(Number(process.argv[2]), process.argv[1])
+"""
 
 
 @dataclass(frozen=True)
@@ -35,17 +38,16 @@ def jsonplaceholder_server(directory: Path) -> Iterator[JsonPlaceholder]:
     """
     node = _program("node")
     home = _installed()
-    port = free_port()
-    environment = {"PORT": str(port), "HOST": HOST, "NODE_ENV": "production"}
-    command = [node, "-e", _SCRIPT]
-    with server_process(command, ports=[port], log=directory / "node.log", cwd=home, env=environment):
+
+    def command(port: int) -> list[str]:
+        return [node, "-e", _SCRIPT, HOST, str(port)]
+
+    with on_free_port(command, directory=directory, cwd=home) as port:
         yield JsonPlaceholder(f"http://{HOST}:{port}")
 
 
 def _program(name: str) -> str:
-    return shutil.which(name) or unavailable(
-        f"{name} is not installed", "apt-get update && apt-get install -y --no-install-recommends nodejs npm"
-    )
+    return shutil.which(name) or not_installed(name)
 
 
 def _installed() -> Path:

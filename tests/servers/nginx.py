@@ -11,7 +11,7 @@ from pathlib import Path
 
 import trustme
 
-from tests.servers.process import HOST, ServerStartError, free_port, server_process, unavailable
+from tests.servers.process import HOST, ServerStartError, free_port, not_installed, server_process
 from tests.servers.tls import CertificateFiles, TlsMaterial
 
 STATUSES = (204, 400, 401, 403, 404, 405, 409, 410, 429, 500, 502, 503, 504)
@@ -192,9 +192,7 @@ def _start(stack: ExitStack, program: str, directory: Path, tls: TlsMaterial, ma
 def _program() -> str:
     # Debian keeps nginx in a directory that is not on every PATH.
     path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
-    return shutil.which("nginx", path=path) or unavailable(
-        "nginx is not installed", "apt-get update && apt-get install -y --no-install-recommends nginx"
-    )
+    return shutil.which("nginx", path=path) or not_installed("nginx")
 
 
 def _write_files(directory: Path) -> None:

@@ -11,6 +11,8 @@ from typing import NoReturn
 
 import pytest
 
+from tests.skips import REMEDY
+
 HOST = "127.0.0.1"
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
@@ -30,17 +32,22 @@ def free_port() -> int:
 
 
 def unavailable(what: str, remedy: str) -> NoReturn:
-    """Fail where the server must be there (CI, root on Debian), skip elsewhere.
+    """Skip what needs a server that is not there; `tests.skips` counts it, and makes a failure of it in CI.
 
     Args:
         what: The missing thing, as a clause.
-        remedy: The command that mends it.
+        remedy: How to get it.
     """
-    reason = f"{what}; mend it with: {remedy}"
-    is_root = getattr(os, "geteuid", lambda: -1)() == 0
-    if os.environ.get("CI") or (is_root and Path("/etc/debian_version").exists()):
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
+    pytest.skip(what + REMEDY + remedy)
+
+
+def not_installed(program: str) -> NoReturn:
+    """Skip what needs a program that this machine does not have.
+
+    Args:
+        program: Its name.
+    """
+    unavailable(f"{program} is not installed", "`make servers` as root on Debian, elsewhere the system's own packages")
 
 
 @contextmanager
