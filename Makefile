@@ -9,6 +9,9 @@ PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; 
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SERVERS ?= nginx node npm
+# How many processes share the tests.
+JOBS ?= 2
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help venv servers demo test cov lint types check bench bench-quick docs clean
@@ -38,10 +41,10 @@ servers:  ## the servers that tests need, from Debian's packages
 	@sh scripts/install.sh $(SERVERS) || { test -z "$(CI)" && echo "the tests that need them are skipped" >&2; }
 
 test: $(INSTALLED) servers  ## all tests
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 cov: $(INSTALLED) servers  ## all tests, with branch coverage
-	$(BIN)/python -m pytest --cov --cov-branch --cov-report=term-missing:skip-covered
+	$(PYTEST) --cov --cov-branch --cov-report=term-missing:skip-covered
 
 lint: $(INSTALLED)  ## ruff: rules and format
 	$(BIN)/ruff check

@@ -1,6 +1,8 @@
 """Fixtures for all tests: both event loops, both transports, and the real servers of `tests.servers`."""
 
 import asyncio
+import gc
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -67,11 +69,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--hazard", help="run what holds this row or advisory of docs/reliability.md")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Watch what is skipped."""
-    config.pluginmanager.register(skips)
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep the tests that hold the hazard, where one is asked for."""
     wanted = config.getoption("--hazard")
@@ -83,6 +80,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         ]
         config.hook.pytest_deselected(items=[item for item in items if item not in held])
         items[:] = held
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Give Hypothesis the seed of the order, so that the one that is told at the start brings a whole run back."""
+    config.pluginmanager.register(skips)
+    told: Mapping[str, Any] = getattr(config, "workerinput", {})  # by the process that shares the tests out
+    seed = told.get("randomly_seed", config.getoption("randomly_seed", None))
+    if seed == "default":
+        seed = config.option.randomly_seed = random.SystemRandom().getrandbits(32)
+    if config.getoption("--hypothesis-seed") is None:
+        config.option.hypothesis_seed = seed
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from all that was there before the first test: a million objects that stay.
+
+    It walks them in every full collection, of which some tests ask for many.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator
 import pytest
 
 import headrace
-from headrace import AsyncClient, Retry, errors
+from headrace import AsyncClient, RateLimiter, Retry, errors
 from headrace.testing import MockTransport, Request, Response, json_response, sequence, text_response
 from tests.conftest import Serve, ServeScript
 from tests.servers.echo import EchoServer
 from tests.servers.raw import Do
 from tests.test_pool import under_a_timeout
+from tests.virtual import VirtualLoop, run
 
 
 async def test_closed_client_sends_nothing(echo: EchoServer, transport: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -106,16 +107,20 @@ async def test_nothing_is_formatted_when_the_level_is_off(monkeypatch: pytest.Mo
         assert await client.get("/x") == 1
 
 
-async def test_waiting_for_the_limiter_is_logged_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+def test_waiting_for_the_limiter_is_logged_and_counted(caplog: pytest.LogCaptureFixture) -> None:
     """A request that has to wait says so once, and the time is counted."""
-    transport = MockTransport(lambda _: json_response(1))
-    async with AsyncClient("http://a.example", transport=transport, rate_limit=1, rate_limit_interval=0.02) as client:
-        with caplog.at_level(logging.INFO, "headrace.AsyncClient"):
+
+    async def main(loop: VirtualLoop) -> None:
+        transport, limiter = MockTransport(lambda _: json_response(1)), RateLimiter(1, 2.0, clock=loop.time)
+        async with AsyncClient("http://a.example", transport=transport, limiter=limiter) as client:
             await client.get("/x")
             await client.get("/x")
+        assert client.stats.limiter_waits == 1
+        assert client.stats.limiter_seconds == 2.0
+
+    with caplog.at_level(logging.INFO, "headrace.AsyncClient"):
+        run(main)
     assert caplog.messages.count("Waiting for rate limit") == 1
-    assert client.stats.limiter_waits == 1
-    assert client.stats.limiter_seconds > 0
 
 
 async def test_retry_sends_again_and_then_gives_up() -> None:

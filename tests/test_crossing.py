@@ -8,7 +8,7 @@ import pytest
 from tests.crossing.run import Crossing
 
 LONG = bool(os.environ.get("HEADRACE_LONG"))
-REQUESTS = 1_000_000 if LONG else 25_000  # on each loop
+REQUESTS = 1_000_000 if LONG else 10_000  # on each loop
 
 
 @pytest.mark.hazard(22, 46, 48, 49, 51, 53)

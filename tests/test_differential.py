@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from headrace._core.messages import Response
     from headrace.types import Transport
 
-_EXAMPLES = 5000 if os.environ.get("HEADRACE_LONG") else 220  # on each loop; each is twelve answers, on both transports
+_LONG = bool(os.environ.get("HEADRACE_LONG"))
+_EXAMPLES = 5000 if _LONG else 220  # on each loop; each is twelve answers, on both transports
 _LIMIT = 1 << 20
 
 COUNTED, CHUNKED, TO_END = "counted", "chunked", "to the end"
@@ -225,6 +226,7 @@ class Desk:
 
 
 @pytest.mark.hazard(15, 16, 18, 20, 21, 22, 31)
+@pytest.mark.timeout(7200 if _LONG else 120)
 @pytest.mark.parametrize("loop", pytest_asyncio_loop_factories().items(), ids=lambda item: item[0])
 def test_both_transports_find_the_same(loop: tuple[str, Any]) -> None:
     """Status, fields, content, trailers and reuse of any legal answer, in any pieces, are the same on both."""

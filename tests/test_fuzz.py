@@ -7,7 +7,7 @@ import pytest
 
 from tests.fuzz import engine, target
 
-_SECONDS = 600.0 if os.environ.get("HEADRACE_LONG") else 20.0
+_SECONDS = 600.0 if os.environ.get("HEADRACE_LONG") else 10.0
 
 
 @pytest.mark.hazard(14, 16, 17, 18, 19, 20, 22, 24, 25, 26, 30, 31)

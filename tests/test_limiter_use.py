@@ -113,7 +113,7 @@ def test_a_limiter_outlives_its_loop() -> None:
     limiter = RateLimiter(1, 0.01)
 
     async def leave() -> None:
-        limiter.pause(0.01)
+        limiter.pause(0.1)
         waiters = [asyncio.ensure_future(limiter.acquire()) for _ in range(3)]
         await asyncio.sleep(0)
         assert limiter.waiting == 3

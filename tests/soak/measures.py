@@ -74,8 +74,9 @@ def _drop_cancelled(loop: Any) -> None:
 
 def _drop_urls() -> None:
     """Empty the caches of yarl: they hold the last few hundred URLs, of which some hold more than others."""
-    for each in gc.get_objects():
-        if type(each) is functools._lru_cache_wrapper and str(each.__module__).startswith("yarl"):
+    modules = [module for name, module in sys.modules.items() if name.partition(".")[0] == "yarl"]
+    for each in (each for module in modules for each in vars(module).values()):
+        if type(each) is functools._lru_cache_wrapper:
             each.cache_clear()
 
 
