@@ -12,9 +12,12 @@ SERVERS ?= nginx node npm
 # How many processes share the tests.
 JOBS ?= 2
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+# Of the long runs.
+SEED ?= 12
+SOAK_SECONDS ?= 3600
 
 .DEFAULT_GOAL := help
-.PHONY: help venv servers demo test cov lint types check bench bench-quick docs clean
+.PHONY: help venv servers demo test quick long long-tests mutate instructions cov lint types check bench bench-quick docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|' 2>/dev/null \
@@ -43,6 +46,9 @@ servers:  ## the servers that tests need, from Debian's packages
 test: $(INSTALLED) servers  ## all tests
 	$(PYTEST)
 
+quick: $(INSTALLED)  ## less than a minute of tests: most of those that need no server, and some that do
+	$(PYTEST) -m quick
+
 cov: $(INSTALLED) servers  ## all tests, with branch coverage
 	$(PYTEST) --cov --cov-branch --cov-report=term-missing:skip-covered
 
@@ -55,6 +61,23 @@ types: $(INSTALLED)  ## mypy and pyright
 	$(BIN)/pyright
 
 check: lint types docs test  ## everything that must pass before a commit
+
+mutate: $(INSTALLED) servers  ## mutants of the code, which tests must kill
+	$(BIN)/python -m tests.mutate --mutants 500 --seed 1 --jobs $(JOBS)
+
+instructions: $(INSTALLED)  ## what a request costs, in instructions of the processor
+	@sh scripts/install.sh valgrind
+	$(BIN)/python -m benchmarks.instructions
+
+long: long-tests mutate  ## hours: all of which `make test` holds a sample
+	$(BIN)/python -m tests.crossing --requests 1000000 --seed $(SEED)
+	$(BIN)/python -m tests.crossing --requests 1000000 --seed $(SEED) --transport aiohttp
+	$(BIN)/python -m tests.soak --seconds $(SOAK_SECONDS)
+	$(BIN)/python -m tests.soak --seconds $(SOAK_SECONDS) --transport aiohttp
+	$(BIN)/python -m tests.real_servers --requests 10000
+
+long-tests: $(INSTALLED) servers
+	HEADRACE_LONG=1 $(PYTEST) $(filter-out %_crossing.py,$(shell grep -l HEADRACE_LONG tests/test_*.py))
 
 bench: $(INSTALLED)  ## the full measurement
 	$(BIN)/python -m benchmarks

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 
 from headrace import AsyncClient
 from headrace.auth import OAuth2ClientCredentials
-from tests import skips
+from tests import quick, skips
 from tests.servers.echo import EchoServer, echo_server
 from tests.servers.jsonplaceholder import JsonPlaceholder, jsonplaceholder_server
 from tests.servers.nginx import Nginx, nginx_server
@@ -86,6 +86,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_configure(config: pytest.Config) -> None:
     """Give Hypothesis the seed of the order, so that the one that is told at the start brings a whole run back."""
     config.pluginmanager.register(skips)
+    config.pluginmanager.register(quick)
     told: Mapping[str, Any] = getattr(config, "workerinput", {})  # by the process that shares the tests out
     seed = told.get("randomly_seed", config.getoption("randomly_seed", None))
     if seed == "default":

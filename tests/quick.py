@@ -1,0 +1,54 @@
+"""Which tests `make quick` runs: those that start no server, and a handful that do. A plugin of pytest."""
+
+import pytest
+
+#: What tests start servers with.
+_SERVERS = frozenset({"servers", "nginx", "jsonplaceholder", "start"})
+#: Files whose tests meet servers, and are quick all the same.
+_LOOPBACK = frozenset({"test_exchange", "test_partial", "test_stream_items"})
+#: Files whose tests take long, or start servers and processes of their own.
+_LONG = frozenset(
+    {
+        "test_advisories",
+        "test_answers",
+        "test_cli",
+        "test_cli_models",
+        "test_crossing",
+        "test_crowds",
+        "test_differential",
+        "test_download_trouble",
+        "test_fuzz",
+        "test_http1_h11",
+        "test_instructions",
+        "test_limiter_wire",
+        "test_mutate",
+        "test_pydantic_responses",
+        "test_public",
+        "test_requests_read",
+        "test_retry_servers",
+        "test_security_bodies",
+        "test_shutdown",
+        "test_skips",
+        "test_soak",
+        "test_stale",
+        "test_stream_time",
+        "test_structify_differential",
+    }
+)
+
+
+def _is_quick(item: pytest.Item) -> bool:
+    name = item.path.stem
+    return name in _LOOPBACK or (name not in _LONG and _SERVERS.isdisjoint(getattr(item, "fixturenames", ())))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark them, before `-m quick` looks for marks.
+
+    Args:
+        items: All tests.
+    """
+    for item in items:
+        if _is_quick(item):
+            item.add_marker("quick")
