@@ -226,7 +226,7 @@ class Desk:
 
 
 @pytest.mark.hazard(15, 16, 18, 20, 21, 22, 31)
-@pytest.mark.timeout(7200 if _LONG else 120)
+@pytest.mark.timeout(7200 if _LONG else 300)
 @pytest.mark.parametrize("loop", pytest_asyncio_loop_factories().items(), ids=lambda item: item[0])
 def test_both_transports_find_the_same(loop: tuple[str, Any]) -> None:
     """Status, fields, content, trailers and reuse of any legal answer, in any pieces, are the same on both."""

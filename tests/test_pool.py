@@ -324,7 +324,7 @@ async def test_dialing_takes_too_long(serve: Serve, transport: str) -> None:
     """A TLS handshake that is never answered ends after `Timeout.connect`, and nothing was sent."""
     server = await serve(silent)
     url = server.url.replace("http", "https")
-    async with AsyncClient(url, transport=transport, timeout=Timeout(connect=0.3)) as client:
+    async with AsyncClient(url, transport=transport, timeout=Timeout(connect=1.0)) as client:
         with pytest.raises(RequestTimeout) as caught:
             await client.get()
         assert not caught.value.maybe_sent

@@ -360,7 +360,7 @@ class PoolLaw(RuleBasedStateMachine):
 LONG = bool(os.environ.get("HEADRACE_LONG"))
 TestPoolLaw = PoolLaw.TestCase
 TestPoolLaw.settings = settings(max_examples=5000 if LONG else 80, stateful_step_count=100 if LONG else 30)
-TestPoolLaw = pytest.mark.timeout(7200 if LONG else 120)(pytest.mark.hazard(22, 46, 48, 51)(TestPoolLaw))
+TestPoolLaw = pytest.mark.timeout(7200 if LONG else 300)(pytest.mark.hazard(22, 46, 48, 51)(TestPoolLaw))
 
 
 @pytest.mark.hazard(51)

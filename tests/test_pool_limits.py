@@ -185,7 +185,7 @@ async def test_a_slot_passes_on_when_dialing_fails(serve: Serve, transport: str)
     stalled = server.url.replace("http", "https")
     limits = PoolLimits(max_connections=1)
     async with AsyncClient(mill.url, transport=transport, pool=limits) as client:
-        dialing = asyncio.create_task(client.get(stalled, timeout=Timeout(connect=0.1)))
+        dialing = asyncio.create_task(client.get(stalled, timeout=Timeout(connect=1.0)))
         await server.accepted(1)
         assert await client.get("/waiter", response_format=str) == "/waiter"
         with pytest.raises(RequestTimeout):

@@ -118,7 +118,7 @@ def check_body(call: Call, body: bytes) -> None:
 
 
 @pytest.mark.hazard(1, 2, 3, 5, 7)
-@pytest.mark.timeout(7200 if os.environ.get("HEADRACE_LONG") else 120)
+@pytest.mark.timeout(7200 if os.environ.get("HEADRACE_LONG") else 300)
 @settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(call=calls())
 def test_what_is_sent_is_read(runner: asyncio.Runner, ledger: Ledger, transport: str, call: Call) -> None:

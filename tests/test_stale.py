@@ -19,7 +19,7 @@ LONG = bool(os.environ.get("HEADRACE_LONG"))
 
 @pytest.mark.hazard(46)
 @pytest.mark.parametrize("loop", list(_LOOPS))
-@pytest.mark.timeout(7200 if LONG else 120)
+@pytest.mark.timeout(7200 if LONG else 300)
 def test_requests_that_race_with_the_close(transport: str, loop: str) -> None:
     """Sent within 2 ms of the close: no GET fails, no POST is sent twice, and one that fails may have been sent.
 
