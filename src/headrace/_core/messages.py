@@ -48,25 +48,24 @@ FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
 
 
 class HeaderBlock:
-    """Header fields of requests, checked and written once, used until a setting changes.
+    """Header fields of requests, written and proven once, used until a setting changes.
 
     Attributes:
         framed: Whether a caller's framing fields are among them, which have to be checked against the body.
         written: The origin they went to last, and what then stood between a target and the framing.
 
     Args:
-        pairs: Names and values, already checked by `headrace._core.encode`.
+        pairs: Names and values; `headrace._core.proof` looks at them when they are written.
         credentials: The client's credentials that the request goes with, unless its call has put others in their place.
     """
 
-    __slots__ = ("credentials", "framed", "names", "pairs", "text", "written")
+    __slots__ = ("credentials", "framed", "names", "pairs", "written")
 
     def __init__(self, pairs: Iterable[tuple[str, str]], credentials: Credentials | None = None) -> None:
         self.pairs = tuple(pairs)
         self.credentials = credentials
         self.names = frozenset(name.lower() for name, _ in self.pairs)
         self.framed = not self.names.isdisjoint(FRAMING)
-        self.text = "".join([f"{name}: {value}\r\n" for name, value in self.pairs])
         self.written: tuple[Origin | None, str] = (None, "")
 
     def __repr__(self) -> str:

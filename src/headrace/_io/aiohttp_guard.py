@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from headrace._core import proof
 from headrace._core.http1_judge import Judge
 from headrace._io import idle
-from headrace.errors import ConnectionLost, ProtocolError, TransportError
+from headrace.errors import ConnectionLost, ProtocolError, TransportError, ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,6 +59,11 @@ class Watch:
             self.judge = self._new_judge()
             self.heard = False
             self.error = self.refused = None
+            try:
+                proof.written(request.method, str(request.url), request.headers.items())
+            except ValidationError:
+                conn.release()
+                raise
             guard = _guard_of(conn, self.request.origin.text)
             self.reused = guard.served
             guard.begin(self)

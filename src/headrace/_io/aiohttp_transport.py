@@ -11,6 +11,7 @@ from aiohttp.helpers import set_result
 from aiohttp.http_parser import RawResponseMessage
 from multidict import CIMultiDict
 
+from headrace._core import proof
 from headrace._core.messages import Response
 from headrace._core.pieces import Pieces
 from headrace._core.stats import Stats
@@ -28,6 +29,7 @@ from headrace.errors import (
     RequestTimeout,
     ResponseTooLarge,
     TransportError,
+    ValidationError,
 )
 
 if TYPE_CHECKING:
@@ -80,6 +82,7 @@ class AiohttpTransport:
         """Send one request and receive its response; see `headrace.types.Transport`."""
         if self._closing.closed:
             raise ConnectError(_CLOSED, maybe_sent=False)
+        proof.request(request)
         turn = request.turn if self._own else None
         repeated = False
         spare = not self._own  # of a foreign session nobody can tell whether a connection had been lying idle
@@ -132,7 +135,7 @@ class AiohttpTransport:
             if self._closing.is_mine(task):
                 raise ConnectionLost(_CLOSED) from None
             raise
-        except TransportError:
+        except (TransportError, ValidationError):
             raise
         except (aiohttp.ClientError, ValueError, OSError) as error:
             if isinstance(data, bodies.Exact) and data.failure is not None:
@@ -149,7 +152,7 @@ class AiohttpTransport:
         watch = Watch(request)
         try:
             return await self._watched(request, data, phase, watch)
-        except TransportError:
+        except (TransportError, ValidationError):
             raise
         except (aiohttp.ClientError, ValueError, OSError) as error:
             if watch.refused is not None:

@@ -13,6 +13,7 @@ from headrace import config as settings
 from headrace._core import answer, encode
 from headrace._core.credentials import Credentials, carried, exchanged
 from headrace._core.messages import HeaderBlock, Origin, Request, Response
+from headrace._core.prepare import check_framing
 from headrace._io.bodies import of_data
 from headrace._io.closing import Closing
 from headrace.auth._fixed import FixedAuth
@@ -188,6 +189,7 @@ class CredentialCache:
         given = encode.mapping(headers, "headers")
         fields = merge_mapping({**self._defaults.automatic, "Content-Type": kind}, given, fold_case=True)
         block = HeaderBlock([encode.header(name, value) for name, value in fields.items() if value is not None])
+        block = check_framing(block, content)
         # What has secrets in its variables ends here: an error that comes later shows the request, which masks them.
         return self._exchange(
             Request(

@@ -14,7 +14,7 @@ import aiohttp
 from aiohttp.client_reqrep import ClientRequest
 from yarl import URL
 
-from headrace._core import encode
+from headrace._core import encode, proof
 from headrace._io import borrowed, idle
 from headrace._io.closing import Closing, wait_then_abort
 from headrace._io.connection import Connection
@@ -104,7 +104,9 @@ class Pool:
             headrace.errors.PoolTimeout: None became free within `Timeout.pool`.
             headrace.errors.RequestTimeout: It was not made within `Timeout.connect`.
             headrace.errors.ConnectError: It could not be made.
+            headrace.errors.ValidationError: The origin is none that a proxy could be asked for.
         """
+        proof.origin(request.origin)
         key = request.origin.text
         seconds = request.timeout.pool
         if self._may_open(key):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from headrace._core import encode
+from headrace._core import encode, proof
 from headrace._core.messages import Held
 from headrace._core.stats import Stats
 from headrace._io import idle, uploading
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from headrace._core.messages import HeaderBlock, Origin, Request, Response, Turn
     from headrace._io.connection import Connection
-
-_EXPECT_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
 class WireTransport:
@@ -50,6 +48,7 @@ class WireTransport:
         self._pool = Pool(asyncio.get_running_loop(), pool or PoolLimits(), proxy, tls, stats or Stats())
         self._proxy_line = ""
         self._proxied = proxy is not None
+        self._target = "/"  # proven last: the same is not looked at again
         credentials = None if proxy is None else encode.basic(proxy)
         if credentials is not None:
             self._proxy_line = f"Proxy-Authorization: {credentials}\r\n"
@@ -138,17 +137,22 @@ class WireTransport:
             raise
 
     def _head(self, request: Request) -> bytes:
-        """Write the head of a request (RFC 9112, sections 2 and 3)."""
+        """Write the head of a request, and prove it (RFC 9112, sections 2 and 3).
+
+        Raises:
+            headrace.errors.ValidationError: It cannot be proven.
+        """
         origin, body, target = request.origin, request.body, request.target
         known, fields = request.headers.written
         if known is not origin:
             fields = _fields(request.headers, origin)
-        if body is None:
-            framing = "Content-Length: 0\r\n" if request.method in _EXPECT_BODY else ""
-        elif isinstance(body, bytes):
-            framing = f"Content-Length: {len(body)}\r\n"
-        else:
-            framing = uploading.framing(body)
+        framing = proof.EMPTY.get(request.method)
+        if framing is None:
+            framing = proof.method(request.method)
+        if body is not None:
+            framing = f"Content-Length: {len(body)}\r\n" if isinstance(body, bytes) else uploading.framing(body)
+        if target != self._target:
+            self._target = proof.target(target)
         if self._proxied and origin.scheme == "http":
             target = origin.text + target
             framing += self._proxy_line
@@ -164,8 +168,9 @@ class WireTransport:
 
 def _fields(block: HeaderBlock, origin: Origin) -> str:
     """Write what stands between the target and the framing, and keep it for the next request to the same origin."""
+    proof.origin(origin)
     host = "" if "host" in block.names else f"Host: {origin.authority}\r\n"
-    fields = f" HTTP/1.1\r\n{host}{block.text}"
+    fields = f" HTTP/1.1\r\n{host}{proof.fields(block)}"
     block.written = (origin, fields)
     return fields
 
