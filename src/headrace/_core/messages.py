@@ -51,6 +51,7 @@ class HeaderBlock:
     """Header fields of requests, written and proven once, used until a setting changes.
 
     Attributes:
+        closes: Whether they say that the connection ends behind the answer (RFC 9112, section 9.6).
         framed: Whether a caller's framing fields are among them, which have to be checked against the body.
         written: The origin they went to last, and what then stood between a target and the framing.
 
@@ -59,17 +60,24 @@ class HeaderBlock:
         credentials: The client's credentials that the request goes with, unless its call has put others in their place.
     """
 
-    __slots__ = ("credentials", "framed", "names", "pairs", "written")
+    __slots__ = ("closes", "credentials", "framed", "names", "pairs", "written")
 
     def __init__(self, pairs: Iterable[tuple[str, str]], credentials: Credentials | None = None) -> None:
         self.pairs = tuple(pairs)
         self.credentials = credentials
         self.names = frozenset(name.lower() for name, _ in self.pairs)
         self.framed = not self.names.isdisjoint(FRAMING)
+        self.closes = "connection" in self.names and _closes(self.pairs)
         self.written: tuple[Origin | None, str] = (None, "")
 
     def __repr__(self) -> str:
         return f"HeaderBlock({_redact.masked(self.pairs, self.credentials.headers if self.credentials else ())!r})"
+
+
+def _closes(pairs: Iterable[tuple[str, str]]) -> bool:
+    """Tell whether there is a `Connection` field with `close` among its options (RFC 9110, section 7.6.1)."""
+    options = ",".join(value for name, value in pairs if name.lower() == "connection")
+    return any(option.strip(" \t").lower() == "close" for option in options.split(","))
 
 
 class StreamedBody(Protocol):

@@ -235,7 +235,7 @@ class Guard(asyncio.Protocol):
             return
         self._watch = None
         self.served = True
-        reusable = watch.judge.reusable
+        reusable = watch.judge.reusable and not watch.request.headers.closes
         if not reusable:
             handler.force_close()
         behind = watch.judge.behind

@@ -323,7 +323,7 @@ class Connection(asyncio.Protocol):
         # A server that answers before it has read the whole body may never read it (RFC 9112, section 9.3).
         if request.body is not None and (self._streaming or self._transport.get_write_buffer_size()):
             reusable = False
-        if reusable and not self._transport.is_closing():
+        if reusable and not request.headers.closes and not self._transport.is_closing():
             self._on_free(self)
         else:
             self._hang_up()
