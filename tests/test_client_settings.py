@@ -73,6 +73,7 @@ def test_no_instance_changes_its_class_or_another_instance() -> None:
     assert dict(two.parameters) == {"lang": "en", "apiKey": "2"}
     assert dict(Keyed(api_key="3").parameters) == {"lang": "en", "apiKey": "3"}
     assert "X-A" not in two.headers
+    assert 5 not in two.headers
 
 
 def test_the_constructor_is_merged_over_the_class() -> None:

@@ -226,6 +226,7 @@ PARAMETERS: list[tuple[Any, str]] = [
     ({"i": ID, "d": Decimal("1.10"), "u": URL("http://a/?b=c")}, f"i={ID}&d=1.10&u=http://a/%3Fb%3Dc"),
     ({"a b&c=d": "e f&g=h+i#j%20"}, "a%20b%26c%3Dd=e%20f%26g%3Dh%2Bi%23j%2520"),
     ({"grün": "日本"}, "gr%C3%BCn=%E6%97%A5%E6%9C%AC"), ({"a": "\r\n\0"}, "a=%0D%0A%00"),
+    ({"a": b"xy", "b": [b"z"]}, "a=xy&b=z"),
     (MappingProxyType({"a": 1}), "a=1"),
 ]  # fmt: skip
 

@@ -218,6 +218,16 @@ async def test_limits_of_items_and_names() -> None:
         assert isinstance(error, ResponseTooLarge)
 
 
+async def test_a_name_may_be_as_long_as_an_item() -> None:
+    """The limit itself is no more than the limit, in whatever pieces it comes."""
+    for length in (20, 21):
+        for text in (b'{"' + b"x" * length + b'":1,"items":[1]}', b'{"a":' + b"1" * length + b',"items":[1]}'):
+            for pieces in ([text], [text[:9], text[9:]]):
+                found, error = await gather(streams.items(stream(*pieces), path="items", max_item_bytes=20))
+                assert found == ([1] if length == 20 else [])
+                assert isinstance(error, ResponseTooLarge) is (length > 20)
+
+
 async def test_long_texts_around_the_array_are_not_held() -> None:
     """A text beyond every limit is read over where it is no item."""
     text = [b'{"a":"', *[b"x" * 1000] * 50, b'","items":[1]}']

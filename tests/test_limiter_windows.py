@@ -25,6 +25,15 @@ def starts(count: int, *arguments: Any, **options: Any) -> list[float]:
     return found
 
 
+def test_a_window_is_empty_when_its_last_start_has_left() -> None:
+    """The last start of many tells when; without one it is empty already."""
+    window = Window(5, 10.0)
+    assert window.empty_at() == -math.inf
+    for now, weight in ((1.0, 1), (2.0, 2), (4.0, 1)):
+        window.record(now, weight)
+        assert window.empty_at() == now + 10.0
+
+
 def test_all_of_several_limits_are_kept() -> None:
     """Ten a second and 25 in ten seconds: the first gives the bursts, the second the pauses between them."""
 

@@ -72,7 +72,7 @@ def test_reasons_stay_where_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyP
     survivors.PAGE.write_text(text.replace("|  |", "| it makes no difference |"), encoding="utf-8")
     text, without = survivors.page([Verdict(fault._replace(line=9), None, 5, 1.0)], "another")
     assert without == 0
-    assert "| _core/a.py | 9 | `A \\| 1` -> `(A & 1)` | it makes no difference |" in text
+    assert "| _core/a.py | 9 | `MOST = «A \\| 1»` -> `(A & 1)` | it makes no difference |" in text
     assert survivors.page([Verdict(fault._replace(file="b.py"), None, 5, 1.0)], "a third")[1] == 1
 
 

@@ -52,6 +52,7 @@ class Mutation(NamedTuple):
         end: Where that text ends.
         after: What stands there instead.
         before: The text, on one line.
+        place: The same with the line that it stands in, which has it between marks.
     """
 
     file: str
@@ -60,11 +61,12 @@ class Mutation(NamedTuple):
     end: int
     after: str
     before: str
+    place: str
 
     @property
     def name(self) -> str:
         """What names it also when the lines around it move."""
-        return f"`{self.before}` -> `{self.after}`"
+        return f"`{self.place}` -> `{self.after}`"
 
     def applied(self, source: bytes) -> bytes:
         """Put it into the source."""
@@ -87,8 +89,16 @@ def mutations(file: str, source: bytes) -> list[Mutation]:
         assert node.end_lineno is not None
         assert node.end_col_offset is not None
         end = starts[node.end_lineno - 1] + node.end_col_offset
-        before = " ".join(source[start:end].decode().split())
-        found.add(Mutation(file, node.lineno, start, end, after, before))
+        before, *around = (
+            " ".join(part.decode().split())
+            for part in (
+                source[start:end],
+                source[starts[node.lineno - 1] : start],
+                source[end : starts[node.end_lineno]],
+            )
+        )
+        place = f"{around[0]} «{before}» {around[1]}".strip()
+        found.add(Mutation(file, node.lineno, start, end, after, before, place))
     return sorted(found, key=lambda each: (each.start, each.end, each.after))
 
 
