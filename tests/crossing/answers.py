@@ -9,6 +9,7 @@ from tests.crossing.ledger import Ledger, payload
 JUNK = "x00junk"
 """How an error shows what `_late_junk` says."""
 POISON = b"HTTP/1.1 200 OK\r\nX-Token: poison\r\nContent-Length: 6\r\n\r\npoison"
+LATE = b"HTTP/1.1 408 Request Timeout\r\nX-Token: late\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class Then(enum.Enum):
@@ -18,7 +19,12 @@ class Then(enum.Enum):
     WHOLE = "note that the answer is written whole"
     SPOILED = "note that whatever comes on this connection from now on may fail"
     FIN = "close"
+    END = "close, and note that this was said unasked"
     RESET = "close with an RST"
+
+
+class Said(bytes):
+    """What nobody has asked for: in the socket when it is noted, not in some buffer."""
 
 
 Step = bytes | float | Then
@@ -127,12 +133,45 @@ def _closing(asked: Asked) -> Steps:
     yield Then.FIN
 
 
+def _delay(asked: Asked) -> Steps:
+    """Pass no time, some steps of the loop, or some of the time in which the next request is on its way."""
+    if asked.number % 3 == 1:
+        yield from [Then.NEXT] * (asked.number % 5 + 1)
+    elif asked.number % 3 == 2:
+        yield asked.number % 7 * 0.0003
+
+
 def _stale(asked: Asked) -> Steps:
     """End a connection that was kept alive a moment ago."""
     yield Then.SPOILED
     yield from _plain(asked)
-    yield 0.0005
-    yield Then.FIN
+    yield from _delay(asked)
+    yield Then.END
+
+
+def _stray(asked: Asked) -> Steps:
+    """Send a whole answer a moment later, as if somebody had asked for it."""
+    yield Then.SPOILED
+    yield from _plain(asked)
+    yield from _delay(asked)
+    yield Said(POISON)
+
+
+def _stray_first(asked: Asked) -> Steps:
+    """Send a whole answer before the right one: whoever has asked takes it, for nobody can tell."""
+    yield Then.SPOILED
+    yield Said(POISON)
+    yield from _delay(asked)
+    yield from _plain(asked)
+
+
+def _late(asked: Asked) -> Steps:
+    """Give up on a connection, with an answer that says so, as some servers do."""
+    yield Then.SPOILED
+    yield from _plain(asked)
+    yield from _delay(asked)
+    yield Said(LATE)
+    yield Then.END
 
 
 def _redirect(asked: Asked) -> Steps:
@@ -182,8 +221,8 @@ def _late_junk(asked: Asked) -> Steps:
     """Say something that is no answer a moment later: where a request has gone out meanwhile, it hears that."""
     yield Then.SPOILED
     yield from _plain(asked)
-    yield 0.0003
-    yield b"\0junk\r\n\r\n"
+    yield from _delay(asked)
+    yield Said(b"\0junk\r\n\r\n")
 
 
 def _garbled(asked: Asked) -> Steps:
@@ -213,6 +252,9 @@ SOUND: dict[str, Callable[[Asked], Steps]] = {
     "redirect": _redirect,
     "junk": _junk,
     "late-junk": _late_junk,
+    "stray": _stray,
+    "stray-first": _stray_first,
+    "late": _late,
     "early": _plain,
     "refused": _refused,
 }

@@ -1,7 +1,9 @@
 """What became of each request, as the server saw it, in a few bytes for each."""
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass
@@ -22,6 +24,17 @@ class Ledger:
     """The first requests that came, in their order."""
     restarts: int = 0
     """Grows by one whenever every connection is cut, and by one when there is a server again."""
+
+    lines: Any = None
+    """The connections: a `tests.crossing.writes.Lines`."""
+    written: dict[int, Any] = field(default_factory=dict)
+    """The connection that a request was written on last, while it is under way."""
+    overlooked: list[str] = field(default_factory=list)
+    """Requests that were written where something lay in the socket."""
+    refused: int = 0
+    """How often a connection was not written on, because something lay in its socket."""
+    said: Counter[str] = field(default_factory=Counter)
+    """What the server said unasked."""
 
     def __post_init__(self) -> None:
         self.seen = bytearray(self.count)

@@ -2,13 +2,15 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 import struct
 from ssl import SSLContext
 from typing import Any
 
-from tests.crossing.answers import EARLY, KINDS, Asked, Steps, Then
+from tests.crossing.answers import EARLY, KINDS, Asked, Said, Steps, Then
 from tests.crossing.ledger import Ledger, payload
+from tests.crossing.writes import Line, Lines
 from tests.servers.process import HOST
 
 MOST_ORDERED = 20_000
@@ -25,15 +27,18 @@ class Peer(asyncio.Protocol):
         self._begun = False
         self._answered = -1
         self._spoiled = False
+        self._line = Line()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         self.transport = transport
         self.server.peers.add(self)
+        self._line = self.server.ledger.lines.accept(transport)
 
     def connection_lost(self, _: Exception | None) -> None:
         """End."""
         self.server.peers.discard(self)
+        self.server.ledger.lines.end(self._line)
 
     def data_received(self, data: bytes) -> None:
         """Read requests; one comes after the other, for nobody pipelines."""
@@ -42,7 +47,8 @@ class Peer(asyncio.Protocol):
         try:
             self._read(ledger)
         except (ValueError, KeyError) as error:
-            ledger.mixed.append(f"{type(error).__name__}: {error}")
+            if not self._line.spoken:  # else it goes on to the next request when it has heard what is not its answer
+                ledger.mixed.append(f"{type(error).__name__}: {error}")
             self.transport.abort()
 
     def _read(self, ledger: Ledger) -> None:
@@ -111,7 +117,11 @@ class Peer(asyncio.Protocol):
         if self.transport.is_closing():
             return
         for step in steps:
-            if isinstance(step, bytes):
+            if isinstance(step, Said) or step is Then.END:
+                if self.transport.get_write_buffer_size():  # it would not be in the socket when it is noted
+                    return
+                self._say(step)
+            elif isinstance(step, bytes):
                 self.transport.write(step)
             elif isinstance(step, float):
                 loop.call_later(step, self._go_on, asked, steps)
@@ -126,6 +136,23 @@ class Peer(asyncio.Protocol):
             else:
                 self.cut(hard=step is Then.RESET)
 
+    def _say(self, what: Said | Then) -> None:
+        """Say something unasked, at once: into the socket itself."""
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self._descriptor)) as sock:
+            self._line.spoken = True
+            if isinstance(what, Said):
+                sock.send(what)
+            else:
+                sock.shutdown(socket.SHUT_WR)
+        self.server.ledger.said[what.split(b"\r\n")[0].decode() if isinstance(what, Said) else "FIN"] += 1
+        if what is Then.END:
+            self.transport.close()
+
+    @property
+    def _descriptor(self) -> int:
+        descriptor: int = self.transport.get_extra_info("socket").fileno()
+        return descriptor
+
     def _note_whole(self, asked: Asked) -> None:
         """Be ready for the next request: it may come before the rest of this answer's mischief."""
         if asked.kind != "redirect":
@@ -137,6 +164,8 @@ class Peer(asyncio.Protocol):
     def cut(self, *, hard: bool) -> None:
         """End the connection; an RST may take the last answer along, if nobody has read it yet."""
         if not hard:
+            if not (self.transport.is_closing() or self.transport.get_write_buffer_size()):
+                self._say(Then.END)
             self.transport.close()
             return
         if self._answered >= 0:
@@ -157,6 +186,7 @@ class Server:
         self._context = context
         self.loop = asyncio.get_running_loop()
         self.ledger = ledger
+        ledger.lines = Lines()
         self.peers: set[Peer] = set()
         self._ports = [0] * origins
         self._listening: list[socket.socket] = []
