@@ -57,7 +57,7 @@ async def test_three_thousand_charsets_cost_nothing(transport: str, serve: Serve
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
         for answer in range(100):
             await read_request(reader)
-            field = f"Content-Type: text/plain; charset=x-{transport}-{number}-{answer}"
+            field = f"Content-Type: text/plain; charset=x-{server.port}-{number}-{answer}"
             writer.write(reply(b"gr\xc3\xbcn", field, status="404 Not Found"))
 
     server = await serve(handler)
