@@ -322,5 +322,6 @@ async def test_a_form_of_many_small_fields_is_written_in_few_pieces() -> None:
     body = MultipartBody(fields, [("file", BytesPart(b"content", "x.txt", None))])
     await body.write(Writer())
     assert len(b"".join(written)) == body.size
+    assert body.size is not None
     assert len(written) == pytest.approx(body.size / 65536, abs=4)
     assert max(map(len, written)) < 70_000

@@ -135,10 +135,10 @@ async def test_unpacking_holds_up_nobody(
     begun, may_go_on = asyncio.Event(), threading.Event()
     decode = coding.decode
 
-    def waiting(body: bytes, content_encoding: str, limit: int | None) -> bytes:
+    def waiting(*arguments: Any) -> bytes:
         loop.call_soon_threadsafe(begun.set)
         assert may_go_on.wait(WAIT_SECONDS), "the loop stood still"
-        return decode(body, content_encoding, limit)
+        return decode(*arguments)
 
     monkeypatch.setattr(coding, "decode", waiting)
     body = Random(1).randbytes(1 << 20)  # noqa: S311 - no secret

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import functools
 import logging
 import threading
@@ -171,6 +172,7 @@ class Streams:
         if logger.isEnabledFor(logging.INFO):
             logger.info(answer.log_line(request, response.status))
         if response.status >= 300:
+            response = copy.copy(response)  # whose body is given away
             raise answer.error(request, response, models, self._config.max_response_bytes, datetime.now(UTC))
         return request, response
 

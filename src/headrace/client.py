@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import logging
 import os
 import threading
@@ -134,6 +135,7 @@ class AsyncClient(Configured, Verbs, Uploads, Streams):
                 request, response = await self._flow.settle(request, response, cookies)
             if logger.isEnabledFor(logging.INFO):
                 logger.info(answer.log_line(request, response.status))
+            response = response if response.coding == b"" else copy.copy(response)  # whose body is given away
             if response.status >= 300:
                 raise answer.error(  # noqa: TRY301 - counted below, with all others
                     request, response, models, self._config.max_response_bytes, _now()

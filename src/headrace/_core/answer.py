@@ -20,13 +20,11 @@ if TYPE_CHECKING:
 def content(response: Response, limit: int | None, stopped: Callable[[], bool] | None = None) -> bytes:
     """Undo the content codings of a response; takes and raises what `headrace._core.coding.decode` does.
 
-    A response whose transport has looked for its coding gives its body away, which then is not held beside its content.
+    A coded body is given away, and so is not held beside its content: the response has to be the caller's own copy.
     """
     named = response.coding
-    if named is None:
-        coded = ", ".join(response.headers.getall("Content-Encoding", ()))
-        return coding.decode(response.body, coded, limit, stopped)
-    return coding.decode(response.give(), named.decode("latin-1"), limit, stopped) if named else response.body
+    text = ", ".join(response.headers.getall("Content-Encoding", ())) if named is None else named.decode("latin-1")
+    return coding.decode(response.give(), text, limit, stopped) if text else response.body
 
 
 def value(body: bytes, decoder: Any, request: Request, response: Response, now: Callable[[], datetime]) -> Any:

@@ -231,8 +231,7 @@ class Response(msgspec.Struct, eq=False):
         status: The status code.
         fields: The header fields as a map, as pairs, or as the bytes of the head; `headers` reads them.
         body: The body without transfer coding.
-        coding: The value of `Content-Encoding`; `None` where nobody has looked for it in the fields yet. A transport
-            that has, hands out each response once.
+        coding: The value of `Content-Encoding`; `None` where nobody has looked for it in the fields yet.
         has_cookies: Whether there is a `Set-Cookie`; `None` where nobody has looked yet.
         trailers: The fields behind a chunked body, as pairs.
     """

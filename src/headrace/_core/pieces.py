@@ -6,7 +6,7 @@ they are: what comes in large pieces is copied once, when all of it is wanted.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, AnyStr, Final, Generic
+from typing import TYPE_CHECKING, Any, AnyStr, Final, Generic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ class Pieces(Generic[AnyStr]):
     __slots__ = ("_empty", "_parts", "_sealed", "_small", "size")
 
     def __init__(self, empty: AnyStr) -> None:
-        self._empty: AnyStr = empty
+        self._empty: Any = empty  # type checkers do not know that it joins what is of its kind
         self._parts: list[AnyStr] = []
         self._sealed = 0  # so many parts are large, or followed by one that is
         self._small = 0  # bytes in the parts behind them
@@ -52,7 +52,8 @@ class Pieces(Generic[AnyStr]):
     def extend(self, pieces: Sequence[AnyStr]) -> None:
         """Keep pieces that came together: joined, where they are small on the average."""
         if len(pieces) > 1 and sum(map(len, pieces)) < len(pieces) * _LARGE:
-            pieces = (self._empty.join(pieces),)
+            self.add(self._empty.join(pieces))
+            return
         for piece in pieces:
             self.add(piece)
 
@@ -68,13 +69,14 @@ class Pieces(Generic[AnyStr]):
         """Take all of it; a single piece is not copied."""
         parts, self._parts = self._parts, []
         self._sealed = self._small = self.size = 0
-        return parts[0] if len(parts) == 1 else self._empty.join(parts)
+        whole: AnyStr = parts[0] if len(parts) == 1 else self._empty.join(parts)
+        return whole
 
     def first(self) -> AnyStr:
         """Take what came first, at least a byte of it where there is any."""
+        if not self._parts:
+            return self.take()
         if not self._sealed:
-            if not self._parts:
-                return self._empty
             self._seal()
         self._sealed -= 1
         piece: AnyStr = self._parts.pop(0)

@@ -197,8 +197,7 @@ class AiohttpTransport:
             content = await _read(answer, request.max_response_bytes)
         watch.check()
         self._stats.bytes_in += len(content)
-        coding = ",".join(answer.headers.getall("Content-Encoding", ())).encode("utf-8", "surrogateescape")
-        return Response(answer.status, answer.headers, content, coding, trailers=watch.judge.trailers)
+        return Response(answer.status, answer.headers, content, trailers=watch.judge.trailers)
 
     async def close(self) -> None:
         """Fail what is under way, and close the session if it was made here."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import math
 import time
 from typing import TYPE_CHECKING, Any
@@ -214,7 +215,7 @@ class CredentialCache:
                 raise
             message = f"{request.method} {request.shown} did not end within {request.timeout.total:g} s"
             raise RequestTimeout(message) from None
-        return Response(response.status, response.headers, answer.content(response, _MOST_BYTES), b"")
+        return Response(response.status, response.headers, answer.content(copy.copy(response), _MOST_BYTES), b"")
 
     def close(self) -> None:
         """Fail whatever waits for credentials."""
