@@ -302,6 +302,8 @@ class ResponseParser:
             data = data[:left]
             self.reusable = False
         self._left = left
+        if left <= 0 and not self._pieces.size:
+            return self._end(data)
         self._pieces.add(data)
         return left <= 0 and self._end(self._pieces.take())
 
