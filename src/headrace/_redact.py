@@ -80,9 +80,12 @@ def path(value: Any) -> str:
 
 def emptied(error: E) -> E:
     """Take the text out of an error of a codec or of JSON, which holds all that was read, so that it can be a cause."""
-    if isinstance(error, UnicodeError) and hasattr(error, "object"):
-        error.object = type(error.object)()
-        error.args = (error.encoding, error.object, error.start, error.end, error.reason)  # type: ignore[attr-defined]
+    if isinstance(error, UnicodeEncodeError):
+        error.object = ""
+        error.args = (error.encoding, "", error.start, error.end, error.reason)
+    elif isinstance(error, UnicodeDecodeError):
+        error.object = b""
+        error.args = (error.encoding, b"", error.start, error.end, error.reason)
     elif isinstance(error, JSONDecodeError):
         error.doc = ""
     return error

@@ -22,9 +22,10 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]").search  # RFC 9110, section 5
 _FIELDS = re.compile(r"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++: [\t\x20-\x7e\x80-\xff]*+\r\n)*+").fullmatch
 _ORIGIN = re.compile(r"https?+://[!$-.0-;=A-\[\]^-~]++").fullmatch  # none of `"#/<>?@\\`, no space
 #: The methods that need no look at their letters, and what a request without a body says of its length.
-EMPTY: Final = dict.fromkeys(("GET", "HEAD", "DELETE", "OPTIONS"), "") | dict.fromkeys(
-    ("POST", "PUT", "PATCH"), "Content-Length: 0\r\n"
-)
+EMPTY: Final[dict[str, str]] = {
+    **dict.fromkeys(("GET", "HEAD", "DELETE", "OPTIONS"), ""),
+    **dict.fromkeys(("POST", "PUT", "PATCH"), "Content-Length: 0\r\n"),
+}
 
 
 def method(text: str) -> str:
