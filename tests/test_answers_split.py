@@ -103,6 +103,9 @@ class Socket(asyncio.Transport):
         """Tell."""
         return self.closed
 
+    def get_extra_info(self, _: str) -> None:
+        """Have nothing below it."""
+
     def pause_reading(self) -> None:
         """Nothing is read."""
 
@@ -129,8 +132,9 @@ def by_aiohttp(pieces: list[bytes], case: Case, loop: asyncio.AbstractEventLoop,
     origin: Any = None
     headers: Any = None
     watch = Watch(Request(case.method, origin, "/", headers, max_response_bytes=case.limit))
-    guard = Guard(handler)
+    guard = Guard(handler, socket)
     guard.begin(watch)
+    guard.open(patient=False)
     for piece in pieces:
         if not socket.closed:
             guard.data_received(piece)

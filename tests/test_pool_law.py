@@ -83,9 +83,12 @@ class Socket:
         if not self.closing:
             self.closing = True
             self.world.sockets.remove(self)
-            self.ours.close()
             self.theirs.close()
-            self.world.loop.call_soon(self.protocol.connection_lost, None)
+            self.world.loop.call_soon(self._lose)
+
+    def _lose(self) -> None:
+        self.protocol.connection_lost(None)
+        self.ours.close()
 
     def hear(self, data: bytes) -> None:
         """Let bytes arrive."""
@@ -373,4 +376,19 @@ def test_waiters_that_leave_keep_no_connection_from_another_origin() -> None:
     law.answer_and_cancel([0], [1, 2], ended=False)
     law.the_law_holds()
     assert len(law.world.dials) == 1
+    law.teardown()
+
+
+@pytest.mark.hazard(51, 62)
+def test_whoever_is_given_a_connection_that_has_ended_keeps_its_place() -> None:
+    """A connection that ends in the step in which it is handed on is replaced for the one who was given it."""
+    law = PoolLaw()
+    law.begin(1, None)
+    here = ORIGINS[0]
+    law.ask([here, here, here], patient=True, repeatable=False, dialed=True)
+    first, second, _ = law.tasks_now()
+    law.answer(0, b"", CUT)
+    law.the_law_holds()
+    assert first.done()
+    assert list(law.world.dials) == [second]
     law.teardown()

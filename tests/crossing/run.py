@@ -109,7 +109,7 @@ class Crossing:
         self._chance = random.Random(seed)  # noqa: S311 - no secret
         self._restart_every = restart_every
         self._numbers = itertools.count()
-        self._running: dict[int, float] = {}
+        self._running: dict[Plan, float] = {}
         self._sampled = 0
         self._due = asyncio.Event()
 
@@ -179,13 +179,13 @@ class Crossing:
     async def _work(self, clients: list[AsyncClient], index: int) -> None:
         while (number := next(self._numbers)) < self.ledger.count:
             plan = self._draw(number)
-            self._running[number] = time.monotonic()
+            self._running[plan] = time.monotonic()
             if number % self._restart_every == self._restart_every - 1:
                 self._due.set()
             restarts = self.ledger.restarts
             client = clients[(index + number) % len(clients)]
             outcome = await self._outcome(client, plan)
-            del self._running[number]
+            del self._running[plan]
             self._judge(plan, outcome, calm=restarts == self.ledger.restarts and not restarts % 2, client=client)
             if number * 300 >= self._sampled * self.ledger.count:
                 self._sampled += 1
@@ -366,9 +366,9 @@ class Crossing:
         while True:
             await asyncio.sleep(1)
             now = time.monotonic()
-            hanging = [number for number, began in self._running.items() if now - began > PATIENCE]
+            hanging = [plan for plan, began in self._running.items() if now - began > PATIENCE]
             if hanging:
-                self.report.lost += [f"request {number} hangs" for number in hanging]
+                self.report.lost += [f"{plan} hangs" for plan in hanging]
                 for worker in workers:
                     worker.cancel()
 

@@ -70,15 +70,14 @@ class Watch:
             return await send(request, conn)
 
         async def opened(writer: Any, conn: aiohttp.connector.Connection, length: int | None = None) -> None:
-            if not isinstance(self.request.body, bytes):  # what is streamed is not begun before it can be sent
-                try:
+            try:
+                if not isinstance(self.request.body, bytes):  # what is streamed is not begun before it can be sent
                     writer.send_headers()
-                except aiohttp.ClientConnectionError as error:
-                    conn.protocol.set_exception(error)  # type: ignore[union-attr] # where aiohttp puts all others
-                    return
-                if not await guard.may_write():
-                    return
-            await write_bytes(writer, conn, length)
+                    if not await guard.may_write():
+                        return
+                await write_bytes(writer, conn, length)
+            except aiohttp.ClientConnectionError as error:
+                guard.tell(error)  # aiohttp leaves it to nobody where it is the end of a body that cannot be written
 
         request.send = guarded  # type: ignore[method-assign] # the only moment between connecting and writing
         request.write_bytes = opened  # type: ignore[method-assign,assignment]
@@ -168,6 +167,11 @@ class Guard(asyncio.Protocol):
         self._watch = watch
         self._parser = getattr(self._handler, "_parser", None)
         self._gate = self._handler.transport = _Gate(self._transport, self)
+
+    def tell(self, error: Exception) -> None:
+        """Let whoever waits for the answer meet an error, unless there is a better one."""
+        if self._handler.exception() is None:
+            self._handler.set_exception(error)
 
     @property
     def is_waiting(self) -> bool:

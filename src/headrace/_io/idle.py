@@ -70,7 +70,7 @@ def refusal(origin: str, *, ended: bool) -> TransportError:
     return ProtocolError(f"{origin} spoke before it was asked", maybe_sent=False)
 
 
-async def judge(pool: Pool, connection: Connection, request: Request) -> Connection | None:
+async def judge(pool: Pool, connection: Connection, request: Request) -> Connection:
     """Judge a connection on which a request could not be begun, because something lay in its socket.
 
     Args:
@@ -79,8 +79,8 @@ async def judge(pool: Pool, connection: Connection, request: Request) -> Connect
         request: The request.
 
     Returns:
-        A connection to try: the same one where TLS had sent something of its own and the loop has read that, or a new
-        one in its place. `None` where it is retired and there is none in its place.
+        A connection to try: the same one where TLS had sent something of its own and the loop has read that, or another
+        in its place.
 
     Raises:
         headrace.errors.ProtocolError: It is new, and the server has spoken before it was asked.
@@ -90,8 +90,8 @@ async def judge(pool: Pool, connection: Connection, request: Request) -> Connect
         settled = await pool.settle(connection, request)
         if settled is not connection or not settled.is_spoken_on:
             return settled
-    new, ended = not connection.exchanges, connection.has_ended
+    if connection.exchanges:
+        return await pool.replace(connection, request)
+    error = refusal(connection.key, ended=connection.has_ended)
     connection.abort()
-    if new:
-        raise refusal(connection.key, ended=ended)
-    return None
+    raise error

@@ -18,7 +18,8 @@ from headrace._core import encode, proof
 from headrace._io import borrowed, idle
 from headrace._io.closing import Closing, wait_then_abort
 from headrace._io.connection import Connection
-from headrace.errors import ConnectError, PoolTimeout, RequestTimeout, TransportError
+from headrace._io.waiting import within
+from headrace.errors import ConnectError, RequestTimeout, TransportError
 
 if TYPE_CHECKING:
     import ssl
@@ -114,7 +115,7 @@ class Pool:
             return await self._open_one(request)
         waiter = self._queue_up(key)
         try:
-            connection = await (waiter if seconds is None else _within(waiter, key, seconds))
+            connection = await (waiter if seconds is None else within(waiter, key, seconds))
         except BaseException:
             self._leave(waiter, key)
             raise
@@ -134,6 +135,15 @@ class Pool:
             raise idle.refusal(connection.key, ended=connection.has_ended)
         self._granted.discard(connection)
         return await self._open_one(request) if connection.gone else connection
+
+    async def replace(self, connection: Connection, request: Request) -> Connection:
+        """Retire a connection that was taken, and have an idle one instead, or dial anew: its place is not lost."""
+        other = self.take(connection.key)
+        if other is None:
+            self._granted.add(connection)
+        connection.abort()
+        self._granted.discard(connection)
+        return other or await self._open_one(request)
 
     def give(self, granted: Connection | None, key: str) -> None:
         """Take back what is not used: a connection, or the right to open one (`None`)."""
@@ -363,18 +373,6 @@ class Pool:
             for key, lane in self._lanes.items()
         )
         return f"<Pool {self._open}/{self._limits.max_connections}{' closed' if self._closed else ''} [{lanes}]>"
-
-
-async def _within(waiter: asyncio.Future[Connection | None], key: str, seconds: float) -> Connection | None:
-    """Wait so many seconds at most."""
-    try:
-        async with asyncio.timeout(seconds):
-            return await waiter
-    except TimeoutError as error:
-        if isinstance(error, TransportError):  # told by whoever closed the pool
-            raise
-        message = f"no connection to {key} became free within {seconds:g} s"
-        raise PoolTimeout(message, maybe_sent=False) from error
 
 
 def proxy_and_fields(proxy: URL | None) -> tuple[URL | None, dict[str, str]]:

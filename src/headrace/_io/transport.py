@@ -108,16 +108,12 @@ class WireTransport:
         It ends: each round uses up a connection that had been lying idle, and a new one is an error.
         """
         while True:
-            acquiring = self._another(refused, request)
+            acquiring = idle.judge(self._pool, refused, request)
             connection = await (acquiring if turn is None else self._in_turn(acquiring, request, turn))
             answer = connection.begin(request, head)
             if answer is not None:
                 return connection, answer
             refused = connection
-
-    async def _another(self, refused: Connection, request: Request) -> Connection:
-        judged = await idle.judge(self._pool, refused, request)
-        return judged or self._pool.take(request.origin.text) or await self._pool.acquire(request)
 
     async def _send_anew(self, request: Request, head: bytes) -> Response:
         """Send a request again, on a connection that has not been lying idle."""
