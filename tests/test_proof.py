@@ -40,13 +40,13 @@ def with_method(text: str) -> Change:
     return lambda request: setattr(request, "method", text)
 
 
-def with_host(text: str) -> Change:
-    """Make what gives a request another host."""
+def with_host(text: str, authority: str | None = None) -> Change:
+    """Make what gives a request another host, and another `Host` field where that shall not follow from it."""
 
     def change(request: Request) -> None:
         origin = Origin(URL(request.origin.text))
         origin.text = origin.text.replace("127.0.0.1", text)
-        origin.authority = origin.text.partition("://")[2]
+        origin.authority = authority or origin.text.partition("://")[2]
         request.origin = origin
 
     return change
@@ -79,6 +79,7 @@ CHANGES: dict[str, Change] = {
     "split host": with_host("127.0.0.1\r\nX-Injected: 1\r\nX: "),
     "space in the host": with_host("127.0.0.1 "),
     "path in the host": with_host("127.0.0.1/x"),
+    "another authority": with_host("127.0.0.1", "a\r\nX-Injected: 1"),
     "userinfo in the host": with_host("me@127.0.0.1"),
 }
 TRANSPORTS: dict[str, Callable[..., Any]] = {"wire": WireTransport, "aiohttp": AiohttpTransport}

@@ -62,14 +62,18 @@ def origin(site: Origin) -> None:
         raise _refused("origin", "has a character that no host has")
 
 
-def fields(block: HeaderBlock) -> str:
+def fields(block: HeaderBlock, site: Origin) -> str:
     """Write header fields, each proven to be one field, and none that says where a message ends.
+
+    Args:
+        block: The fields.
+        site: Where they go; the `Host` field comes first, unless they have one (RFC 9112, section 3.2).
 
     Raises:
         headrace.errors.ValidationError: A name is no token, a value has a control character or one that ISO 8859-1 does
         not have, or it is a field that only the exchange writes.
     """
-    pairs = block.pairs
+    pairs = block.pairs if "host" in block.names else (("Host", site.authority), *block.pairs)
     text = "".join([f"{name}: {value}\r\n" for name, value in pairs])
     # As many lines as fields: none of them can hide in another.
     if block.framed or not _FIELDS(text) or text.count("\r\n") != len(pairs):
@@ -94,7 +98,7 @@ def request(whole: Request) -> None:
     method(whole.method)
     origin(whole.origin)
     target(whole.target)
-    fields(whole.headers)
+    fields(whole.headers, whole.origin)
 
 
 def written(verb: str, url: str, pairs: Iterable[tuple[str, str]]) -> None:

@@ -49,6 +49,7 @@ class WireTransport:
         self._proxy_line = ""
         self._proxied = proxy is not None
         self._target = "/"  # proven last: the same is not looked at again
+        self._site = ""  # the same of an origin, which is never empty
         credentials = None if proxy is None else encode.basic(proxy)
         if credentials is not None:
             self._proxy_line = f"Proxy-Authorization: {credentials}\r\n"
@@ -141,7 +142,7 @@ class WireTransport:
         origin, body, target = request.origin, request.body, request.target
         known, fields = request.headers.written
         if known is not origin:
-            fields = _fields(request.headers, origin)
+            fields = self._fields(request.headers, origin)
         framing = proof.EMPTY.get(request.method)
         if framing is None:
             framing = proof.method(request.method)
@@ -154,21 +155,21 @@ class WireTransport:
             framing += self._proxy_line
         return f"{request.method} {target}{fields}{framing}\r\n".encode("latin-1")
 
+    def _fields(self, block: HeaderBlock, origin: Origin) -> str:
+        """Write what stands between target and framing, and keep it for the next request to the same origin."""
+        if origin.text != self._site:
+            proof.origin(origin)
+            self._site = origin.text
+        fields = f" HTTP/1.1\r\n{proof.fields(block, origin)}"
+        block.written = (origin, fields)
+        return fields
+
     async def close(self) -> None:
         """Close every connection; requests under way fail at once."""
         await self._pool.close()
 
     def __repr__(self) -> str:
         return f"<WireTransport {self._pool!r}>"
-
-
-def _fields(block: HeaderBlock, origin: Origin) -> str:
-    """Write what stands between the target and the framing, and keep it for the next request to the same origin."""
-    proof.origin(origin)
-    host = "" if "host" in block.names else f"Host: {origin.authority}\r\n"
-    fields = f" HTTP/1.1\r\n{host}{proof.fields(block)}"
-    block.written = (origin, fields)
-    return fields
 
 
 def _is_replayable(body: Any) -> bool:
