@@ -1,7 +1,7 @@
 """What it costs that the aiohttp transport judges each answer: `python -m benchmarks.guard` prints CPU a request.
 
 With the guard and without it by turns, in one process, against a server in another. Without it nothing of
-`headrace._io.aiohttp_guard` runs; such a transport would take what is no answer for one, so it is for comparison only.
+`headrace._io.session.guard` runs; such a transport would take what is no answer for one, so it is for comparison only.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import uvloop
 
 from benchmarks import data
 from headrace import AsyncClient
-from headrace._io import aiohttp_transport
-from headrace._io.aiohttp_guard import Watch
+from headrace._io.session import transport as aiohttp_transport
+from headrace._io.session.guard import Watch
 
 if TYPE_CHECKING:
     import aiohttp

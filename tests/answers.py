@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from headrace import AiohttpTransport, AsyncClient, WireTransport
-from headrace._core import answer
+from headrace._core.values import answer
 from headrace.errors import FrameworkException, HTTPError, HTTPRedirect, RequestTimeout, ResponseTooLarge
 from tests.servers.raw import RawServer, reset
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 import pydantic
 from pydantic import Field
 
-from headrace._core import encode
-from headrace._core.decode import BodyDecoder, decode, decoder_for
+from headrace._core.request import encode
+from headrace._core.values.decode import BodyDecoder, decode, decoder_for
 from headrace.errors import ResponseParseError, ResponseValidationError, ValidationError
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from headrace import AsyncClient, errors
-from headrace._core.array import ArrayParser
-from headrace._core.lines import LineParser
-from headrace._core.partial import Rows
-from headrace._core.sse import EventParser
+from headrace._core.values.array import ArrayParser
+from headrace._core.values.lines import LineParser
+from headrace._core.values.partial import Rows
+from headrace._core.values.sse import EventParser
 from headrace.testing import MockTransport, Response
 from headrace.testing import Request as Sent
 from tests.conftest import Serve, ServeScript

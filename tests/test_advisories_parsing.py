@@ -2,8 +2,8 @@
 
 import pytest
 
-from headrace._core import coding
-from headrace._core.http1 import ResponseParser
+from headrace._core.http import content_coding
+from headrace._core.http.parser import ResponseParser
 from headrace.errors import ProtocolError, ResponseTooLarge
 from tests.answers import Case, cases
 
@@ -21,7 +21,7 @@ def refused(case: Case, size: int) -> bool:
             parser.eof()
         if not parser.complete:
             return True
-        coding.decode(parser.body, parser.coding.decode(), case.limit)
+        content_coding.decode(parser.body, parser.coding.decode(), case.limit)
     except (ProtocolError, ResponseTooLarge):
         return True
     return False

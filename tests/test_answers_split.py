@@ -9,9 +9,9 @@ import pytest
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import HttpProcessingError
 
-from headrace._core.http1_stream import StreamingParser
+from headrace._core.http.parser_streaming import StreamingParser
 from headrace._core.messages import Request
-from headrace._io.aiohttp_guard import Guard, Watch
+from headrace._io.session.guard import Guard, Watch
 from headrace.errors import ProtocolError, ResponseTooLarge, TransportError
 from tests.answers import Case, cases
 from tests.test_http1 import Verdict, read

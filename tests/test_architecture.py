@@ -265,7 +265,7 @@ KNOWN = frozenset(
     ("importer", "source", "expected"),
     [
         ("client", "from headrace import errors", None),
-        ("client", "from headrace._io.pool import Pool", None),
+        ("client", "from headrace._io.wire.pool import Pool", None),
         ("client", "import time", None),
         ("_core.decode", "from headrace._core.messages import Request", None),
         ("_core.decode", "from . import messages", None),
@@ -276,7 +276,7 @@ KNOWN = frozenset(
         ("types", "from headrace._core.messages import Request", "arrows only go down"),
         ("types", "if TYPE_CHECKING:\n    from headrace._core import decode", "arrows only go down"),
         ("_core.decode", "from headrace import _io", "arrows only go down"),
-        ("_core.decode", "from headrace._io.pool import Pool", "arrows only go down"),
+        ("_core.decode", "from headrace._io.wire.pool import Pool", "arrows only go down"),
         ("_core.decode", "from ..client import AsyncClient", "arrows only go down"),
         ("_core.decode", "def late():\n    from headrace import client", "arrows only go down"),
         ("_core.decode", "import headrace", "arrows only go down"),

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from headrace import AsyncClient, errors
-from headrace._core.credentials import Credentials
+from headrace._core.request.credentials import Credentials
 from headrace.auth import (
     APIKey,
     BasicAuth,

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace import AsyncClient, ClientConfig, errors
-from headrace._core import oauth2
-from headrace._core.credentials import Credentials, added, carried, exchanged, without
-from headrace._core.encode import query
+from headrace._core.request import oauth2
+from headrace._core.request.credentials import Credentials, added, carried, exchanged, without
+from headrace._core.request.encode import query
 from headrace.auth import (
     APIKey,
     BasicAuth,

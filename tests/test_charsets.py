@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace import AsyncClient, errors
-from headrace._core import charsets, decode
+from headrace._core.values import charsets, decode
 from tests.servers.raw import read_request, reply
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from yarl import URL
 
 from headrace import AsyncClient, CircuitBreaker, Retry, errors
 from headrace._core.messages import HeaderBlock, Origin, Request
-from headrace._io.circuits import Circuits
+from headrace._io.flow.circuits import Circuits
 from headrace.testing import MockTransport, Response, json_response, sequence
 from tests.servers.raw import read_request, reply
 

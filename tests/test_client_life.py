@@ -102,7 +102,7 @@ async def test_logs_one_line_a_request(caplog: pytest.LogCaptureFixture) -> None
 
 async def test_nothing_is_formatted_when_the_level_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a listener no log line is made."""
-    monkeypatch.setattr("headrace._core.answer.log_line", lambda *_: pytest.fail("a line was formatted"))
+    monkeypatch.setattr("headrace._core.values.answer.log_line", lambda *_: pytest.fail("a line was formatted"))
     async with AsyncClient("http://a.example", transport=MockTransport(lambda _: json_response(1))) as client:
         assert await client.get("/x") == 1
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace._core import coding
+from headrace._core.http import content_coding
 from headrace.errors import ProtocolError, ResponseTooLarge
 
 if TYPE_CHECKING:
@@ -59,7 +59,12 @@ each_coding = pytest.mark.parametrize(("name", "encode"), ENCODERS.values(), ids
 
 def forget() -> None:
     """Let the available codings be found anew."""
-    for found in (coding.modules, coding.decoders, coding.accept_encoding, coding.checked):
+    for found in (
+        content_coding.modules,
+        content_coding.decoders,
+        content_coding.accept_encoding,
+        content_coding.checked,
+    ):
         found.cache_clear()
 
 
@@ -90,7 +95,7 @@ def fresh_decoders() -> Iterator[None]:
 )
 def test_what_was_encoded_is_decoded(name: str, encode: Callable[[bytes], bytes], data: bytes) -> None:
     """A body of any size and kind comes back from every coding."""
-    assert coding.decode(encode(data), name, None) == data
+    assert content_coding.decode(encode(data), name, None) == data
 
 
 @settings(max_examples=60)
@@ -100,7 +105,7 @@ def test_chains_are_undone_from_the_last_to_the_first(data: bytes, names: list[s
     body = data
     for name in names:
         body = ENCODERS[name][1](body)
-    assert coding.decode(body, ", ".join(ENCODERS[name][0] for name in names), None) == data
+    assert content_coding.decode(body, ", ".join(ENCODERS[name][0] for name in names), None) == data
 
 
 @pytest.mark.hazard(29, "CVE-2025-66418")
@@ -109,9 +114,9 @@ def test_a_fifth_coding_is_refused() -> None:
     body = TEXT
     for _ in range(5):
         body = gzip.compress(body)
-    assert coding.decode(body, "gzip, gzip, gzip, gzip", None) == gzip.compress(TEXT)
+    assert content_coding.decode(body, "gzip, gzip, gzip, gzip", None) == gzip.compress(TEXT)
     with pytest.raises(ProtocolError, match="5 content codings, more than 4"):
-        coding.decode(body, "gzip, gzip, gzip, gzip, gzip", None)
+        content_coding.decode(body, "gzip, gzip, gzip, gzip, gzip", None)
 
 
 @pytest.mark.parametrize(
@@ -119,26 +124,26 @@ def test_a_fifth_coding_is_refused() -> None:
 )
 def test_names_are_read_as_servers_write_them(field: str) -> None:
     """Case, space, the old `x-`, `identity` and `none` make no difference."""
-    assert coding.decode(gzip.compress(TEXT), field, None) == TEXT
+    assert content_coding.decode(gzip.compress(TEXT), field, None) == TEXT
 
 
 @pytest.mark.parametrize("field", ["", "identity", " , identity", "none", "None"])
 def test_no_coding_leaves_the_body_alone(field: str) -> None:
     """A body without a real coding is not touched, nor held to the limit again."""
-    assert coding.decode(NOISE, field, 1) == NOISE
+    assert content_coding.decode(NOISE, field, 1) == NOISE
 
 
 @pytest.mark.parametrize("field", ["gzip", "br", "zstd", "deflate", "gzip, br", "unheard-of"])
 def test_an_empty_body_needs_no_decoding(field: str) -> None:
     """An empty body stays empty whatever its field says, as servers answer HEAD or 304."""
-    assert coding.decode(b"", field, None) == b""
+    assert content_coding.decode(b"", field, None) == b""
 
 
 @pytest.mark.parametrize("field", ["unheard-of", "gzip, unheard-of", "compress"])
 def test_an_unknown_coding_is_refused_by_name(field: str) -> None:
     """The error names the coding that is unknown and those that are known."""
     with pytest.raises(ProtocolError, match=r"(unheard-of|compress)'.* gzip, deflate, br, zstd"):
-        coding.decode(TEXT, field, None)
+        content_coding.decode(TEXT, field, None)
 
 
 @each_coding
@@ -150,7 +155,7 @@ def test_a_body_that_was_cut_short_is_an_error(name: str, encode: Callable[[byte
     ends = {*range(1, min(30, len(body))), *(len(body) - left for left in range(1, 30)), len(body) // 2}
     for end in ends:
         with pytest.raises(ProtocolError, match=rf"^the body is not valid {name}: "):
-            coding.decode(body[:end], name, None)
+            content_coding.decode(body[:end], name, None)
 
 
 @pytest.mark.parametrize("scheme", ["gzip", "deflate", "zstd"])
@@ -162,7 +167,7 @@ def test_a_damaged_body_is_an_error_or_unharmed(scheme: str, place: int, bit: in
     body = bytearray(encode(TEXT))
     body[place % len(body)] ^= 1 << bit
     try:
-        decoded = coding.decode(bytes(body), name, MIB)
+        decoded = content_coding.decode(bytes(body), name, MIB)
     except ProtocolError:
         return
     assert decoded == TEXT
@@ -173,7 +178,7 @@ def test_a_damaged_body_is_an_error_or_unharmed(scheme: str, place: int, bit: in
 def test_any_bytes_are_a_body_or_an_error(body: bytes, name: str) -> None:
     """Whatever a server sends, no other error than ours gets out."""
     with contextlib.suppress(ProtocolError, ResponseTooLarge):
-        assert len(coding.decode(body, name, MIB)) <= MIB
+        assert len(content_coding.decode(body, name, MIB)) <= MIB
 
 
 @each_coding
@@ -182,12 +187,12 @@ def test_any_bytes_are_a_body_or_an_error(body: bytes, name: str) -> None:
 def test_bytes_behind_the_stream_are_an_error(name: str, encode: Callable[[bytes], bytes], junk: bytes) -> None:
     """Nothing but zeros may follow a stream."""
     with pytest.raises(ProtocolError, match=name):
-        coding.decode(encode(TEXT) + junk, name, None)
+        content_coding.decode(encode(TEXT) + junk, name, None)
 
 
 def test_gzip_may_end_in_zeros() -> None:
     """Zeros that pad a gzip file to a block are no damage."""
-    assert coding.decode(gzip.compress(TEXT) + bytes(512), "gzip", None) == TEXT
+    assert content_coding.decode(gzip.compress(TEXT) + bytes(512), "gzip", None) == TEXT
 
 
 @pytest.mark.parametrize("name", ["gzip", "zstd"])
@@ -195,12 +200,12 @@ def test_gzip_may_end_in_zeros() -> None:
 def test_members_are_joined(name: str) -> None:
     """All members of a stream belong to the body, the second no less than the first, up to 1024 of them."""
     encode = ENCODERS[name][1]
-    assert coding.decode(encode(TEXT) + encode(b"") + encode(NOISE), name, None) == TEXT + NOISE
-    assert coding.decode(encode(b"x") * 1024, name, None) == b"x" * 1024
+    assert content_coding.decode(encode(TEXT) + encode(b"") + encode(NOISE), name, None) == TEXT + NOISE
+    assert content_coding.decode(encode(b"x") * 1024, name, None) == b"x" * 1024
     with pytest.raises(ProtocolError, match="more than 1024"):
-        coding.decode(encode(b"x") * 1025, name, None)
+        content_coding.decode(encode(b"x") * 1025, name, None)
     with pytest.raises(ProtocolError, match=name):
-        coding.decode(encode(TEXT) + encode(NOISE)[:-1], name, None)
+        content_coding.decode(encode(TEXT) + encode(NOISE)[:-1], name, None)
 
 
 @pytest.mark.parametrize("name", ["deflate", "bare deflate", "br"])
@@ -208,13 +213,13 @@ def test_other_codings_have_no_members(name: str) -> None:
     """A second stream behind one that has no members is an error, not lost."""
     field, encode = ENCODERS[name]
     with pytest.raises(ProtocolError, match=field):
-        coding.decode(encode(TEXT) * 2, field, None)
+        content_coding.decode(encode(TEXT) * 2, field, None)
 
 
 def test_zstd_frames_to_be_skipped_are_skipped() -> None:
     """A frame that says to skip it adds nothing to the body (RFC 8878, section 3.1.2)."""
     skipped = b"\x50\x2a\x4d\x18\x04\0\0\0abcd"
-    assert coding.decode(skipped + zstd.compress(TEXT) + skipped, "zstd", None) == TEXT
+    assert content_coding.decode(skipped + zstd.compress(TEXT) + skipped, "zstd", None) == TEXT
 
 
 @pytest.mark.hazard(30)
@@ -225,9 +230,9 @@ def test_a_zstd_window_is_limited() -> None:
         stream = zstd.ZstdCompressor(options={zstd.CompressionParameter.window_log: log})
         return stream.compress(b"x" * 1000, zstd.ZstdCompressor.FLUSH_BLOCK) + stream.flush()
 
-    assert coding.decode(windowed(23), "zstd", None) == b"x" * 1000
+    assert content_coding.decode(windowed(23), "zstd", None) == b"x" * 1000
     with pytest.raises(ProtocolError, match="memory"):
-        coding.decode(windowed(24), "zstd", None)
+        content_coding.decode(windowed(24), "zstd", None)
 
 
 @each_coding
@@ -237,7 +242,7 @@ def test_a_bomb_stops_at_the_limit(name: str, encode: Callable[[bytes], bytes]) 
     bomb = encode(bytes(64 * MIB))
     assert len(bomb) < MIB
     with pytest.raises(ResponseTooLarge, match=f"more than {MIB} bytes"):
-        coding.decode(bomb, name, MIB)
+        content_coding.decode(bomb, name, MIB)
 
 
 def test_a_bomb_inside_stops_at_the_limit() -> None:
@@ -245,16 +250,16 @@ def test_a_bomb_inside_stops_at_the_limit() -> None:
     inner = gzip.compress(bytes(64 * MIB))
     for body, field in ((gzip.compress(inner), "gzip, gzip"), (gzip.compress(bytes(MIB)) * 2, "gzip")):
         with pytest.raises(ResponseTooLarge):
-            coding.decode(body, field, MIB)
+            content_coding.decode(body, field, MIB)
 
 
 @each_coding
 @pytest.mark.parametrize("data", [TEXT, NOISE], ids=["text", "noise"])
 def test_the_limit_itself_is_allowed(name: str, encode: Callable[[bytes], bytes], data: bytes) -> None:
     """A body of exactly the limit is decoded, and one byte less is too little for it."""
-    assert coding.decode(encode(data), name, len(data)) == data
+    assert content_coding.decode(encode(data), name, len(data)) == data
     with pytest.raises(ResponseTooLarge):
-        coding.decode(encode(data), name, len(data) - 1)
+        content_coding.decode(encode(data), name, len(data) - 1)
 
 
 @pytest.mark.usefixtures("fresh_decoders")
@@ -271,8 +276,8 @@ def test_only_what_can_be_decoded_is_asked_for(absent: list[str], field: str, mo
     """`Accept-Encoding` names the codings of the libraries that are there, and no others are decoded."""
     for module in absent:
         monkeypatch.setitem(sys.modules, module, None)
-    assert coding.accept_encoding() == field
+    assert content_coding.accept_encoding() == field
     for name, encode in ENCODERS.values():
         if name not in field:
             with pytest.raises(ProtocolError, match=f"'{name}', and only {field} can"):
-                coding.decode(encode(TEXT), name, None)
+                content_coding.decode(encode(TEXT), name, None)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from headrace import AsyncClient
-from headrace._core import coding
-from headrace._core.decoding import Decoding
+from headrace._core.http import content_coding
+from headrace._core.http.content_coding_streaming import Decoding
 from tests.servers.raw import read_request, reply
 from tests.test_coding import ENCODERS, MIB, NOISE, each_coding, forget
 from tests.test_memory import bounded
@@ -73,9 +73,9 @@ def counting(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     if request.param == "zlib":
         monkeypatch.setitem(sys.modules, "isal", None)
     forget()
-    found = {name: Counting(module) for name, module in coding.modules().items()}
+    found = {name: Counting(module) for name, module in content_coding.modules().items()}
     with monkeypatch.context() as patch:
-        patch.setattr(coding, "modules", lambda: found)
+        patch.setattr(content_coding, "modules", lambda: found)
         yield found
     forget()
 
@@ -89,10 +89,10 @@ def test_the_work_is_linear(
     """Of a body as large as its content no byte is given to the decoder, or kept by it, more than a few times."""
     data = NOISE * 6
     body = encode(random.Random(2).randbytes(len(data)))  # noqa: S311 - no secret
-    size = len(coding.decode(body, name, None)) if at_once else sum(map(len, Decoding(name).feed(body)))
+    size = len(content_coding.decode(body, name, None)) if at_once else sum(map(len, Decoding(name).feed(body)))
     assert size == len(data)
     most = 4 if name == "br" else 2  # whose output comes by the block
-    assert counting[name].count <= most * len(body) + coding.SLICE
+    assert counting[name].count <= most * len(body) + content_coding.SLICE
 
 
 @pytest.mark.parametrize("name", ["gzip", "zstd"])
@@ -100,8 +100,8 @@ def test_the_work_is_linear(
 def test_many_members_are_not_copied_each_time(name: str, counting: dict[str, Counting]) -> None:
     """What follows a member is looked at once more, not all that is left."""
     body = ENCODERS[name][1](NOISE[:8000]) * 1000
-    assert len(coding.decode(body, name, None)) == 8_000_000
-    assert counting[name].count <= 2 * len(body) + 1000 * coding.SLICE
+    assert len(content_coding.decode(body, name, None)) == 8_000_000
+    assert counting[name].count <= 2 * len(body) + 1000 * content_coding.SLICE
 
 
 @each_coding
@@ -112,8 +112,8 @@ def test_a_decoder_stops_where_nobody_wants_its_content(
     """It looks before every step, also where a step brings nothing."""
     body = encode(random.Random(2).randbytes(MIB))  # noqa: S311 - no secret
     answers = iter([False, False, True])
-    with pytest.raises(coding.Stopped):
-        coding.decode(body, name, None, lambda: next(answers))
+    with pytest.raises(content_coding.Stopped):
+        content_coding.decode(body, name, None, lambda: next(answers))
     assert counting[name].calls <= 4
 
 

@@ -16,7 +16,7 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 from typing_extensions import TypedDict
 
 from headrace import models
-from headrace._core import shims
+from headrace._core.values import shims
 from headrace.compat.pydantic import BaseModel, PaginatedResponse, Response, structify
 from headrace.errors import ResponseParseError, ResponseValidationError, StructifyError, ValidationError
 

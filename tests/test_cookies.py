@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from headrace import AsyncClient, errors
-from headrace._core import setcookie
+from headrace._core.request import set_cookie
 from headrace.testing import MockTransport, Response, json_response, sequence
 from tests.servers.raw import RawServer, read_request, reply
 
@@ -190,17 +190,17 @@ def test_no_field_fails_a_request(field: str, url: str) -> None:
 
     sent = asyncio.run(main())
     assert re.fullmatch(r"[\x20-\x3a\x3c-\x7e]*", sent)
-    cookie = setcookie.read(field)
+    cookie = set_cookie.read(field)
     assert sent in ("", cookie and f"{cookie.name}={cookie.value}")
 
 
 @given(_FIELD)
 def test_what_is_read_is_safe_to_write(field: str) -> None:
     """A cookie that is kept is printable ASCII, and one pair."""
-    cookie = setcookie.read(field)
+    cookie = set_cookie.read(field)
     if cookie is None:
         return
     assert re.fullmatch(r"[\x20-\x3a\x3c\x3e-\x7e]+", cookie.name)
     assert re.fullmatch(r"[\x20-\x3a\x3c-\x7e]*", cookie.value)
     assert cookie.max_age is None or cookie.max_age <= 400 * 86400
-    assert isinstance(setcookie.may_set(cookie, URL("https://a.example/")), bool)
+    assert isinstance(set_cookie.may_set(cookie, URL("https://a.example/")), bool)

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace._core import decode
+from headrace._core.values import decode
 from headrace.errors import ResponseParseError, ResponseValidationError, ValidationError
 from headrace.models import BaseModel, PaginatedResponse, Response
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace._core import coding
-from headrace._core.decoding import Decoding
+from headrace._core.http import content_coding
+from headrace._core.http.content_coding_streaming import Decoding
 from headrace.errors import ProtocolError
 
-zstd = coding.modules()["zstd"]
+zstd = content_coding.modules()["zstd"]
 ENCODERS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "gzip": ("gzip", lambda data: gzip.compress(data, mtime=0)),
     "members": ("x-gzip", lambda data: gzip.compress(data[:7]) + gzip.compress(data[7:]) + b"\0\0"),
@@ -75,7 +75,7 @@ def test_reserved_flags_of_a_gzip_file_are_refused(flags: int) -> None:
     """Flags that nobody has given a meaning yet are an error (RFC 1952, section 2.3.1.2), at once and in pieces."""
     body = member(flags, b"hello")
     with pytest.raises(ProtocolError):
-        coding.decode(body, "gzip", None)
+        content_coding.decode(body, "gzip", None)
     for place in range(1, len(body) + 1):
         with pytest.raises(ProtocolError):
             decoded("gzip", [body[:place], body[place:]])
@@ -89,7 +89,7 @@ def test_zeros_behind_a_stream_are_padding(field: str) -> None:
     body, data = encode(b"hello") + b"\0\0\0", b"hello"
     if field == "gzip":
         body, data = body + encode(b"world") + b"\0", b"helloworld"
-    assert coding.decode(body, field, None) == data
+    assert content_coding.decode(body, field, None) == data
     for place in range(1, len(body) + 1):
         assert decoded(field, [body[:place], body[place:]]) == data
 

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from headrace import AiohttpTransport, WireTransport
-from headrace._core import answer
 from headrace._core.messages import HeaderBlock, Origin, Request
+from headrace._core.values import answer
 from tests.conftest import pytest_asyncio_loop_factories
 from tests.servers.raw import RawServer
 from tests.test_http1_h11 import CUTS, EXTENSIONS, FIELDS, PIECES, Fields, as_sent, cut, lines

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from headrace import AsyncClient, Timeout
-from headrace._io.partfile import PartFile
+from headrace._io.answers.part_file import PartFile
 from headrace.errors import ConnectionLost, RequestTimeout, TransportError
 from tests.conftest import Serve, ServeScript
 from tests.servers.nginx import Nginx

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from headrace import AsyncClient
-from headrace._io.partfile import PartFile
+from headrace._io.answers.part_file import PartFile
 from headrace.errors import (
     AsyncClientError,
     DownloadError,

@@ -24,7 +24,7 @@ from yarl import URL
 
 from headrace import AsyncClient
 from headrace._core.messages import Request, Response
-from headrace._io.transport import WireTransport
+from headrace._io.wire.transport import WireTransport
 from headrace.errors import ValidationError
 
 NOON = dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)

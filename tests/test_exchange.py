@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from headrace import AsyncClient, Timeout
-from headrace._core import coding
+from headrace._core.http import content_coding
 from headrace.errors import (
     ConnectionLost,
     HTTPBadRequest,
@@ -41,11 +41,11 @@ def bare_deflate(data: bytes) -> bytes:
 def encoders() -> dict[str, Callable[[bytes], bytes]]:
     """Find a compressor for every coding that the client offers."""
     found: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate": zlib.compress}
-    if "br" in coding.decoders():
+    if "br" in content_coding.decoders():
         import brotli
 
         found["br"] = brotli.compress
-    if "zstd" in coding.decoders():
+    if "zstd" in content_coding.decoders():
         try:
             from compression import zstd
         except ImportError:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from headrace import AsyncClient
-from headrace._io import aiohttp_transport, uploading
+from headrace._io.session import transport as aiohttp_transport
+from headrace._io.wire import uploading
 from headrace.errors import HTTPExpectationFailed, HTTPRequestEntityTooLarge, HTTPUnauthorized
 from tests.conftest import Serve
 from tests.servers.nginx import Nginx

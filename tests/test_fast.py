@@ -12,7 +12,7 @@ import pytest
 from pydantic import Field
 
 from headrace import AsyncClient
-from headrace._core import decode
+from headrace._core.values import decode
 from headrace.compat.pydantic import Fast, Response
 from headrace.errors import ResponseParseError, ResponseValidationError, StructifyError, ValidationError
 

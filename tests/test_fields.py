@@ -14,7 +14,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from headrace import AsyncClient, RateLimiter, Retry, errors
-from headrace._core import dates, ranges, retry
+from headrace._core import dates, ranges
+from headrace._core.retries import retry
 from headrace.auth import OAuth2ClientCredentials
 from headrace.testing import MockTransport, Response
 from tests.servers.raw import Do, reply

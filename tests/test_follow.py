@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from headrace._core.limits import MOST_SECONDS, Follower, Mark, Told, read, refused_for
-from headrace._io.limiter import RateLimiter
+from headrace._core.limits.server_limits import MOST_SECONDS, Follower, Mark, Told, read, refused_for
+from headrace._io.limits.rate import RateLimiter
 
 NOW = dt.datetime(2026, 5, 1, 12, tzinfo=dt.UTC)
 EPOCH = int(NOW.timestamp())

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 import pytest
 
-from headrace._core.http1 import ResponseParser, read_whole
-from headrace._core.http1_judge import Judge
+from headrace._core.http.parser import ResponseParser, read_whole
+from headrace._core.http.parser_judge import Judge
 from headrace._core.messages import Response
 from headrace.errors import ProtocolError, ResponseTooLarge
 

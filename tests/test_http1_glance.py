@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from headrace._core.http1 import read_whole
+from headrace._core.http.parser import read_whole
 from tests.test_http1 import GLUED, OK, read, start
 
 

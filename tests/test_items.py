@@ -11,9 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from headrace import Reject, Response, streams
-from headrace._core.lines import LineParser
-from headrace._core.partial import Rows, is_json
-from headrace._core.records import LinesOfJSON, TextSequence
+from headrace._core.values.lines import LineParser
+from headrace._core.values.partial import Rows, is_json
+from headrace._core.values.records import LinesOfJSON, TextSequence
 from headrace.errors import ResponseParseError, ResponseTooLarge, ResponseValidationError, ValidationError
 from tests.streaming import cuts, gather, parse, places, stream
 

@@ -10,8 +10,8 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from headrace import Reject, streams
-from headrace._core.array import ArrayParser
-from headrace._core.partial import Rows
+from headrace._core.values.array import ArrayParser
+from headrace._core.values.partial import Rows
 from headrace.errors import ResponseParseError, ResponseTooLarge, ResponseValidationError
 from tests.streaming import cuts, gather, parse, places, stream
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace._io.limiter import RateLimiter
+from headrace._io.limits.rate import RateLimiter
 from tests.virtual import VirtualLoop, run, until
 
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace import KeyedLimiter
-from headrace._io.limiter import RateLimiter
-from headrace._io.turns import _MOST_PAUSED
+from headrace._io.limits.queue import _MOST_PAUSED
+from headrace._io.limits.rate import RateLimiter
 from headrace.errors import ValidationError
 from tests.virtual import VirtualLoop, most_in_a_window, run, until
 

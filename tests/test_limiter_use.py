@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from headrace._io.limiter import RateLimiter
+from headrace._io.limits.rate import RateLimiter
 from headrace.errors import ValidationError
 from tests.virtual import VirtualLoop, most_in_a_window, run, until
 

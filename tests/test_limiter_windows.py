@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace._core.windows import Window
-from headrace._io.limiter import RateLimiter
+from headrace._core.limits.windows import Window
+from headrace._io.limits.rate import RateLimiter
 from tests.virtual import VirtualLoop, most_in_a_window, run, starts_of, until
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from headrace import AsyncClient, PoolLimits, RateLimiter, Retry, errors
-from headrace._io.connection import Connection
+from headrace._io.wire.connection import Connection
 from headrace.testing import MockTransport, Response
 from tests.servers.raw import Do, reply
 from tests.servers.stamping import stamping_server

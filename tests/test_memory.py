@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from headrace import AsyncClient, Event, streams
-from headrace._core.array import ArrayParser
-from headrace._core.http1 import ResponseParser
-from headrace._core.http1_judge import Judge
-from headrace._core.http1_stream import StreamingParser
-from headrace._core.lines import LineParser
-from headrace._core.partial import Rows
+from headrace._core.http.parser import ResponseParser
+from headrace._core.http.parser_judge import Judge
+from headrace._core.http.parser_streaming import StreamingParser
 from headrace._core.pieces import Pieces
-from headrace._core.records import LinesOfJSON, TextSequence
-from headrace._core.sse import EventParser
-from headrace._io.arriving import Arriving
-from headrace._io.multipart import BytesPart, MultipartBody
+from headrace._core.values.array import ArrayParser
+from headrace._core.values.lines import LineParser
+from headrace._core.values.partial import Rows
+from headrace._core.values.records import LinesOfJSON, TextSequence
+from headrace._core.values.sse import EventParser
+from headrace._io.bodies.multipart import BytesPart, MultipartBody
+from headrace._io.wire.body import Arriving
 from headrace.errors import ProtocolError, ResponseTooLarge
 from headrace.testing import MockTransport, stream_response
 from tests.servers.raw import Do

@@ -8,9 +8,9 @@ import pytest
 from yarl import URL
 
 from headrace import AiohttpTransport, AsyncClient, PoolLimits, Transport, WireTransport, errors
-from headrace._core import encode
-from headrace._core.credentials import Credentials
 from headrace._core.messages import HeaderBlock, Origin
+from headrace._core.request import encode
+from headrace._core.request.credentials import Credentials
 from headrace.testing import Request, Response
 from headrace.types import Send
 from tests.conftest import MakeProxy, Serve

@@ -14,7 +14,7 @@ from pydantic import Field, SecretStr, field_serializer
 from pydantic.alias_generators import to_camel
 
 from headrace import AsyncClient
-from headrace._core import encode
+from headrace._core.request import encode
 from headrace.compat.pydantic import Sparse
 from headrace.errors import ValidationError
 

@@ -17,7 +17,7 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 from typing_extensions import TypeAliasType, TypedDict
 
 from headrace import AsyncClient, BaseModel
-from headrace._core import decode
+from headrace._core.values import decode
 from headrace.compat import pydantic as compat
 from headrace.errors import HTTPNotFound, ResponseParseError, ResponseValidationError, ValidationError
 from headrace.testing import MockTransport, text_response

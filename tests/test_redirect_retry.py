@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from yarl import URL
 
-from headrace._core import redirect, retry
+from headrace._core.request import redirect
+from headrace._core.retries import retry
 from headrace.policies import Retry
 
 HERE = URL("https://api.example.com/v1/users?page=1")

@@ -8,8 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from yarl import URL
 
-from headrace._core import encode, reference
 from headrace._core.messages import Origin
+from headrace._core.request import encode, reference
 
 BASE = URL("http://a/b/c/d;p?q", encoded=True)
 HERE = URL("https://api.example.com/v1/users?page=1", encoded=True)

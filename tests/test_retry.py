@@ -18,7 +18,7 @@ from headrace import AsyncClient, PoolLimits, Retry, errors
 from headrace._core.messages import HeaderBlock, Origin, Request
 from headrace._core.stats import Stats
 from headrace._io.deadline import Deadlines
-from headrace._io.retrying import Retrying
+from headrace._io.flow.retrying import Retrying
 from headrace.config import Timeout
 from headrace.testing import MockTransport, Response, json_response, sequence, text_response
 

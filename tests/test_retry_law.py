@@ -11,10 +11,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from headrace import CircuitBreaker, Retry, RetryBudget
-from headrace._core import retry
-from headrace._core.breaker import MOST_CIRCUITS, Breaker, Breakers, State
-from headrace._core.budget import Budget
-from headrace._core.tally import Tally
+from headrace._core.retries import retry
+from headrace._core.retries.breaker import MOST_CIRCUITS, Breaker, Breakers, State
+from headrace._core.retries.budget import Budget
+from headrace._core.retries.sliding_count import Tally
 from headrace.errors import (
     CircuitOpen,
     ConnectError,

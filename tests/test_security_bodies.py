@@ -15,7 +15,8 @@ import msgspec
 import pytest
 
 from headrace import AsyncClient, errors
-from headrace._core import coding, decode
+from headrace._core.http import content_coding as coding
+from headrace._core.values import decode
 from headrace.testing import MockTransport, Response
 from tests.conftest import Serve, ServeScript
 from tests.servers.raw import WAIT_SECONDS, Do, read_request, reply

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace import AsyncClient, Event, streams
-from headrace._core.sse import EventParser, delay
+from headrace._core.values.sse import EventParser, delay
 from headrace.errors import (
     ConnectionLost,
     HTTPServiceUnavailable,

@@ -11,7 +11,7 @@ import pydantic
 import pytest
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WrapValidator
 
-from headrace._core import decode
+from headrace._core.values import decode
 from headrace.compat.pydantic import structify
 from headrace.errors import ResponseValidationError, StructifyError
 

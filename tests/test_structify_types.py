@@ -19,7 +19,8 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from headrace import models
-from headrace._core import decode, encode
+from headrace._core.request import encode
+from headrace._core.values import decode
 from headrace.compat.pydantic import Checked, Utf8Bytes, dec_hook, enc_hook, structify
 from headrace.errors import ResponseValidationError, StructifyError, ValidationError
 

@@ -15,7 +15,8 @@ import pydantic
 import pytest
 from pydantic import ConfigDict, Field
 
-from headrace._core import decode, encode
+from headrace._core.request import encode
+from headrace._core.values import decode
 from headrace.compat.pydantic import Fast, structify
 from headrace.compat.report import StructifyReport
 from headrace.errors import ResponseValidationError, StructifyError, ValidationError

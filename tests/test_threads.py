@@ -12,7 +12,7 @@ import pytest
 
 from headrace import AsyncClient
 from headrace._io import threads
-from headrace._io.partfile import PartFile
+from headrace._io.answers.part_file import PartFile
 from tests.conftest import Serve, ServeScript
 from tests.downloads import BODY, ETAG
 from tests.servers.raw import WAIT_SECONDS, Do, reply

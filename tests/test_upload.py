@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace import AsyncClient, FilePart
-from headrace._io.multipart import BytesPart, MultipartBody
+from headrace._io.bodies.multipart import BytesPart, MultipartBody
 from headrace.errors import ValidationError
 from tests.conftest import Serve, ServeScript
 from tests.servers.raw import WAIT_SECONDS, Do, RawServer, SeenRequest, read_request, reply

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from headrace import AsyncClient, Retry, Timeout
-from headrace._io import pushing
+from headrace._io.wire import sendfile as pushing
 from headrace.errors import (
     ConnectionLost,
     HTTPRequestEntityTooLarge,

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import data
 from benchmarks.models import structs
-from headrace._core import decode
+from headrace._core.values import decode
 
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture

@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks import data
 from benchmarks.models.structs import Order
-from headrace._core import encode
 from headrace._core.messages import HeaderBlock
+from headrace._core.request import encode
 
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture

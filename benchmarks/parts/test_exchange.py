@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.models.structs import User
 from benchmarks.parts.conftest import ANSWER, BODY
 from headrace import AsyncClient
-from headrace._core.http1 import ResponseParser
+from headrace._core.http.parser import ResponseParser
 from headrace.testing import MockTransport, Response
 
 if TYPE_CHECKING:

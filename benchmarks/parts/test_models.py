@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import data
 from benchmarks.models import structs
-from headrace._core import decode
+from headrace._core.values import decode
 from headrace.cli import _ways
 
 pytest.importorskip("pydantic")

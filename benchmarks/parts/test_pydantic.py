@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks import data
-from headrace._core import decode, encode
+from headrace._core.request import encode
+from headrace._core.values import decode
 
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture

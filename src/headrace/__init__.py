@@ -1,14 +1,14 @@
 """The client for millions of small typed responses a day out of rate-limited APIs."""
 
 from headrace import auth, errors, progress, streams
-from headrace._core.partial import Partial, Reject
-from headrace._core.sse import Event
-from headrace._io.aiohttp_transport import AiohttpTransport
-from headrace._io.keyed import KeyedLimiter
-from headrace._io.limiter import RateLimiter
-from headrace._io.multipart import FilePart
-from headrace._io.streamed import StreamedResponse
-from headrace._io.transport import WireTransport
+from headrace._core.values.partial import Partial, Reject
+from headrace._core.values.sse import Event
+from headrace._io.answers.streamed import StreamedResponse
+from headrace._io.bodies.multipart import FilePart
+from headrace._io.limits.keyed import KeyedLimiter
+from headrace._io.limits.rate import RateLimiter
+from headrace._io.session.transport import AiohttpTransport
+from headrace._io.wire.transport import WireTransport
 from headrace._run import run
 from headrace._version import __version__
 from headrace.client import AsyncClient

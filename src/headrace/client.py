@@ -16,19 +16,20 @@ from yarl import URL
 
 from headrace import _redact
 from headrace import config as settings
-from headrace._configured import Configured
-from headrace._core import answer, decode, encode, partial
+from headrace._client.settings import Configured
+from headrace._client.streams import Streams
+from headrace._client.uploads import Uploads
+from headrace._client.verbs import Verbs
 from headrace._core.messages import Request
-from headrace._core.prepare import check_framing
-from headrace._io import bodies
-from headrace._io.aiohttp_transport import AiohttpTransport
+from headrace._core.request import encode
+from headrace._core.request.prepare import check_framing
+from headrace._core.values import answer, decode, partial
+from headrace._io.bodies import data as bodies
 from headrace._io.deadline import Deadlines
-from headrace._io.failing import failed
-from headrace._io.flow import Flow
-from headrace._io.transport import WireTransport
-from headrace._streams import Streams
-from headrace._uploads import Uploads
-from headrace._verbs import Verbs
+from headrace._io.flow.chain import Flow
+from headrace._io.flow.failure import failed
+from headrace._io.session.transport import AiohttpTransport
+from headrace._io.wire.transport import WireTransport
 from headrace.config import IDEMPOTENT_METHODS
 from headrace.errors import AsyncClientError, ValidationError
 from headrace.types import UNSET

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, dataclass_transform
 
 import msgspec
 
-from headrace import _hooks
+from headrace._models import foreign
 from headrace._models.arguments import refuse
 from headrace._models.deprecated import DeprecatedCalls
 from headrace._models.dumping import Dump, Filter, fields_of, is_default
@@ -87,7 +87,7 @@ class BaseModel(DeprecatedCalls, msgspec.Struct, metaclass=ModelMeta):
                 cls,
                 strict=strict is not False,
                 from_attributes=from_attributes is not False,
-                dec_hook=_hooks.dec_hook,
+                dec_hook=foreign.dec_hook,
             )
         except msgspec.ValidationError as error:
             raise _refusal(cls, error) from error
@@ -114,7 +114,7 @@ class BaseModel(DeprecatedCalls, msgspec.Struct, metaclass=ModelMeta):
         if not isinstance(data, (bytes, bytearray, memoryview, str)):
             raise ValidationError(f"data: got {type(data).__name__}, takes JSON text as bytes or str")
         try:
-            return msgspec.json.decode(data, type=cls, strict=strict is not False, dec_hook=_hooks.dec_hook)
+            return msgspec.json.decode(data, type=cls, strict=strict is not False, dec_hook=foreign.dec_hook)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise _refusal(cls, error) from error
 
@@ -255,7 +255,7 @@ class BaseModel(DeprecatedCalls, msgspec.Struct, metaclass=ModelMeta):
         refuse("model_json_schema", unsupported, "by_alias", "schema_generator", "mode", "union_format")
         template = ref_template.replace("{model}", "{name}")
         (reference,), known = msgspec.json.schema_components(
-            [cls], ref_template=template, schema_hook=_hooks.schema_hook
+            [cls], ref_template=template, schema_hook=foreign.schema_hook
         )
         name = next(name for name in known if reference.get("$ref") == template.format(name=name))
         return {**known[name], "$defs": known}
@@ -277,7 +277,7 @@ class BaseModel(DeprecatedCalls, msgspec.Struct, metaclass=ModelMeta):
         """
         refuse("model_rebuild", unsupported, "_parent_namespace_depth", "_types_namespace")
         try:
-            msgspec.json.Decoder(cls, dec_hook=_hooks.dec_hook)
+            msgspec.json.Decoder(cls, dec_hook=foreign.dec_hook)
         except (NameError, TypeError) as error:
             if raise_errors:
                 raise ValidationError(f"{cls.__name__}: {error}") from error

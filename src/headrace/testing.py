@@ -11,8 +11,8 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from headrace._core.encode import json as _encode
 from headrace._core.messages import HeaderBlock, Request, Response
+from headrace._core.request.encode import json as _encode
 from headrace.errors import TransportError
 
 if TYPE_CHECKING:

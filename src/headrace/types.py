@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     import aiohttp
     from yarl import URL
 
-    from headrace._core.credentials import Credentials
     from headrace._core.messages import Request, Response
+    from headrace._core.request.credentials import Credentials
     from headrace.config import Timeout
 
 #: A mapping, or any model that becomes one: a Struct, dataclass, attrs class or pydantic model.
@@ -82,7 +82,7 @@ class Limiter(Protocol):
       returns takes the place of the limiter itself.
     - `follow`, where there is such a thing, says that there are `sent() -> mark`, called when a request starts, and
       `heard(mark, told)`, called when it has ended. Where `follow` is true, `told` is what the answer says of the
-      server's limits (`headrace._core.limits.Told`), if it came from the client's own API.
+      server's limits (`headrace._core.limits.server_limits.Told`), if it came from the client's own API.
     """
 
     async def acquire(self) -> None:

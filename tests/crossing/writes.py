@@ -12,8 +12,8 @@ import socket
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from headrace._io.aiohttp_guard import Guard
-from headrace._io.connection import Connection
+from headrace._io.session.guard import Guard
+from headrace._io.wire.connection import Connection
 
 if TYPE_CHECKING:
     import asyncio

@@ -12,10 +12,10 @@ from typing import Any
 
 import h11
 
-from headrace._core import coding
-from headrace._core.decoding import Decoding
-from headrace._core.http1 import ResponseParser, read_whole
-from headrace._core.http1_judge import Judge
+from headrace._core.http import content_coding
+from headrace._core.http.content_coding_streaming import Decoding
+from headrace._core.http.parser import ResponseParser, read_whole
+from headrace._core.http.parser_judge import Judge
 from headrace.errors import ProtocolError, ResponseTooLarge
 
 LIMIT = 1 << 16
@@ -142,7 +142,7 @@ def _decode(whole: Verdict, chance: random.Random) -> None:
     body, name = whole[3], whole[6].decode("latin-1")
     begun = time.process_time()
     try:
-        at_once: bytes | None = coding.decode(body, name, LIMIT)
+        at_once: bytes | None = content_coding.decode(body, name, LIMIT)
     except ResponseTooLarge:
         return  # in pieces there is no limit
     except ProtocolError:

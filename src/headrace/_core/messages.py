@@ -15,7 +15,7 @@ from headrace.errors import Attempt
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from headrace._core.credentials import Credentials
+    from headrace._core.request.credentials import Credentials
     from headrace.types import Progress
 
 _NO_TIMEOUT = Timeout(total=None, connect=None)
@@ -56,7 +56,7 @@ class HeaderBlock:
         written: The origin they went to last, and what then stood between a target and the framing.
 
     Args:
-        pairs: Names and values; `headrace._core.proof` looks at them when they are written.
+        pairs: Names and values; `headrace._core.request.proof` looks at them when they are written.
         credentials: The client's credentials that the request goes with, unless its call has put others in their place.
     """
 

@@ -12,7 +12,7 @@ from aiohttp.client_reqrep import ConnectionKey
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from headrace._io.failing import chain
+from headrace._io.flow.failure import chain
 from headrace.errors import ConnectError, ConnectionLost, ProtocolError, RequestTimeout, TransportError
 
 if TYPE_CHECKING:

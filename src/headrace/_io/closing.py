@@ -10,7 +10,7 @@ from headrace.errors import TransportError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Collection
 
-    from headrace._io.connection import Connection
+    from headrace._io.wire.connection import Connection
 
 T = TypeVar("T")
 

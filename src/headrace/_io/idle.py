@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from headrace._core.messages import Request
-    from headrace._io.connection import Connection
-    from headrace._io.pool import Pool
+    from headrace._io.wire.connection import Connection
+    from headrace._io.wire.pool import Pool
     from headrace.errors import TransportError
 
 #: Steps of the loop in which what lies in a socket below TLS is read. asyncio needs two; more of it may come meanwhile.

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from headrace import _hooks
+from headrace._models import foreign
 from headrace.errors import ValidationError
 
 #: Names (or, for lists, indices) to keep or to drop: a set of them, or a mapping of them to what holds one level down.
@@ -20,7 +20,7 @@ Filter: TypeAlias = AbstractSet[Any] | Mapping[Any, Any] | None
 _ATOMS: Final = frozenset({str, int, float, bool, type(None)})
 _ABSENT: Final = object()
 _NO_DEFAULT: Final = (msgspec.NODEFAULT, dataclasses.MISSING)
-_builtins: Final = functools.partial(msgspec.to_builtins, str_keys=True, enc_hook=_hooks.enc_hook)
+_builtins: Final = functools.partial(msgspec.to_builtins, str_keys=True, enc_hook=foreign.enc_hook)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -6,7 +6,7 @@ ones, and asks again when they run out or a server answers 401: once, however ma
 
 from typing import TYPE_CHECKING, Any
 
-from headrace._core.credentials import Credentials
+from headrace._core.request.credentials import Credentials
 from headrace.auth._fixed import APIKey, BasicAuth, BearerAuth, HeaderAuth
 from headrace.types import Auth, Send
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from headrace._core.credentials import Credentials, reveal
+from headrace._core.request.credentials import Credentials, reveal
 from headrace.config import wrong
 from headrace.errors import ValidationError
 

@@ -14,8 +14,8 @@ import attrs
 from yarl import URL
 
 from headrace import _redact
-from headrace._core import oauth2
-from headrace._core.credentials import Credentials, reveal
+from headrace._core.request import oauth2
+from headrace._core.request.credentials import Credentials, reveal
 from headrace.config import as_url, wrong
 from headrace.errors import AuthError, TransportError, ValidationError
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from headrace._core.stats import Stats
-from headrace._io.aiohttp_transport import AiohttpTransport
-from headrace._io.transport import WireTransport
+from headrace._io.session.transport import AiohttpTransport
+from headrace._io.wire.transport import WireTransport
 from headrace._version import __version__
 from headrace.cli import _data, _models
 from headrace.client import AsyncClient

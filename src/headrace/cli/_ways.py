@@ -19,7 +19,7 @@ from typing import Any, Final
 import attrs
 import orjson
 
-from headrace._core import decode
+from headrace._core.values import decode
 from headrace.errors import FrameworkException, StructifyError, ValidationError
 
 #: Objects that are kept at once when memory is measured: fewer are less than a page.

@@ -15,8 +15,8 @@ from pydantic.dataclasses import is_pydantic_dataclass
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 
 from headrace import models
-from headrace._core import shims
-from headrace._hooks import dec_hook, enc_hook
+from headrace._core.values import shims
+from headrace._models.foreign import dec_hook, enc_hook
 from headrace._models.pages import Pages
 from headrace.compat import _writing as writing
 from headrace.compat._structify import fast

@@ -41,7 +41,7 @@ from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 from pydantic.fields import FieldInfo
 from typing_extensions import TypeAliasType, is_typeddict
 
-from headrace import _hooks
+from headrace._models import foreign
 from headrace.compat._structify import values
 from headrace.compat._structify.reasons import UNIONS, Unfaithful
 
@@ -155,7 +155,7 @@ def checked(annotation: Any, config: dict[str, Any] | None, finish: Callable[[An
         raise Unfaithful(f"pydantic has no validator for it: {error}") from error
     namespace = {"annotation": annotation, "json_schema": staticmethod(lambda: _schema(holder))}
     kind = _CheckedMeta(getattr(annotation, "__name__", "Checked"), (), namespace)
-    _hooks.register_reader(kind, reader(validator, finish))
+    foreign.register_reader(kind, reader(validator, finish))
     return kind
 
 
@@ -329,4 +329,4 @@ def _written(value: Any) -> Any:
     return float.__float__(value) if isinstance(value, float) else NotImplemented
 
 
-_hooks.register_writer(_written)
+foreign.register_writer(_written)

@@ -15,7 +15,7 @@ import msgspec
 import pydantic
 from pydantic_core import PydanticUndefined
 
-from headrace import _hooks
+from headrace._models import foreign
 from headrace.compat._structify import values
 from headrace.compat._structify.checked import BASE64, Utf8Bytes
 from headrace.compat._structify.reasons import UNIONS, Unfaithful
@@ -119,7 +119,7 @@ def _check_written(info: FieldInfo, value: Any, *, text: bool) -> None:
         return
     try:
         held = copied(value, lambda model: model, text=text)
-        ours = msgspec.json.decode(msgspec.json.encode(held, enc_hook=_hooks.enc_hook))
+        ours = msgspec.json.decode(msgspec.json.encode(held, enc_hook=foreign.enc_hook))
     except (TypeError, ValueError) as error:
         raise Unfaithful(f"its default cannot be written: {error}") from error
     if not _is_same(theirs, ours):

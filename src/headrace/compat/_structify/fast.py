@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, ForwardRef, TypeVar, Un
 
 import msgspec
 
-from headrace import _hooks
+from headrace._models import foreign
 from headrace.compat._structify.building import Builder
 from headrace.compat._structify.kinds import is_model
 from headrace.compat._structify.reasons import Mode
@@ -86,7 +86,7 @@ def decoder(response_format: Any) -> Callable[[bytes], Any]:
     with _lock:
         kind = _with_twins(response_format)
         models = {struct: key.model for key, struct in _twins.items()}
-    decode = msgspec.json.Decoder(kind, dec_hook=_hooks.dec_hook).decode
+    decode = msgspec.json.Decoder(kind, dec_hook=foreign.dec_hook).decode
     convert = Builder(models).build(kind)
     if convert is None:
         return decode

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 import pydantic
 
-from headrace import _hooks, models
+from headrace import models
+from headrace._models import foreign
 from headrace.compat._structify import checked, kinds
 from headrace.compat._structify.reasons import Unfaithful, decorated, has_post_init
 
@@ -95,8 +96,8 @@ class Run:
         kind = checked.checked(Annotated[(info.annotation, *metadata)] if metadata else info.annotation, self.config)
         if not any(_takes_info(func, mode) for func, mode in functions):
             return kind
-        self.waiting[name] = _hooks.reader_of(kind)
-        _hooks.register_reader(kind, lambda value: checked.passed_on(_Waiting(value)))
+        self.waiting[name] = foreign.reader_of(kind)
+        foreign.register_reader(kind, lambda value: checked.passed_on(_Waiting(value)))
         return kind
 
     def _called(self, func: Callable[..., Any], mode: str, name: str) -> Callable[..., Any]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, ForwardRef, NamedTuple, TypeAlias,
 import msgspec
 import pydantic
 
-from headrace import _hooks, models
+from headrace import models
+from headrace._models import foreign
 from headrace.compat._structify import defaults, naming, reasons
 from headrace.compat._structify.kinds import Kinds
 from headrace.compat._structify.reasons import Unfaithful
@@ -165,7 +166,7 @@ class Workshop:
                     tainted.add(key)
                     continue
                 try:
-                    msgspec.json.Decoder(field.type, dec_hook=_hooks.dec_hook)
+                    msgspec.json.Decoder(field.type, dec_hook=foreign.dec_hook)
                 except (TypeError, ValueError, NotImplementedError) as error:
                     self.problems[key].setdefault(field.name, str(error))
                     tainted.add(key)

@@ -1,0 +1,252 @@
+"""What a client is configured with lives here: how settings are inherited, merged, checked, read and changed."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from headrace import config as settings
+from headrace._core.request import encode
+from headrace._core.request.live_mapping import LiveMapping
+from headrace._core.request.prepare import Defaults
+from headrace._core.stats import Stats
+from headrace._core.values import answer
+from headrace._io.flow.cookies import Cookies
+from headrace._io.flow.credential_cache import CredentialCache
+from headrace._io.limits.rate import RateLimiter
+from headrace._version import __version__
+from headrace.auth import BearerAuth
+from headrace.config import ClientConfig
+from headrace.errors import AsyncClientError
+from headrace.types import UNSET
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from yarl import URL
+
+    from headrace.types import Auth
+
+
+class Configured:
+    """The part of a client that is its settings: subclass parameters, the constructor, the live mappings."""
+
+    _own_settings: ClassVar[Mapping[str, Any]] = {}
+    _class_settings: ClassVar[Mapping[str, Any]] = {}
+
+    def __init_subclass__(cls, **parameters: Any) -> None:
+        """Take subclass parameters and merge them over those of the parents."""
+        unknown = parameters.keys() - settings.SETTINGS
+        if unknown:
+            takes = ", ".join(sorted(settings.SETTINGS))
+            message = f"{cls.__name__}: unknown subclass parameter {min(unknown)!r}; takes {takes}"
+            raise TypeError(message)
+        super().__init_subclass__()
+        merged: dict[str, Any] = {}
+        for parent in reversed(cls.__mro__[1:]):
+            merged = settings.merge(merged, vars(parent).get("_own_settings", {}))
+        cls._own_settings = own = _plain(parameters)
+        cls._class_settings = settings.merge(merged, own)
+        settings.check_settings(cls._class_settings)
+
+    def __init__(
+        self,
+        uri: str | URL | None = None,
+        *args: Any,
+        headers: Any = None,
+        cookies: Any = None,
+        parameters: Any = None,
+        error_responses: Mapping[int, Any] | None = None,
+        bearer_token: Any = None,
+        auth: Auth | None = None,
+        rate_limit: float | None = None,
+        rate_limit_interval: float | None = None,
+        timeout: Any = UNSET,
+        retry: Any = UNSET,
+        circuit_breaker: Any = UNSET,
+        limiter: Any = UNSET,
+        pool: Any = UNSET,
+        proxy: Any = UNSET,
+        tls: Any = UNSET,
+        transport: Any = UNSET,
+        max_response_bytes: Any = UNSET,
+        trusted_origins: Any = UNSET,
+        **kwargs: Any,
+    ) -> None:
+        named = {
+            "uri": uri, "headers": headers, "cookies": cookies, "parameters": parameters,
+            "error_responses": error_responses, "bearer_token": bearer_token, "auth": auth,
+            "rate_limit": rate_limit, "rate_limit_interval": rate_limit_interval,
+        }  # fmt: skip
+        optional = {
+            "timeout": timeout, "retry": retry, "limiter": limiter, "pool": pool, "proxy": proxy, "tls": tls,
+            "transport": transport, "max_response_bytes": max_response_bytes, "trusted_origins": trusted_origins,
+            "circuit_breaker": circuit_breaker,
+        }  # fmt: skip
+        own = {name: value for name, value in named.items() if value is not None} | settings.given(optional)
+        merged = settings.merge(self._class_settings, _plain(own))
+        if "uri" not in merged:
+            message = f"{type(self).__name__} needs a uri: give it as a subclass parameter or to the constructor"
+            raise AsyncClientError(message)
+        self._set_up(ClientConfig(**merged, arguments=args, keywords=kwargs))
+
+    @classmethod
+    def from_config(cls, config: ClientConfig) -> Self:
+        """Make a client from a configuration, as it stands: nothing of the class is merged into it.
+
+        Args:
+            config: What another client was made from; see `AsyncClient.config`.
+
+        Returns:
+            A client equal to that one when it was made, its `__post_init__` called with the same arguments.
+        """
+        client = cls.__new__(cls)
+        client._set_up(config)  # noqa: SLF001 - our own class
+        return client
+
+    def _set_up(self, config: ClientConfig) -> None:
+        self._config = config
+        self._closed = False
+        self._stats = Stats()
+        self._defaults = Defaults(config, f"headrace/{__version__}")
+        self._error_responses = LiveMapping(config.error_responses)
+        self._auth = CredentialCache(self._defaults)
+        self._auth.assign(config.auth if config.bearer_token is None else BearerAuth(config.bearer_token))
+        self._cookies = Cookies()
+        self._limiter = config.limiter
+        if self._limiter is None and config.rate_limit is not None:
+            self._limiter = RateLimiter(config.rate_limit, config.rate_limit_interval)
+        if config.tls is False:
+            warnings.warn(
+                "tls=False: servers are not verified, anyone on the way can read and change everything", stacklevel=3
+            )
+        self.__post_init__(*config.arguments, **config.keywords)
+
+    def __post_init__(self, *args: Any, **kwargs: Any) -> None:
+        """Take the arguments that are no settings; runs last, and does nothing until a subclass gives them a meaning.
+
+        Raises:
+            TypeError: A keyword has reached nobody that knows it.
+        """
+        if kwargs:
+            message = f"{type(self).__name__}() got an unexpected keyword argument {next(iter(kwargs))!r}"
+            raise TypeError(message)
+
+    # -- settings
+    #
+
+    @property
+    def config(self) -> ClientConfig:
+        """What the client was made from: frozen, picklable, and enough for `from_config` to make an equal one."""
+        return self._config
+
+    @property
+    def stats(self) -> Stats:
+        """Counts since the client was made."""
+        return self._stats
+
+    @property
+    def closed(self) -> bool:
+        """Whether the client was closed."""
+        return self._closed
+
+    @property
+    def uri(self) -> URL:
+        """The base of every request, without userinfo."""
+        return self._defaults.uri
+
+    @property
+    def uri_root(self) -> URL:
+        """The origin of `uri`."""
+        return self._defaults.uri.origin()
+
+    @property
+    def uri_path(self) -> URL:
+        """The path and query of `uri`."""
+        return self._defaults.uri.relative()
+
+    @property
+    def headers(self) -> LiveMapping:
+        """The header fields sent with every request; a change holds for the next one. Names are case-insensitive."""
+        return self._defaults.headers
+
+    @headers.setter
+    def headers(self, value: Any) -> None:
+        self._defaults.assign("headers", encode.mapping(value, "headers"))
+
+    @property
+    def cookies(self) -> LiveMapping:
+        """The cookies sent with every request; a change holds for the next; assigning drops what servers have set."""
+        return self._defaults.cookies
+
+    @cookies.setter
+    def cookies(self, value: Any) -> None:
+        self._defaults.assign("cookies", encode.mapping(value, "cookies"))
+
+    @property
+    def parameters(self) -> LiveMapping:
+        """The query parameters sent with every request; a change holds for the next one."""
+        return self._defaults.parameters
+
+    @parameters.setter
+    def parameters(self, value: Any) -> None:
+        self._defaults.assign("parameters", encode.mapping(value, "parameters"))
+
+    @property
+    def error_responses(self) -> LiveMapping:
+        """What the error bodies of which statuses become; a change holds for the next request."""
+        return self._error_responses
+
+    @error_responses.setter
+    def error_responses(self, value: Any) -> None:
+        self._error_responses = LiveMapping(answer.check_models(value))
+
+    @property
+    def bearer_token(self) -> str | None:
+        """The token sent with every request; `None` where there is none, or none was asked for yet."""
+        current = self._auth.current
+        scheme, _, token = ("" if current is None else current.headers.get("Authorization", "")).partition(" ")
+        return token if scheme == "Bearer" else None
+
+    @bearer_token.setter
+    def bearer_token(self, value: Any) -> None:
+        self._auth.assign(None if value is None else BearerAuth(value))
+
+    @property
+    def auth(self) -> Auth | None:
+        """What gives the client its credentials; assigning another holds for the next request."""
+        return self._auth.auth
+
+    @auth.setter
+    def auth(self, value: Auth | None) -> None:
+        settings.check_settings({"auth": value})
+        self._auth.assign(value)
+
+    @property
+    def rate_limit(self) -> float | None:
+        """Requests that may start in any `rate_limit_interval`."""
+        return self._config.rate_limit
+
+    @property
+    def rate_limit_interval(self) -> float:
+        """Seconds."""
+        return self._config.rate_limit_interval
+
+    @property
+    def is_rate_limited(self) -> bool:
+        """Whether requests pass a limiter."""
+        return self._limiter is not None
+
+
+def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn the models among settings into mappings, which merge and pickle."""
+    plain = dict(parameters)
+    for one, other in (("auth", "bearer_token"), ("bearer_token", "auth")):
+        if plain.get(one) is not None:
+            plain.setdefault(other, None)  # one takes the place of the other, also of an inherited one
+    for name in ("headers", "cookies", "parameters"):
+        if name in plain:
+            plain[name] = encode.mapping(plain[name], name)
+    if "error_responses" in plain:
+        answer.check_models(plain["error_responses"])
+    return plain

@@ -1,0 +1,1 @@
+"""When requests may start: windows, and what servers say of their limits."""

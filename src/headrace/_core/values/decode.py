@@ -1,0 +1,222 @@
+"""Everything that turns body bytes into a value lives here: one decoder a type, made once."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import re
+import types
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NewType, TypeVar, get_args, get_origin, is_typeddict
+
+import attrs
+import msgspec
+import msgspec.inspect
+import orjson
+
+from headrace import _redact, models
+from headrace._core.values import charsets, shims
+from headrace._models import foreign
+from headrace.config import wrong
+from headrace.errors import ResponseParseError, ResponseValidationError, ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+_CHARSET = re.compile(r"""charset\s*=\s*["']?([^"'\s;]+)""", re.IGNORECASE)
+_DIGITS_TO_0 = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x2D if byte == 0x2D else 0x20 for byte in range(256))
+_BEYOND_64_BITS = (b"0" * 20, b"-" + b"0" * 19)  # 2**64 has 20 digits, -(2**63) - 1 has 19
+_OPEN_BRACKET = 0x5B
+_JSON_SPACE = b" \t\r\n"
+
+
+class BodyDecoder:
+    """How the body of a success becomes one response format.
+
+    Args:
+        one: Decodes the format itself.
+        many: Decodes a list of the format, where a JSON array shall give one; else `None`.
+        stamp: Notes on decoded values who answered and when; else `None`.
+        refusal: Makes our error of what another library raises; else `None`.
+    """
+
+    __slots__ = ("many", "one", "refusal", "stamp")
+
+    def __init__(
+        self,
+        one: Callable[[bytes], Any],
+        many: Callable[[bytes], Any] | None = None,
+        stamp: Callable[[Any, str, datetime], None] | None = None,
+        refusal: Callable[[ValueError, bytes], Exception] | None = None,
+    ) -> None:
+        self.one = one
+        self.many = many
+        self.stamp = stamp
+        self.refusal = refusal
+
+
+def decode(body: bytes, decoder: BodyDecoder) -> Any:
+    """Decode a body that is not empty.
+
+    Raises:
+        headrace.errors.ResponseParseError: It is not JSON.
+        headrace.errors.ResponseValidationError: It does not fit the format.
+    """
+    try:
+        if decoder.many is not None:
+            first = body[0]
+            if first == _OPEN_BRACKET or (first in _JSON_SPACE and body.lstrip(_JSON_SPACE)[:1] == b"["):
+                return decoder.many(body)
+        return decoder.one(body)
+    except msgspec.ValidationError as error:
+        message, path = _placed(str(error))
+        raise ResponseValidationError(message, body, path) from error
+    except (msgspec.DecodeError, orjson.JSONDecodeError, UnicodeDecodeError) as error:
+        message = f"the body is not JSON: {error}"
+        raise ResponseParseError(message, body) from _redact.emptied(error)
+    except RecursionError as error:
+        message = "the body is not JSON that can be read: it is nested too deeply"
+        raise ResponseParseError(message, body) from error
+    except ValueError as error:
+        refused = error if decoder.refusal is None else decoder.refusal(error, body)
+        if refused is error:
+            raise
+        raise refused from error
+
+
+def _placed(text: str) -> tuple[str, str]:
+    """Part an error of msgspec's into what is wrong, which may quote the body, and the place, which comes last."""
+    message, _, place = text.rpartition(" - at ")
+    path = place.removeprefix("`key` in ")
+    if not (path.startswith("`$") and path.endswith("`")):
+        return text, "$"
+    return message if path is place else f"{message} as a key", path[1:-1]
+
+
+def _plain_json(body: bytes) -> Any:
+    """Decode any JSON; orjson makes floats of integers beyond 64 bits, so where there may be one, msgspec decodes."""
+    digits = body.translate(_DIGITS_TO_0)
+    if _BEYOND_64_BITS[0] in digits or _BEYOND_64_BITS[1] in digits:
+        return msgspec.json.decode(body)
+    return orjson.loads(body)
+
+
+plain_json = BodyDecoder(_plain_json)
+
+
+def decoder_for(response_format: Any) -> BodyDecoder | type | None:
+    """Find how a response format is decoded.
+
+    Args:
+        response_format: `None` for plain JSON, `bytes` or `str` for the body as it is, a model, or any type that
+            msgspec knows.
+
+    Returns:
+        The decoder; `bytes` and `str` stand for themselves.
+
+    Raises:
+        headrace.errors.ValidationError: It is no type, or one that nothing here can decode.
+    """
+    try:
+        return _cached(response_format)
+    except TypeError:  # not hashable, such as Annotated[..., {}]
+        return _make(response_format)
+
+
+def _make(response_format: Any) -> BodyDecoder | type | None:
+    if response_format is None:
+        return plain_json
+    if response_format in (bytes, str):
+        return response_format  # type: ignore[no-any-return] # it is one of the two
+    shim = shims.for_type(response_format)
+    try:
+        for part in _classes_in(response_format):
+            _check_class(part, known_to_msgspec=shim is None)
+        if shim is not None:
+            one = shim.validator(response_format)
+            many = shim.validator(list[response_format]) if _is_single(response_format) else None
+            return BodyDecoder(one, many, shim.stamp_for(response_format), shim.refusal)
+        if not is_type(response_format):
+            raise wrong("response_format", response_format, "a model, a type that msgspec knows, bytes, str or None")
+        one = msgspec.json.Decoder(response_format, dec_hook=foreign.dec_hook).decode
+        many = (
+            msgspec.json.Decoder(list[response_format], dec_hook=foreign.dec_hook).decode
+            if _is_single(response_format)
+            else None
+        )
+    except (TypeError, NameError, NotImplementedError) as error:  # the last of a `Literal` beyond 64 bits
+        message = f"response_format: {getattr(response_format, '__name__', response_format)} cannot be decoded: {error}"
+        raise ValidationError(message) from error
+    stamped = any(issubclass(part, models.Response) for part in _classes_in(response_format))
+    return BodyDecoder(one, many, models.stamp if stamped else None)
+
+
+_cached = functools.lru_cache(maxsize=4096)(_make)
+
+
+def _check_class(part: type, *, known_to_msgspec: bool) -> None:
+    """Raise a `ValidationError` for a class of which no object can be made."""
+    if part in (Annotated, Literal, types.UnionType) or part.__module__ == "collections.abc":
+        return
+    if inspect.isabstract(part):
+        message = f"response_format: {part.__name__} is abstract; give a class that has all of its methods"
+        raise ValidationError(message)
+    if (
+        known_to_msgspec
+        and not foreign.knows(part)
+        and isinstance(msgspec.inspect.type_info(part), msgspec.inspect.CustomType)
+    ):
+        message = f"response_format: {part.__name__} is no type that msgspec can decode"
+        raise ValidationError(message)
+
+
+def _classes_in(response_format: Any) -> list[type]:
+    found, pending = [], [response_format]
+    while pending:
+        part = pending.pop()
+        pending.extend(get_args(part))
+        part = get_origin(part) or part
+        if isinstance(part, type):
+            found.append(part)
+    return found
+
+
+def is_type(response_format: Any) -> bool:
+    """Tell a type from a value: `User`, `list[User]`, `User | None`, `Any`, a `TypeVar` or `NewType` are types."""
+    return (
+        isinstance(response_format, (type, TypeVar, NewType))
+        or response_format is Any
+        or get_origin(response_format) is not None
+    )
+
+
+def _is_single(response_format: Any) -> bool:
+    """Tell whether a format is one model, which no JSON array can be, so that an array gives a list of it."""
+    kind = get_origin(response_format) or response_format
+    if not isinstance(kind, type):
+        return False
+    if issubclass(kind, msgspec.Struct):
+        return not kind.__struct_config__.array_like
+    if issubclass(kind, tuple):  # a NamedTuple, which a JSON array is
+        return False
+    if shims.for_type(kind) is not None:
+        return not getattr(kind, "__pydantic_root_model__", False)
+    return dataclasses.is_dataclass(kind) or attrs.has(kind) or is_typeddict(kind)
+
+
+def text(body: bytes, content_type: str) -> str:
+    """Decode text by the charset of its `Content-Type`; an unknown one, or none, is UTF-8 with replacements."""
+    found = _CHARSET.search(content_type)
+    charset = None if found is None else charsets.find(found[1])
+    return body.decode(charset or "utf-8-sig", "replace")
+
+
+def error_body(body: bytes, content_type: str) -> Any:
+    """Read the body of an error: its JSON, else its text, else `None`."""
+    if not body:
+        return None
+    try:
+        return decode(body, plain_json)
+    except ResponseParseError:
+        return text(body, content_type)

@@ -1,0 +1,1 @@
+"""Answers that are read while they arrive, or written to disk."""

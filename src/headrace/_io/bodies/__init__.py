@@ -1,0 +1,1 @@
+"""Request bodies: values, forms and files, read in pieces."""

@@ -1,0 +1,262 @@
+"""Request bodies that are given as they are (`data=`) live here; aiohttp's payloads carry what is not bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from aiohttp import payload
+
+from headrace._core.request import encode
+from headrace._io.bodies.files import Begun, FileBody, check_binary, check_refusal, guess_type
+from headrace._io.bodies.multipart import MultipartBody
+from headrace.config import wrong
+from headrace.errors import UploadError
+
+if TYPE_CHECKING:
+    from aiohttp.abc import AbstractStreamWriter
+
+    from headrace._core.messages import StreamedBody
+    from headrace.types import Progress
+
+_OCTETS = "application/octet-stream"
+#: So many pieces that needed no waiting, and everybody else gets a turn.
+_PIECES_IN_A_ROW = 16
+_FORM = "application/x-www-form-urlencoded"
+
+
+class IterableBody:
+    """Pieces of bytes from an iterable, sent chunked because nobody knows their length.
+
+    Args:
+        source: An async or plain iterable of bytes. An iterator can be sent once, a list again and again.
+        argument: The name that an error shall give it.
+        name: The name of the file, where it is one.
+        content_type: Its media type.
+        progress: Told how much of it is sent, where it is the whole body.
+    """
+
+    size: int | None = None
+
+    def __init__(
+        self,
+        source: AsyncIterable[bytes] | Iterable[bytes],
+        argument: str = "data",
+        *,
+        name: str | None = None,
+        content_type: str | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self._source = source
+        self._argument = argument
+        self.name = name or "file"
+        self.content_type = content_type or (_OCTETS if name is None else guess_type(name))
+        self.progress = progress
+        self._begun = False
+
+    @property
+    def refusal(self) -> str | None:
+        """Why it cannot be begun any more; see `headrace._core.messages.StreamedBody`."""
+        if self._begun and (hasattr(self._source, "__anext__") or hasattr(self._source, "__next__")):
+            return "its body came from an iterator that was sent once; give a list, a file or bytes"
+        return None
+
+    def payload(self) -> payload.Payload:
+        """Begin at the first piece.
+
+        Raises:
+            headrace.errors.UploadError: The pieces came from an iterator that is used up.
+        """
+        return Begun(self)
+
+    async def write(self, writer: Any) -> None:
+        """Write every piece; raises `UploadError` if they are used up, and `ValidationError` for one of no bytes."""
+        check_refusal(self)
+        self._begun = True
+        count = 0
+        async for piece in _pieces(self._source):
+            if not isinstance(piece, (bytes, bytearray, memoryview)):
+                raise wrong(self._argument, piece, "an iterable whose items are bytes")
+            await writer.write(bytes(piece))  # a copy of what its owner may change while the socket still has it
+            count += 1
+            if not count % _PIECES_IN_A_ROW:
+                await asyncio.sleep(0)  # neither the source nor the socket may ever have to be waited for
+
+    async def finish(self) -> None:
+        """End an async generator, which else would go on living half consumed until the collector finds it."""
+        if isinstance(self._source, AsyncGenerator):
+            await self._source.aclose()
+
+    async def close(self) -> None:
+        """Nothing of ours is open."""
+
+
+async def _pieces(source: AsyncIterable[bytes] | Iterable[bytes]) -> AsyncIterator[bytes]:
+    if isinstance(source, AsyncIterable):
+        async for piece in source:
+            yield piece
+    else:
+        for piece in source:
+            yield piece
+
+
+class FormBody:
+    """An `aiohttp.FormData`, urlencoded or multipart as aiohttp decides.
+
+    Args:
+        form: The form; it can be sent once.
+    """
+
+    progress: Progress | None = None
+
+    def __init__(self, form: aiohttp.FormData) -> None:
+        self._payload: Any = form()
+        self.size: int | None = self._payload.size
+        self.content_type: str = self._payload.headers["Content-Type"]
+
+    async def finish(self) -> None:
+        """Nothing is left to put away."""
+
+    @property
+    def refusal(self) -> str | None:
+        """Why it cannot be begun any more; see `headrace._core.messages.StreamedBody`."""
+        return "an aiohttp.FormData can be sent once" if self._payload is None else None
+
+    def payload(self) -> payload.Payload:
+        """Begin the form.
+
+        Raises:
+            headrace.errors.UploadError: It was sent before.
+        """
+        check_refusal(self)
+        begun, self._payload = self._payload, None
+        return begun  # type: ignore[no-any-return] # a MultipartWriter is a Payload
+
+
+def of_data(data: Any) -> tuple[bytes | StreamedBody, str]:
+    """Turn the `data` argument into a body.
+
+    Args:
+        data: Bytes, text, a mapping (a form), an `aiohttp.FormData`, an open binary file, or an (async) iterable of
+            bytes.
+
+    Returns:
+        The body and its `Content-Type`.
+
+    Raises:
+        headrace.errors.ValidationError: It is none of them.
+    """
+    if isinstance(data, (FileBody, MultipartBody, IterableBody)):
+        return _streamed(data)
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        return bytes(data), _OCTETS
+    if isinstance(data, str):
+        return data.encode(), "text/plain; charset=utf-8"
+    if isinstance(data, Mapping):
+        if any(isinstance(value, (io.IOBase, bytes, bytearray)) for value in data.values()):
+            return _streamed(FormBody(aiohttp.FormData(data)))
+        return encode.form(data), _FORM
+    if isinstance(data, aiohttp.FormData):
+        return _streamed(FormBody(data))
+    if hasattr(data, "read"):
+        check_binary(data, "data")
+        return _streamed(FileBody(data, owned=False))
+    if isinstance(data, (AsyncIterable, Iterable)):
+        return _streamed(IterableBody(data))
+    raise wrong(
+        "data", data, "bytes, text, a mapping, an aiohttp.FormData, an open binary file or an iterable of bytes"
+    )
+
+
+def _streamed(body: FileBody | MultipartBody | IterableBody | FormBody) -> tuple[StreamedBody, str]:
+    return body, body.content_type
+
+
+class Exact(payload.Payload):
+    """A body under way, held to the size that was announced for it: a byte more would be read as the next request.
+
+    Args:
+        body: The body; begun when it is written, for until then it has not been sent.
+
+    Attributes:
+        failure: What the body itself has raised, as against the connection that it was written to.
+    """
+
+    def __init__(self, body: StreamedBody) -> None:
+        check_refusal(body)
+        super().__init__(None, content_type=body.content_type)
+        self._body = body
+        self._size = body.size
+        self.failure: Exception | None = None
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Write the whole body; raises `UploadError` rather than send a byte more, or end with one less."""
+        counter = _Counter(writer, self._size, getattr(self._body, "progress", None))
+        try:
+            counter.tell()
+            await self._body.payload().write_with_length(counter, None)
+            counter.check_complete()
+        except Exception as error:
+            if not counter.broken:
+                self.failure = error
+            raise
+        finally:
+            await self._body.finish()
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002 - aiohttp's signature
+        """Name what is sent, for logs."""
+        return repr(self._body)
+
+
+class _Counter:
+    """A writer that counts what goes through it, tells of it, and knows whether it was the one that failed."""
+
+    def __init__(self, writer: AbstractStreamWriter, size: int | None, progress: Progress | None) -> None:
+        self._writer = writer
+        self._size = size
+        self._progress = progress
+        self.written = 0
+        self.broken = False
+
+    def tell(self) -> None:
+        if self._progress is not None:
+            self._progress(self.written, self._size)
+
+    async def write(self, chunk: bytes | bytearray | memoryview) -> None:
+        if self._size is not None and self.written + len(chunk) > self._size:
+            message = f"the body is longer than the {self._size} bytes that were announced"
+            raise UploadError(message)
+        try:
+            await self._writer.write(chunk)
+        except Exception:
+            self.broken = True
+            raise
+        if chunk:
+            self.written += len(chunk)
+            self.tell()
+
+    async def send_file(self, descriptor: int, start: int, count: int) -> int:
+        """Let a writer that can do so send a piece of a file; 0 is that it cannot."""
+        send: Any = getattr(self._writer, "send_file", None)
+        if send is None:
+            return 0
+        try:
+            sent: int = await send(descriptor, start, count)
+        except Exception:
+            self.broken = True
+            raise
+        if sent:
+            self.written += sent
+            self.tell()
+        return sent
+
+    def check_complete(self) -> None:
+        if self._size is not None and self.written < self._size:
+            message = f"the body ended after {self.written} of the {self._size} bytes that were announced"
+            raise UploadError(message)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._writer, name)

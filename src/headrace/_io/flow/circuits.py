@@ -1,0 +1,95 @@
+"""Where requests meet the circuit of their origin lives here; `headrace._core.retries.breaker` has the law."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from headrace._core.retries.breaker import Breakers, State
+from headrace.errors import CircuitOpen, ConnectError, ConnectionLost, ProtocolError, RequestTimeout, TransportError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from headrace._core.messages import Request, Response
+    from headrace.policies import CircuitBreaker
+    from headrace.types import Transport
+
+logger = logging.getLogger("headrace.AsyncClient")
+
+#: Errors that are the server's or the network's; others, such as `PoolTimeout`, are our own and say nothing of it.
+_FAILURES = (ConnectError, ConnectionLost, ProtocolError, RequestTimeout)
+
+
+class Circuits:
+    """A Transport that sends nothing to an origin whose circuit is open.
+
+    Args:
+        settings: When a circuit opens, and for how long.
+        transport: Where requests go.
+    """
+
+    __slots__ = ("_breakers", "_clock", "_statuses", "_transport")
+
+    def __init__(self, settings: CircuitBreaker, transport: Transport) -> None:
+        self._breakers = Breakers(settings)
+        self._statuses = settings.statuses
+        self._transport = transport
+        self._clock = settings.clock
+
+    def refusal(self, request: Request) -> float | None:
+        """Tell whether a request would be refused now; see `headrace._core.retries.breaker.Breaker.refusal`."""
+        now = self._clock()
+        return self._breakers.of(request.origin.text, now).refusal(now)
+
+    def check(self, request: Request) -> None:
+        """Raise `CircuitOpen` if a request would be refused now."""
+        seconds = self.refusal(request)
+        if seconds is not None:
+            raise _refused(request, seconds)
+
+    def ahead_of(self, send: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+        """Refuse what would be refused before it waits for anything, such as a limiter."""
+
+        def checked(request: Request) -> Awaitable[Response]:
+            self.check(request)
+            return send(request)
+
+        return checked
+
+    async def send(self, request: Request, /) -> Response:
+        """Send one request and receive its response; see `headrace.types.Transport`.
+
+        Raises:
+            headrace.errors.CircuitOpen: The circuit is open.
+        """
+        now = self._clock()
+        breaker = self._breakers.of(request.origin.text, now)
+        seconds = breaker.refusal(now)
+        if seconds is not None:
+            raise _refused(request, seconds)
+        ticket = breaker.enter()
+        before = breaker.state
+        succeeded: bool | None = None  # cancelled, or an error of the caller's own
+        try:
+            response = await self._transport.send(request)
+            succeeded = response.status not in self._statuses
+        except TransportError as error:
+            if isinstance(error, _FAILURES):
+                succeeded = False
+            raise
+        finally:
+            breaker.leave(ticket, succeeded, self._clock())
+            if breaker.state is not before:
+                level = logging.WARNING if breaker.state is State.OPEN else logging.INFO
+                logger.log(level, "Circuit to %s is %s", request.origin.text, breaker.state.value)
+        return response
+
+    async def close(self) -> None:
+        """Close the transport."""
+        await self._transport.close()
+
+
+def _refused(request: Request, seconds: float) -> CircuitOpen:
+    message = f"the circuit to {request.origin.text} is open; it is worth trying again in {seconds:.3g} s"
+    return CircuitOpen(message, retry_in=seconds)

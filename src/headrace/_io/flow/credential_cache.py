@@ -1,0 +1,226 @@
+"""The credentials of a client live here: kept while they are good, asked for once, however many requests need them."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import math
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from headrace import config as settings
+from headrace._core.messages import HeaderBlock, Origin, Request, Response
+from headrace._core.request import encode
+from headrace._core.request.credentials import Credentials, carried, exchanged
+from headrace._core.request.prepare import check_framing
+from headrace._core.values import answer
+from headrace._io.bodies.data import of_data
+from headrace._io.closing import Closing
+from headrace.auth._fixed import FixedAuth
+from headrace.config import as_url, merge_mapping, wrong
+from headrace.errors import RequestTimeout, ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from yarl import URL
+
+    from headrace._core.request.prepare import Defaults
+    from headrace.types import Auth, Transport
+
+#: Bytes that an answer to an `Auth` may have: a token has some thousands at most.
+_MOST_BYTES = 1024 * 1024
+
+
+class _Asking:
+    """An `Auth` that is being asked, and how many wait for what it says."""
+
+    __slots__ = ("askers", "task")
+
+    def __init__(self, task: asyncio.Task[Credentials]) -> None:
+        self.task = task
+        self.askers = 0
+
+    @property
+    def failed(self) -> bool:
+        """Whether it has ended with an error of its own."""
+        return self.task.done() and not self.task.cancelled() and self.task.exception() is not None
+
+
+class CredentialCache:
+    """Keeps the credentials of a client, and asks its `Auth` for others when they run out or are refused.
+
+    Args:
+        defaults: What writes the credentials into requests.
+
+    Attributes:
+        auth: The `Auth`, or `None`.
+        clock: Its clock, in seconds.
+        current: The credentials; `None` where there are none, or they were refused.
+        due: When the `Auth` is to be asked; `None` is never, unless a server refuses what there is.
+        transport: What sends the requests of the `Auth`.
+    """
+
+    __slots__ = (
+        "_asking",
+        "_closing",
+        "_defaults",
+        "_fixed",
+        "_refused",
+        "auth",
+        "clock",
+        "current",
+        "due",
+        "transport",
+    )
+
+    auth: Auth | None
+    clock: Callable[[], float]
+    current: Credentials | None
+    due: float | None
+    transport: Transport
+
+    def __init__(self, defaults: Defaults) -> None:
+        self._defaults = defaults
+        self._closing = Closing()
+        self.assign(None)
+
+    def assign(self, auth: Auth | None) -> None:
+        """Take another `Auth`, and forget what the one before has given."""
+        fixed = auth.fixed() if isinstance(auth, FixedAuth) else None
+        self.auth = auth
+        self._fixed = auth is None or fixed is not None
+        self.clock = getattr(auth, "clock", time.monotonic)
+        self._asking: _Asking | None = None
+        self._keep(fixed)
+        if not self._fixed:
+            self.due = -math.inf
+
+    def _keep(self, credentials: Credentials | None) -> None:
+        self.current = credentials
+        self.due = None if credentials is None else credentials.expires_at
+        self._refused: Credentials | None = None
+        self._defaults.use(credentials)
+
+    async def get(self, refused: Credentials | None = None) -> Credentials | None:
+        """Get credentials, asking for some where there are none, they have run out, or were refused.
+
+        Args:
+            refused: What a request was sent with that a server has answered with 401.
+
+        Returns:
+            The credentials; `None` without an `Auth`.
+
+        Raises:
+            headrace.errors.TransportError: The client was closed meanwhile.
+            Exception: What the `Auth` raises.
+        """
+        auth = self.auth
+        if auth is None or self._fixed:
+            return self.current
+        if refused is not None and refused is self.current:
+            self.current, self.due, self._refused = None, -math.inf, refused
+        if self.current is not None and (self.due is None or self.clock() < self.due):
+            return self.current
+        asking = self._asking
+        # When asking has failed, whatever was sent before shares the failure; whatever is sent later asks anew.
+        if asking is None or (asking.task.done() and not (refused is not None and asking.failed)):
+            asking = self._asking = _Asking(asyncio.get_running_loop().create_task(self._ask(auth)))
+        credentials = await self._answer(asking)
+        return credentials if self.auth is auth else await self.get(refused)
+
+    async def _answer(self, asking: _Asking) -> Credentials:
+        asking.askers += 1
+        try:
+            # Shielded: one caller that gives up must not take the answer from the others; the last one ends the asking.
+            return await self._closing.or_closed(asyncio.shield(asking.task))
+        finally:
+            asking.askers -= 1
+            if not asking.askers and not asking.task.done():
+                asking.task.cancel()
+                if self._asking is asking:  # whoever comes now begins anew
+                    self._asking = None
+
+    async def _ask(self, auth: Auth) -> Credentials:
+        credentials = await auth.credentials(self._refused, self.send)
+        if not isinstance(credentials, Credentials):
+            message = f"auth: credentials() returned {type(credentials).__name__}, has to return Credentials"
+            raise ValidationError(message)
+        if self.auth is auth:
+            self._keep(credentials)
+        return credentials
+
+    async def renewed(self, request: Request) -> Request | None:
+        """Write a request that was answered with 401 anew, with other credentials.
+
+        Returns:
+            The request; `None` where it did not go with ours, or there are no others.
+        """
+        refused = request.headers.credentials
+        if refused is None or not carried(refused, request.headers.pairs, request.target):
+            return None
+        credentials = await self.get(refused)
+        if credentials is None or credentials is refused:
+            return None
+        pairs, target = exchanged(request.headers.pairs, request.target, refused, credentials)
+        return msgspec.structs.replace(request, headers=HeaderBlock(pairs, credentials), target=target)
+
+    def send(
+        self,
+        method: str,
+        url: str | URL,
+        /,
+        *,
+        headers: Any = None,
+        body: Any = None,
+        data: Any = None,
+        timeout: float | None = 30.0,
+    ) -> Awaitable[Response]:
+        """Send a request for an `Auth`; see `headrace.types.Send`."""
+        address, method = as_url(url, "url"), encode.method(method)
+        if body is not None and data is not None:
+            message = "body and data: give one of them"
+            raise ValidationError(message)
+        content, kind = (None, None) if data is None else of_data(data)
+        if not (content is None or isinstance(content, bytes)):
+            raise wrong("data", data, "bytes, text or a mapping")
+        if body is not None:
+            content, kind = encode.body(body), "application/json"
+        given = encode.mapping(headers, "headers")
+        fields = merge_mapping({**self._defaults.automatic, "Content-Type": kind}, given, fold_case=True)
+        block = HeaderBlock([encode.header(name, value) for name, value in fields.items() if value is not None])
+        block = check_framing(block, content)
+        # What has secrets in its variables ends here: an error that comes later shows the request, which masks them.
+        return self._exchange(
+            Request(
+                method,
+                Origin(address),
+                address.raw_path_qs or "/",
+                block,
+                content,
+                settings.as_timeout(timeout),
+                _MOST_BYTES,
+                method in settings.IDEMPOTENT_METHODS,
+            )
+        )
+
+    async def _exchange(self, request: Request) -> Response:
+        clock = asyncio.timeout(request.timeout.total)
+        try:
+            async with clock:
+                response = await self.transport.send(request)
+        except TimeoutError:
+            if not clock.expired():
+                raise
+            message = f"{request.method} {request.shown} did not end within {request.timeout.total:g} s"
+            raise RequestTimeout(message) from None
+        return Response(response.status, response.headers, answer.content(copy.copy(response), _MOST_BYTES), b"")
+
+    def close(self) -> None:
+        """Fail whatever waits for credentials."""
+        self._closing.close()
+
+    def __repr__(self) -> str:
+        return f"<CredentialCache of {type(self.auth).__name__}>"

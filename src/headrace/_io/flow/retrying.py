@@ -1,0 +1,308 @@
+"""How a request is sent again lives here; `headrace._core.retries.retry` decides whether and when.
+
+A request that succeeds at once passes through one coroutine and a few comparisons. Everything else begins with the
+first failure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from headrace._core.messages import HeaderBlock, Response
+from headrace._core.request import encode
+from headrace._core.retries import retry
+from headrace._core.retries.budget import Budget
+from headrace._io.closing import Closing
+from headrace._io.flow.failure import go_on
+from headrace.errors import Attempt, CircuitOpen, RequestTimeout, TransportError, UploadError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from headrace._core.messages import Request
+    from headrace._core.stats import Stats
+    from headrace._io.deadline import Deadlines
+    from headrace._io.flow.circuits import Circuits
+    from headrace.policies import Retry
+    from headrace.types import Transport
+
+
+class Retrying:
+    """Sends requests as often as a policy allows.
+
+    Args:
+        policy: The policy.
+        send: Sends a request once; it is admitted anew each time.
+        circuits: The circuits of the origins, or `None`.
+        stats: Where to count.
+        deadlines: What bounds the time of a request; stopped when this is closed.
+        clock: Seconds on a clock that never goes back.
+        chance: A random number from 0 to 1 for each wait.
+        sleep: Waits for a number of seconds.
+
+    Attributes:
+        resend: Sends a request that follows from another one, such as a redirect: it gets no idempotency key here.
+    """
+
+    __slots__ = (
+        "_budget", "_chance", "_circuits", "_clock", "_closing", "_deadlines", "_deposit", "_policy", "_send",
+        "_sleep", "_stats", "_statuses", "resend",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        policy: Retry,
+        send: Callable[[Request], Awaitable[Response]],
+        circuits: Circuits | None,
+        stats: Stats,
+        deadlines: Deadlines,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random.random,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._policy = policy
+        self._statuses = policy.statuses
+        self._send = send
+        self._circuits = circuits
+        self._stats = stats
+        self._clock = clock
+        self._chance = chance
+        self._sleep = sleep
+        self._closing = Closing()
+        self._deadlines = deadlines
+        self._budget = None if policy.budget is None else Budget(policy.budget, clock())
+        self._deposit = None if self._budget is None else self._budget.deposit
+        self.resend = self._first if policy.deadline is None else self._before_deadline
+
+    def send(self, request: Request) -> Awaitable[Response]:
+        """Send the first request of a call, with an idempotency key where the policy asks for one."""
+        if not request.idempotent:
+            self._make_repeatable(request)
+        return self.resend(request)
+
+    def _make_repeatable(self, request: Request) -> None:
+        """Give a request its key, and say whether it may be sent once more when a kept-alive connection dies.
+
+        Written into the request itself, so that every attempt, and whatever follows from it, is the same operation.
+        """
+        policy, name, headers = self._policy, self._policy.idempotency_key, request.headers
+        if name is not None and not retry.is_repeatable(policy, request.method, headers.names):
+            request.headers = headers = HeaderBlock(
+                [*headers.pairs, encode.header(name, str(uuid.uuid4()))], headers.credentials
+            )
+        request.idempotent = policy.retry_stale_posts or retry.is_repeatable(policy, request.method, headers.names)
+
+    async def _before_deadline(self, request: Request) -> Response:
+        seconds = self._policy.deadline or 0.0
+        deadline = self._deadlines.begin(seconds, _this_task())
+        try:
+            return await self._first(request)
+        except asyncio.CancelledError:
+            if not deadline.is_mine():
+                raise
+            message = f"{_shown(request)} did not succeed within {seconds:g} s, its retries included"
+            error = RequestTimeout(message, maybe_sent=request.sent)
+            error.attempts = request.attempts
+            raise error from None
+        finally:
+            deadline.end()
+
+    async def _first(self, request: Request) -> Response:
+        """Send a request; this is all that a success costs."""
+        began = self._clock()
+        if self._deposit is not None:
+            self._deposit(began)
+        try:
+            response = await self._send(request)
+        except TransportError as error:
+            go_on(error)
+            return await self._again(request, error, began)
+        except asyncio.CancelledError as cancelled:
+            _note(request, None, 0.0, self._clock() - began, 0.0)
+            vars(cancelled)["attempts"] = request.attempts
+            raise
+        if response.status < 400 and response.status not in self._statuses:
+            return response
+        return await self._again(request, response, began)
+
+    async def _again(self, request: Request, outcome: Response | TransportError, began: float) -> Response:
+        """Send a request that has failed once until it succeeds, or may not be sent again."""
+        policy = self._policy
+        repeatable = retry.is_repeatable(policy, request.method, request.headers.names)
+        now = self._clock()
+        if not isinstance(outcome, CircuitOpen):
+            _note(request, outcome, 0.0, now - began, 0.0)
+        request.sent = sent = _maybe_sent(outcome)
+        attempt, drawn = 1, policy.backoff
+        try:
+            while self._may_retry(outcome, attempt, repeatable=repeatable):
+                drawn = retry.backoff(policy, drawn, self._chance())
+                asked = _asked(outcome)
+                pause = retry.delay(policy, drawn, asked)
+                if not self._has_a_chance(request, now, began, pause):
+                    break
+                _check_body(request, outcome, sent=sent)
+                if not retry.is_invited(asked, pause) and not self._has_budget(now):
+                    break
+                await self._closing.or_closed(self._sleep(pause), maybe_sent=sent)
+                answer = await self._attempt(request, began, pause)
+                if isinstance(answer, CircuitOpen):
+                    break  # what happened before says more than that nothing happens now
+                outcome = answer
+                del answer
+                request.sent = sent = sent or _maybe_sent(outcome)
+                attempt += 1
+                now = self._clock()
+            return _end(outcome, sent=sent)
+        except (asyncio.CancelledError, TransportError) as error:
+            vars(error)["attempts"] = request.attempts  # a deadline around us makes an error of its own out of these
+            raise
+        finally:
+            del outcome  # an error knows this frame through its traceback
+
+    async def _attempt(self, request: Request, began: float, waited: float) -> Response | TransportError:
+        """Send a request once more, and write down how it failed if it did."""
+        self._stats.retries += 1
+        self._stats.attempts += 1
+        started = self._clock()
+        try:
+            response = await self._send(request)
+        except CircuitOpen as error:
+            return error
+        except TransportError as error:
+            _note(request, error, started - began, self._clock() - started, waited)
+            return error
+        except asyncio.CancelledError:
+            _note(request, None, started - began, self._clock() - started, waited)
+            raise
+        if response.status >= 300 or response.status in self._statuses:
+            _note(request, response, started - began, self._clock() - started, waited)
+        return response
+
+    def _may_retry(self, outcome: Response | TransportError, attempt: int, *, repeatable: bool) -> bool:
+        if self._closing.closed:
+            return False
+        if isinstance(outcome, Response):
+            return retry.may_retry_status(self._policy, outcome.status, attempt, repeatable=repeatable)
+        return retry.may_retry_error(self._policy, outcome, attempt, repeatable=repeatable)
+
+    def _has_a_chance(self, request: Request, now: float, began: float, pause: float) -> bool:
+        """Tell whether the time suffices for another attempt, and whether its origin will be asked at all."""
+        if not retry.is_in_time(self._policy, request.timeout.total, now - began, pause):
+            return False
+        if self._circuits is not None and (self._circuits.refusal(request) or 0.0) > pause:
+            self._stats.retries_refused += 1
+            return False
+        return True
+
+    def _has_budget(self, now: float) -> bool:
+        if self._budget is None or self._budget.withdraw(now):
+            return True
+        self._stats.retries_refused += 1
+        return False
+
+    def close(self) -> None:
+        """Fail whatever waits for its next attempt, and begin no other."""
+        self._closing.close()
+        self._deadlines.stop()
+
+
+class AttemptTimeout:
+    """A Transport that gives each exchange so many seconds.
+
+    Args:
+        transport: The transport that is bounded.
+        seconds: Seconds for an exchange, the wait for a connection included.
+        deadlines: What bounds its time.
+    """
+
+    __slots__ = ("_deadlines", "_seconds", "_transport")
+
+    def __init__(self, transport: Transport, seconds: float, deadlines: Deadlines) -> None:
+        self._transport = transport
+        self._seconds = seconds
+        self._deadlines = deadlines
+
+    async def send(self, request: Request, /) -> Response:
+        """Send one request and receive its response; see `headrace.types.Transport`."""
+        deadline = self._deadlines.begin(self._seconds, _this_task())
+        try:
+            return await self._transport.send(request)
+        except asyncio.CancelledError:
+            if not deadline.is_mine():
+                raise
+            message = f"{_shown(request)}: no answer within {self._seconds:g} s"
+            raise RequestTimeout(message, maybe_sent=request.sent) from None
+        finally:
+            deadline.end()
+
+    async def close(self) -> None:
+        """Close the transport."""
+        await self._transport.close()
+
+
+def _this_task() -> asyncio.Task[object]:
+    task = asyncio.current_task()
+    if task is None:
+        message = "a request has to be awaited inside a task"
+        raise RuntimeError(message)
+    return task
+
+
+def _shown(request: Request) -> str:
+    return f"{request.method} {request.target.partition('?')[0]}"
+
+
+def _note(
+    request: Request, outcome: Response | TransportError | None, started: float, elapsed: float, waited: float
+) -> None:
+    """Write an attempt down; `None` is one that was cut off."""
+    status = error = None
+    if isinstance(outcome, Response):
+        status = outcome.status
+    else:
+        error = "cut off" if outcome is None else f"{type(outcome).__name__}: {outcome}"
+    fact = Attempt(len(request.attempts) + 1, status, error, started, elapsed, waited)
+    request.attempts = (*request.attempts, fact)
+
+
+def _check_body(request: Request, outcome: Response | TransportError, *, sent: bool) -> None:
+    """Refuse to send a request again whose body has no start to return to.
+
+    Raises:
+        headrace.errors.UploadError: The body is spent.
+    """
+    body = request.body
+    if body is None or isinstance(body, bytes) or body.refusal is None:
+        return
+    what = f"was answered with {outcome.status}" if isinstance(outcome, Response) else "failed"
+    message = f"{_shown(request)} {what} and cannot be sent again: {body.refusal}"
+    raise UploadError(message, maybe_sent=sent) from (outcome if isinstance(outcome, TransportError) else None)
+
+
+def _asked(outcome: Response | TransportError) -> float | None:
+    """Read what an answer asks for."""
+    if not isinstance(outcome, Response):
+        return None
+    return retry.retry_after(outcome.headers.get("Retry-After"), datetime.now(UTC))
+
+
+def _maybe_sent(outcome: Response | TransportError) -> bool:
+    return isinstance(outcome, Response) or outcome.maybe_sent
+
+
+def _end(outcome: Response | TransportError, *, sent: bool) -> Response:
+    """Leave it at the last outcome; an error tells whether any of the attempts may have reached the server."""
+    if isinstance(outcome, Response):
+        return outcome
+    outcome.maybe_sent = sent
+    try:
+        raise outcome
+    finally:
+        del outcome  # the same

@@ -1,0 +1,1 @@
+"""Limiters: who starts next, and when."""

@@ -1,0 +1,387 @@
+"""Which connection serves which request lives here: idle ones, limits, waiters, dialing.
+
+The law: open = idle + busy + dialing, never above the limits; nobody waits beside an idle connection of their origin;
+whoever has waited longest is served first. Decisions are plain functions; only dialing and waiting await.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from aiohttp.client_reqrep import ClientRequest
+from yarl import URL
+
+from headrace._core.request import encode, proof
+from headrace._io import borrowed, idle
+from headrace._io.closing import Closing, wait_then_abort
+from headrace._io.wire.connection import Connection
+from headrace._io.wire.waiting import within
+from headrace.errors import ConnectError, RequestTimeout, TransportError
+
+if TYPE_CHECKING:
+    import ssl
+
+    from headrace._core.messages import Origin, Request
+    from headrace._core.stats import Stats
+    from headrace.config import PoolLimits
+
+_CLOSED = "the client was closed"
+_CLOSE_SECONDS = 1.0  # how long `close` waits for peers to end their TLS in good order
+
+
+class _Lane:
+    """The connections and waiters of one origin."""
+
+    __slots__ = ("idle", "key", "open", "waiters")
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.idle: dict[Connection, None] = {}  # the last one in is the first one out
+        self.open = 0
+        self.waiters: OrderedDict[asyncio.Future[Connection | None], int] = OrderedDict()
+
+
+def _first(lane: _Lane) -> int:
+    """Tell when the lane's first waiter came."""
+    return next(iter(lane.waiters.values()))
+
+
+class Pool:
+    """Lends connections to exchanges.
+
+    Args:
+        loop: The loop that the connections live on.
+        limits: How many there may be, and how long idle ones are kept.
+        proxy: An HTTP proxy for every connection.
+        tls: An `ssl.SSLContext`, or whether to verify.
+        stats: Where connections and bytes are counted.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        limits: PoolLimits,
+        proxy: URL | None,
+        tls: ssl.SSLContext | bool,  # noqa: FBT001
+        stats: Stats,
+    ) -> None:
+        self._loop = loop
+        self._limits = limits
+        self._proxy, self._proxy_fields = proxy_and_fields(proxy)
+        self._tls = tls
+        self._stats = stats
+        self._lanes: dict[str, _Lane] = {}
+        self._open = 0
+        self._arrivals = 0
+        self._granted: set[Connection | None] = set()  # not yet used: if one ends, its slot stays with its waiter
+        self._sockets: set[Connection] = set()  # gone from the lanes, they stay here until their sockets are closed
+        self._dials = Closing()
+        self._drained: asyncio.Future[None] | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._closed = False
+        # Limits and keeping alive are ours: aiohttp dials, and forgets every connection as soon as it is made.
+        self._connector = aiohttp.TCPConnector(limit=0, force_close=True)
+
+    def take(self, key: str) -> Connection | None:
+        """Take an idle connection of an origin, the last used first; `None` where there is none."""
+        lane = self._lanes.get(key)
+        if lane is None:
+            return None
+        idle = lane.idle
+        while idle:
+            connection, _ = idle.popitem()
+            if self._loop.time() - connection.idle_since <= self._limits.keepalive:
+                return connection
+            connection.close(ConnectError(_CLOSED))
+        return None
+
+    async def acquire(self, request: Request) -> Connection:
+        """Dial a connection, or wait for one where the limits are reached.
+
+        Raises:
+            headrace.errors.PoolTimeout: None became free within `Timeout.pool`.
+            headrace.errors.RequestTimeout: It was not made within `Timeout.connect`.
+            headrace.errors.ConnectError: It could not be made.
+            headrace.errors.ValidationError: The origin is none that a proxy could be asked for.
+        """
+        proof.origin(request.origin)
+        key = request.origin.text
+        seconds = request.timeout.pool
+        if self._may_open(key):
+            self._reserve(key)
+            return await self._open_one(request)
+        waiter = self._queue_up(key)
+        try:
+            connection = await (waiter if seconds is None else within(waiter, key, seconds))
+        except BaseException:
+            self._leave(waiter, key)
+            raise
+        self._granted.discard(connection)
+        return await self._open_one(request) if connection is None or connection.gone else connection
+
+    async def settle(self, connection: Connection, request: Request) -> Connection:
+        """Wait a step with what was acquired: the answer that has freed it is heard. Where it has ended, dial anew."""
+        self._granted.add(connection)
+        try:
+            await asyncio.sleep(0)
+        except BaseException:
+            self.give(connection, connection.key)
+            raise
+        if connection.gone and not connection.exchanges:
+            self.give(connection, connection.key)
+            raise idle.refusal(connection.key, ended=connection.has_ended)
+        self._granted.discard(connection)
+        return await self._open_one(request) if connection.gone else connection
+
+    async def replace(self, connection: Connection, request: Request) -> Connection:
+        """Retire a connection that was taken, and have an idle one instead, or dial anew: its place is not lost."""
+        other = self.take(connection.key)
+        if other is None:
+            self._granted.add(connection)
+        connection.abort()
+        self._granted.discard(connection)
+        return other or await self._open_one(request)
+
+    def give(self, granted: Connection | None, key: str) -> None:
+        """Take back what is not used: a connection, or the right to open one (`None`)."""
+        self._granted.discard(granted)
+        if granted is None or granted.gone:
+            self._give_back(key)
+        else:
+            self._free(granted)
+
+    async def _open_one(self, request: Request) -> Connection:
+        """Dial a connection whose slot is already counted."""
+        try:
+            return await self._dial(request)
+        except BaseException:
+            self._give_back(request.origin.text)
+            raise
+
+    def _may_open(self, key: str) -> bool:
+        """Tell whether the limits leave room, closing an idle connection to make some.
+
+        Another origin's goes first. Our own are idle here only after a fellow of theirs was found dead.
+        """
+        if self._closed:
+            raise ConnectError(_CLOSED, maybe_sent=False)
+        own = self._lane(key)
+        crowded = not self._below_limit(own)
+        if crowded or self._open >= self._limits.max_connections:
+            others = [] if crowded else [lane for lane in self._lanes.values() if lane is not own]
+            oldest = next((next(iter(lane.idle)) for lane in (*others, own) if lane.idle), None)
+            if oldest is None:
+                return False
+            oldest.close(ConnectError(_CLOSED))
+        return self._below_limit(self._lane(key)) and self._open < self._limits.max_connections
+
+    def _reserve(self, key: str) -> None:
+        self._lane(key).open += 1
+        self._open += 1
+
+    def _lane(self, key: str) -> _Lane:
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = _Lane(key)
+        return lane
+
+    def _give_back(self, key: str) -> None:
+        """Free the slot of a connection that is gone and hand it to whoever has waited longest and may open one."""
+        lane = self._lanes[key]
+        lane.open -= 1
+        self._open -= 1
+        while (heir := self._next_to_open()) is not None:
+            waiter, _ = heir.waiters.popitem(last=False)
+            if not waiter.done():
+                self._reserve(heir.key)
+                waiter.set_result(None)
+                break
+        if not lane.open and not lane.waiters:
+            self._lanes.pop(key, None)
+
+    def _next_to_open(self) -> _Lane | None:
+        """Find the lane that may open a connection and whose first waiter came first; a step for each lane."""
+        if self._open >= self._limits.max_connections:
+            return None
+        return min(
+            (lane for lane in self._lanes.values() if lane.waiters and self._below_limit(lane)),
+            key=_first,
+            default=None,
+        )
+
+    def _below_limit(self, lane: _Lane) -> bool:
+        return self._limits.max_per_origin is None or lane.open < self._limits.max_per_origin
+
+    def _queue_up(self, key: str) -> asyncio.Future[Connection | None]:
+        """Wait for a connection of the origin, or for the right to open one (`None`)."""
+        waiter: asyncio.Future[Connection | None] = self._loop.create_future()
+        self._arrivals += 1
+        self._lane(key).waiters[waiter] = self._arrivals
+        return waiter
+
+    def _leave(self, waiter: asyncio.Future[Connection | None], key: str) -> None:
+        """Give up waiting, and pass on what was granted meanwhile."""
+        lane = self._lane(key)
+        lane.waiters.pop(waiter, None)
+        if not lane.open and not lane.waiters:
+            self._lanes.pop(key, None)
+        if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+            self.give(waiter.result(), key)
+
+    def _free(self, connection: Connection) -> None:
+        """Take a connection back after an exchange: for the first waiter of its origin, or to lie idle."""
+        lane = self._lanes[connection.key]
+        if self._closed or (len(self._lanes) > 1 and self._owes_its_slot(lane)):
+            connection.close(ConnectError(_CLOSED))
+            return
+        while lane.waiters:
+            waiter, _ = lane.waiters.popitem(last=False)
+            if not waiter.done():
+                self._granted.add(connection)
+                waiter.set_result(connection)
+                return
+        connection.idle_since = self._loop.time()
+        lane.idle[connection] = None
+        if self._sweeper is None:
+            self._sweeper = self._loop.call_later(self._limits.keepalive, self._sweep)
+
+    def _owes_its_slot(self, lane: _Lane) -> bool:
+        """Tell whether a connection of this lane has to make room for another origin that waits.
+
+        It does where nobody waits here, or where that origin has waited longer and has no connection at all: without
+        this, an origin that is always busy would keep every connection for ever.
+        """
+        if self._open < self._limits.max_connections:
+            return False
+        while lane.waiters and next(iter(lane.waiters)).done():  # cancelled in this very step: it waits no more
+            lane.waiters.popitem(last=False)
+        others = [
+            other for other in self._lanes.values() if other.waiters and other is not lane and self._below_limit(other)
+        ]
+        if not lane.waiters:
+            return bool(others)
+        return any(not other.open and _first(other) < _first(lane) for other in others)
+
+    def _gone(self, connection: Connection) -> None:
+        """Forget a connection that will never serve again."""
+        if connection not in self._granted:
+            self._lanes[connection.key].idle.pop(connection, None)
+            self._give_back(connection.key)
+
+    def _lost(self, connection: Connection) -> None:
+        self._sockets.discard(connection)
+        if self._drained is not None and not self._sockets and not self._drained.done():
+            self._drained.set_result(None)
+
+    def _sweep(self) -> None:
+        """Close the connections that have lain idle too long; one timer for all of them."""
+        self._sweeper = None
+        now = self._loop.time()
+        oldest = now
+        for lane in list(self._lanes.values()):
+            for connection in list(lane.idle):
+                if now - connection.idle_since >= self._limits.keepalive:
+                    connection.close(ConnectError(_CLOSED))
+                else:
+                    oldest = min(oldest, connection.idle_since)
+                    break
+        if any(lane.idle for lane in self._lanes.values()):
+            self._sweeper = self._loop.call_at(oldest + self._limits.keepalive, self._sweep)
+
+    async def _dial(self, request: Request) -> Connection:
+        if self._closed:
+            raise ConnectError(_CLOSED, maybe_sent=False)
+        origin = request.origin
+        wanted = ClientRequest(
+            "GET",
+            URL(origin.text),
+            loop=self._loop,
+            ssl=self._tls,
+            proxy=self._proxy,
+            proxy_headers=dict(self._proxy_fields),  # aiohttp writes into it
+            headers={"Host": origin.authority},
+        )
+        task = self._dials.begin()
+        try:
+            async with asyncio.timeout(request.timeout.connect):
+                made = await self._connector.connect(wanted, [], aiohttp.ClientTimeout())
+        except asyncio.CancelledError:
+            if self._dials.is_mine(task):
+                raise ConnectError(_CLOSED, maybe_sent=False) from None
+            raise
+        except TimeoutError as error:
+            message = f"no connection to {origin.text} within {request.timeout.connect:g} s"
+            raise RequestTimeout(message, maybe_sent=False) from error
+        except (aiohttp.ClientError, ValueError, OSError) as error:  # ValueError: a host that IDNA cannot write
+            message = f"no connection to {origin.text}: {borrowed.reason(error)}"
+            raise ConnectError(message, maybe_sent=False) from borrowed.scrubbed(error, request)
+        finally:
+            self._dials.end(task)
+        return self._take_over(made, origin)
+
+    def _take_over(self, made: Any, origin: Origin) -> Connection:
+        """Take a new connection out of aiohttp's hands, which then knows nothing of it."""
+        handler = made.protocol
+        transport = handler.transport
+        if transport is None or transport.is_closing() or handler.exception() is not None:
+            made.close()
+            raise idle.refusal(origin.text, ended=True)
+        if handler.should_close:  # bytes have come that aiohttp keeps
+            made.close()
+            raise idle.refusal(origin.text, ended=False)
+        connection = Connection(self._loop, origin.text, self._free, self._gone, self._lost, self._stats)
+        transport.set_protocol(connection)
+        connection.connection_made(transport)
+        handler.transport = None
+        made.close()
+        self._sockets.add(connection)
+        self._stats.connections_opened += 1
+        return connection
+
+    async def close(self) -> None:
+        """Close every connection; whatever waits or is under way fails at once. May be called more than once."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._loop.is_closed():  # its sockets can only be let go
+            self._lanes.clear()
+            self._sockets.clear()
+            self._open = 0
+            await self._connector.close()
+            return
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for lane in list(self._lanes.values()):
+            while lane.waiters:
+                waiter, _ = lane.waiters.popitem(last=False)
+                if not waiter.done():
+                    waiter.set_exception(ConnectError(_CLOSED, maybe_sent=False))
+        self._dials.close()
+        for connection in list(self._sockets):
+            connection.close(TransportError(_CLOSED))
+        if self._sockets:
+            self._drained = self._loop.create_future()
+            await wait_then_abort(self._drained, _CLOSE_SECONDS, self._sockets)
+        await self._connector.close()
+
+    def __repr__(self) -> str:
+        lanes = ", ".join(
+            f"{key}: {lane.open} open, {len(lane.idle)} idle, {len(lane.waiters)} waiting"
+            for key, lane in self._lanes.items()
+        )
+        return f"<Pool {self._open}/{self._limits.max_connections}{' closed' if self._closed else ''} [{lanes}]>"
+
+
+def proxy_and_fields(proxy: URL | None) -> tuple[URL | None, dict[str, str]]:
+    """Part a proxy's URL and its credentials: aiohttp's texts show the URL.
+
+    Returns:
+        The URL without userinfo, and the fields for it; aiohttp turns `Authorization` into `Proxy-Authorization`.
+    """
+    credentials = None if proxy is None else encode.basic(proxy)
+    if proxy is None or credentials is None:
+        return proxy, {}
+    return proxy.with_user(None), {"Authorization": credentials}

@@ -1,0 +1,162 @@
+"""Bodies of known length go from the socket into a file here, in one thread and past the event loop.
+
+Read by the loop, every piece costs an object, a call of each layer and a change of threads; and two threads that copy
+on one core hold the loop up. On Linux the bytes do not even pass through the process: `splice(2)` hands them on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import select
+import time
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from headrace._io.wire import raw_socket
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headrace.types import Bytes
+
+#: Bytes of one read: more are slower, because they no longer fit into the core's cache between the two copies.
+_ONE_READ: Final = 256 * 1024
+#: Bytes that a pipe holds at most; Linux lets everybody have so much, but not all of the time.
+_PIPE: Final = 1024 * 1024
+#: Seconds after which a thread gives account, so that progress shows.
+_ROUND: Final = 0.05
+
+
+class Sink(Protocol):
+    """What bytes are written to, in a thread."""
+
+    @property
+    def takes_pipes(self) -> bool:
+        """Whether bytes that it never sees may go past it, into its file."""
+        ...
+
+    def write(self, pieces: Sequence[Bytes]) -> None:
+        """Append pieces, of which it may keep nothing."""
+        ...
+
+    def take(self, pipe: int, count: int) -> None:
+        """Append so many bytes that a pipe holds."""
+        ...
+
+
+class Puller:
+    """Reads the body of one answer from a plain connection whose transport does not read meanwhile.
+
+    Args:
+        transport: The transport of the connection.
+    """
+
+    __slots__ = ("_buffer", "_bypass", "_pipe", "ended")
+
+    def __init__(self, transport: Any) -> None:
+        self._bypass = raw_socket.Bypass(transport)
+        self._buffer: memoryview | None = None
+        self._pipe: tuple[int, int] | None = None
+        self.ended = False  # the peer sends no more: its transport will find out why
+
+    async def pull(self, pieces: Sequence[Bytes], most: int, sink: Sink) -> int:
+        """Write pieces that are there, then what can be read within a moment.
+
+        Args:
+            pieces: What comes first.
+            most: Bytes to read at most.
+            sink: Where they go.
+
+        Returns:
+            Bytes that were read and written.
+        """
+        return await self._bypass.in_thread(self._pull, pieces, most, sink)
+
+    def _pull(self, pieces: Sequence[Bytes], most: int, sink: Sink) -> int:
+        if pieces:
+            sink.write(pieces)
+        step = self._splice if sink.takes_pipes and hasattr(os, "splice") and self._piped() else self._read
+        left, until = most, time.monotonic() + _ROUND
+        while left and not self._bypass.stopped and time.monotonic() < until:
+            try:
+                count = step(left, sink)
+            except BlockingIOError:
+                if not self._bypass.ready(select.POLLIN):
+                    break
+                continue
+            if not count:
+                self.ended = True
+                break
+            left -= count
+        return most - left
+
+    def _read(self, most: int, sink: Sink) -> int:
+        """Read once, and write that; 0 is the end."""
+        if self._buffer is None:
+            self._buffer = memoryview(bytearray(_ONE_READ))
+        try:
+            count = os.readv(self._bypass.socket, [self._buffer[:most]])
+        except ConnectionError:
+            return 0
+        if count:
+            sink.write([self._buffer[:count]])
+        return count
+
+    def _splice(self, most: int, sink: Sink) -> int:
+        """Move what there is without a copy of ours; 0 is the end."""
+        readable, writable = self._pipe or (-1, -1)
+        try:
+            count = os.splice(self._bypass.socket, writable, min(most, _PIPE))
+        except ConnectionError:
+            return 0
+        if count:
+            sink.take(readable, count)
+        return count
+
+    def _piped(self) -> bool:
+        """Have a pipe; tell whether there is one."""
+        if self._pipe is None:
+            import fcntl  # is not everywhere, unlike this module
+
+            try:
+                self._pipe = os.pipe()
+            except OSError:  # no descriptor is left: a buffer needs none
+                return False
+            with contextlib.suppress(OSError):  # all that a user may have of larger ones is in use
+                fcntl.fcntl(self._pipe[1], fcntl.F_SETPIPE_SZ, _PIPE)
+        return True
+
+    async def readable(self, waiter: asyncio.Future[None]) -> None:
+        """Wait for more without a thread, or until somebody else ends the waiting.
+
+        Args:
+            waiter: What they would end it with.
+        """
+
+        def heard() -> None:
+            if not waiter.done():
+                waiter.set_result(None)
+
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._bypass.socket, heard)
+        try:
+            await waiter
+        finally:
+            loop.remove_reader(self._bypass.socket)
+
+    def close(self) -> None:
+        """Give up what it has of the socket."""
+        self._bypass.close()
+        for end in self._pipe or ():
+            os.close(end)
+
+
+def puller_of(transport: Any) -> Puller | None:
+    """Make a `Puller` where the connection is not encrypted."""
+    if not hasattr(os, "readv") or not raw_socket.possible(transport):
+        return None
+    try:
+        return Puller(transport)
+    except OSError:  # no descriptor is left: the loop needs no other one
+        return None

@@ -1,0 +1,177 @@
+"""The wire Transport lives here: a connection from the pool, one exchange, and the one safe reconnect."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from headrace._core.messages import Held
+from headrace._core.request import encode, proof
+from headrace._core.stats import Stats
+from headrace._io import idle
+from headrace._io.wire import uploading
+from headrace._io.wire.pool import Pool
+from headrace.config import PoolLimits
+from headrace.errors import ConnectError, ConnectionLost, TransportError
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Coroutine
+
+    from yarl import URL
+
+    from headrace._core.messages import HeaderBlock, Origin, Request, Response, Turn
+    from headrace._io.wire.connection import Connection
+
+
+class WireTransport:
+    """Sends requests over connections of our own: aiohttp dials, httptools parses, nothing lies between.
+
+    Args:
+        pool: How many connections there may be, and how long idle ones are kept.
+        proxy: An HTTP proxy: requests to http go to it, https goes through a tunnel (`CONNECT`).
+        tls: An `ssl.SSLContext`, or whether to verify servers.
+        stats: Where to count; a client gives its own.
+    """
+
+    #: Whether it keeps to `Request.turn`.
+    counts_starts = True
+    #: Whether it writes `Request.sent`.
+    marks_sent = True
+
+    def __init__(
+        self,
+        pool: PoolLimits | None = None,
+        proxy: URL | None = None,
+        tls: ssl.SSLContext | bool = True,  # noqa: FBT001, FBT002
+        stats: Stats | None = None,
+    ) -> None:
+        self._pool = Pool(asyncio.get_running_loop(), pool or PoolLimits(), proxy, tls, stats or Stats())
+        self._proxy_line = ""
+        self._proxied = proxy is not None
+        self._target = "/"  # proven last: the same is not looked at again
+        self._site = ""  # the same of an origin, which is never empty
+        credentials = None if proxy is None else encode.basic(proxy)
+        if credentials is not None:
+            self._proxy_line = f"Proxy-Authorization: {credentials}\r\n"
+
+    async def send(self, request: Request, /) -> Response:
+        """Send one request and receive its response; see `headrace.types.Transport`."""
+        head = self._head(request)
+        connection = self._pool.take(request.origin.text) or await (
+            self._pool.acquire(request)
+            if request.turn is None
+            else self._in_turn(self._pool.acquire(request), request, request.turn)
+        )
+        answer = connection.begin(request, head)
+        if answer is None:
+            connection, answer = await self._begin_elsewhere(connection, request, head, request.turn)
+        reused = connection.exchanges > 0
+        try:
+            if request.body is not None and not isinstance(request.body, bytes):
+                await uploading.upload(connection, request, answer)
+            return await answer
+        except ConnectionLost:
+            # The server closed an idle connection while the request was on its way (RFC 9110, section 9.2.2).
+            if not reused or connection.answered or not request.idempotent or not _is_replayable(request.body):
+                connection.abandon(answer)  # an upload may hear of the end before its answer does
+                raise
+        except BaseException:
+            request.sent = True
+            connection.abandon(answer)
+            raise
+        return await self._send_anew(request, head)
+
+    async def _in_turn(self, acquiring: Coroutine[Any, Any, Connection], request: Request, turn: Turn) -> Connection:
+        """Wait for a connection with a start that a limiter has allowed, and that is made when there is one.
+
+        Raises:
+            headrace._core.messages.Held: There is a pause by now.
+        """
+        turn.hold()
+        try:
+            connection = await self._pool.settle(await acquiring, request)
+        except ConnectError:
+            turn.resume(at_any_rate=True)  # a server that is down is not dialed more often either
+            raise
+        except BaseException:
+            turn.drop()
+            raise
+        if not turn.resume(origin=request.origin.text):
+            self._pool.give(connection, connection.key)
+            raise Held
+        return connection
+
+    async def _begin_elsewhere(
+        self, refused: Connection, request: Request, head: bytes, turn: Turn | None
+    ) -> tuple[Connection, asyncio.Future[Response]]:
+        """Write a request that was not written, because something lay in the socket of its connection.
+
+        It ends: each round uses up a connection that had been lying idle, and a new one is an error.
+        """
+        while True:
+            acquiring = idle.judge(self._pool, refused, request)
+            connection = await (acquiring if turn is None else self._in_turn(acquiring, request, turn))
+            answer = connection.begin(request, head)
+            if answer is not None:
+                return connection, answer
+            refused = connection
+
+    async def _send_anew(self, request: Request, head: bytes) -> Response:
+        """Send a request again, on a connection that has not been lying idle."""
+        request.sent = True
+        try:
+            connection = await self._pool.acquire(request)
+            answer = connection.begin(request, head)
+            if answer is None:
+                connection, answer = await self._begin_elsewhere(connection, request, head, None)
+        except TransportError as error:
+            error.maybe_sent = True  # before: the server may have read it, and then ended the connection
+            raise
+        try:
+            return await answer
+        except BaseException:
+            connection.abandon(answer)
+            raise
+
+    def _head(self, request: Request) -> bytes:
+        """Write the head of a request, and prove it (RFC 9112, sections 2 and 3).
+
+        Raises:
+            headrace.errors.ValidationError: It cannot be proven.
+        """
+        origin, body, target = request.origin, request.body, request.target
+        known, fields = request.headers.written
+        if known is not origin:
+            fields = self._fields(request.headers, origin)
+        framing = proof.EMPTY.get(request.method)
+        if framing is None:
+            framing = proof.method(request.method)
+        if body is not None:
+            framing = f"Content-Length: {len(body)}\r\n" if isinstance(body, bytes) else uploading.framing(body)
+        if target != self._target:
+            self._target = proof.target(target)
+        if self._proxied and origin.scheme == "http":
+            target = origin.text + target
+            framing += self._proxy_line
+        return f"{request.method} {target}{fields}{framing}\r\n".encode("latin-1")
+
+    def _fields(self, block: HeaderBlock, origin: Origin) -> str:
+        """Write what stands between target and framing, and keep it for the next request to the same origin."""
+        if origin.text != self._site:
+            proof.origin(origin)
+            self._site = origin.text
+        fields = f" HTTP/1.1\r\n{proof.fields(block, origin)}"
+        block.written = (origin, fields)
+        return fields
+
+    async def close(self) -> None:
+        """Close every connection; requests under way fail at once."""
+        await self._pool.close()
+
+    def __repr__(self) -> str:
+        return f"<WireTransport {self._pool!r}>"
+
+
+def _is_replayable(body: Any) -> bool:
+    return body is None or isinstance(body, bytes)
