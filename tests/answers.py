@@ -246,7 +246,7 @@ async def _request(client: AsyncClient, case: Case) -> tuple[int, bytes]:
     size = case.entry.get("request_body_len")
     data = None if size is None else b"x" * size
     body = await client.request(case.method, f"/case/{case.id}", data=data, response_format=bytes)
-    recording: Any = client._transport
+    recording: Any = client.transport
     return recording.response.status, body or b""
 
 

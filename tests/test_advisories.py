@@ -50,7 +50,7 @@ async def test_what_is_kept_of_an_origin_ends_with_its_connections(transport: st
         for number in range(50):
             with pytest.raises(errors.ConnectError):
                 await client.get(f"http://127.0.{number}.1:1/x")
-        assert "127.0" not in repr(client._transport)
+        assert "127.0" not in repr(client.transport)
 
 
 @pytest.mark.hazard("CVE-2026-34993")
@@ -81,7 +81,7 @@ async def test_no_transport_follows_a_redirect(echo: EchoServer, other_origin: E
         request = MockTransport(lambda _: Response(200))
         async with AsyncClient(echo.url, transport=request) as other:
             await other.get("/redirect/302", parameters={"to": f"{other_origin.url}/there"}, response_format=bytes)
-        answer = await client._transport.send(request.requests[0])
+        answer = await client.transport.send(request.requests[0])
     assert answer.status == 302
     assert other_origin.seen == []
 

@@ -36,7 +36,11 @@ class Server:
         self.now = 0.0
         self.answer: Response | Exception = Response(200)
         self.mock = MockTransport(lambda _: self.next())
-        self.circuits = Circuits(attrs.evolve(BREAKER, clock=lambda: self.now), self.mock)
+        self.circuits = Circuits(attrs.evolve(BREAKER, clock=lambda: self.now))
+        self.send = self.circuits.around(self._now)
+
+    async def _now(self, request: Request) -> Response:
+        return await self.mock.send(request)
 
     def next(self) -> Response:
         """Answer."""
@@ -47,7 +51,7 @@ class Server:
     async def outcome(self, url: str = BASE) -> str:
         """Send a request and tell what became of it."""
         try:
-            return str((await self.circuits.send(request_to(url))).status)
+            return str((await self.send(request_to(url))).status)
         except errors.TransportError as error:
             return type(error).__name__
 
@@ -131,14 +135,14 @@ async def test_a_cancelled_probe_gives_its_place_back() -> None:
         await asyncio.Event().wait()
         raise AssertionError
 
-    server.circuits._transport = MockTransport(hang)
-    probe = asyncio.ensure_future(server.circuits.send(request_to()))
+    mock, server.mock = server.mock, MockTransport(hang)
+    probe = asyncio.ensure_future(server.send(request_to()))
     await asked.wait()
     assert await server.outcome() == "CircuitOpen"
     probe.cancel()
     with pytest.raises(asyncio.CancelledError):
         await probe
-    server.circuits._transport = server.mock
+    server.mock = mock
     server.answer = Response(200)
     assert [await server.outcome() for _ in range(3)] == ["200"] * 3
 

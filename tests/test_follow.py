@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from headrace._core.limits.server_limits import MOST_SECONDS, Follower, Mark, Told, read, refused_for
+from headrace._core.messages import Response
 from headrace._io.limits.rate import RateLimiter
 
 NOW = dt.datetime(2026, 5, 1, 12, tzinfo=dt.UTC)
@@ -124,7 +125,7 @@ def test_fields_may_be_repeated_and_mixed() -> None:
 )
 def test_a_refusal_names_seconds_or_a_date(status: int, value: str, seconds: float) -> None:
     """429 and 503 hold everybody for as long as `Retry-After` says, an hour at most."""
-    assert refused_for(status, fields(("Retry-After", value)), NOW) == seconds
+    assert refused_for(Response(status, fields(("Retry-After", value))), NOW) == seconds
 
 
 JUNK = st.text(max_size=60) | st.text('0123456789.-+;,="\\: rtqwpk', max_size=60)
@@ -141,7 +142,7 @@ FIELDS = "RateLimit RateLimit-Policy RateLimit-Remaining RateLimit-Reset X-RateL
 def test_junk_never_raises_and_never_holds_for_ever(pairs: list[tuple[str, str]], status: int) -> None:
     """Whatever stands in the fields: there are numbers or nothing, and after an hour a request may start again."""
     answer = fields(*pairs)
-    assert 0 <= refused_for(status, answer, NOW) <= MOST_SECONDS
+    assert 0 <= refused_for(Response(status, answer), NOW) <= MOST_SECONDS
     now = [0.0]
     limiter = RateLimiter(5, follow=True, clock=lambda: now[0])
     assert limiter.try_acquire()

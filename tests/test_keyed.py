@@ -330,3 +330,32 @@ def test_time_waited_is_kept_for_keys_that_are_forgotten() -> None:
         return keyed.waited
 
     assert run(main) == 1 + 2 + 1
+
+
+async def test_a_key_may_have_any_limiter() -> None:
+    """A limiter with nothing but `acquire` serves a key, and is kept: it cannot tell when it is idle."""
+
+    class Counting:
+        def __init__(self, key: Any) -> None:
+            self.key = key
+            self.started = 0
+
+        async def acquire(self) -> None:
+            self.started += 1
+
+    made: list[Counting] = []
+
+    def make(key: Any) -> Counting:
+        made.append(Counting(key))
+        return made[-1]
+
+    limiter = KeyedLimiter(make)
+    transport = MockTransport(lambda _: json_response(1))
+    async with AsyncClient("http://a.example", limiter=limiter, transport=transport) as client:
+        for path in ("/x", "/y", "http://b.example/z"):
+            assert await client.get(path) == 1
+    assert [(one.key, one.started) for one in made] == [("http://a.example", 2), ("http://b.example", 1)]
+    assert not limiter.try_acquire("http://a.example")
+    await limiter.acquire("http://a.example")
+    assert made[0].started == 3
+    assert (len(limiter), limiter.waiting, limiter.waited) == (2, 0, 0)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -278,3 +280,28 @@ async def test_who_is_asked_to_come_back_draws_on_no_budget(fields: dict[str, st
             await client.get("/")
     assert len(transport.requests) == requests
     assert client.stats.retries_refused == (requests == 1)
+
+
+@pytest.mark.parametrize("ahead", [-600, 600], ids=["slow", "fast"])
+async def test_all_who_read_a_date_read_it_by_the_server_s_clock(ahead: int) -> None:
+    """A server whose clock is ten minutes off asks for 5 s: the error, the retry and the limiter all say 5 s."""
+    theirs = datetime.now(UTC) + timedelta(seconds=ahead)
+    fields = {
+        "Date": format_datetime(theirs, usegmt=True),
+        "Retry-After": format_datetime(theirs + timedelta(seconds=5), usegmt=True),
+    }
+    asked = iter([Response(503, fields), Response(503, fields)])
+    paused: list[float] = []
+
+    class Told(RateLimiter):
+        def pause(self, seconds: float, origin: str | None = None) -> None:
+            paused.append(seconds)
+            super().pause(0, origin)
+
+    retry = Retry(attempts=2, deadline=60, max_backoff=0.001)
+    transport = MockTransport(lambda _: next(asked))
+    async with AsyncClient(HOME, transport=transport, limiter=Told(100), retry=retry) as client:
+        with pytest.raises(errors.HTTPServiceUnavailable) as caught:
+            await client.get("/")
+    assert caught.value.retry_after == 5
+    assert paused == [5, 5]

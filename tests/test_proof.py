@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 from yarl import URL
 
@@ -25,19 +26,19 @@ def with_fields(*pairs: tuple[str, str]) -> Change:
     """Make what adds fields to a request."""
 
     def change(request: Request) -> None:
-        request.headers = HeaderBlock([*request.headers.pairs, *pairs])
+        msgspec.structs.force_setattr(request, "headers", HeaderBlock([*request.headers.pairs, *pairs]))
 
     return change
 
 
 def with_target(text: str) -> Change:
     """Make what gives a request another target."""
-    return lambda request: setattr(request, "target", text)
+    return lambda request: msgspec.structs.force_setattr(request, "target", text)
 
 
 def with_method(text: str) -> Change:
     """Make what gives a request another method."""
-    return lambda request: setattr(request, "method", text)
+    return lambda request: msgspec.structs.force_setattr(request, "method", text)
 
 
 def with_host(text: str, authority: str | None = None) -> Change:
@@ -47,7 +48,7 @@ def with_host(text: str, authority: str | None = None) -> Change:
         origin = Origin(URL(request.origin.text))
         origin.text = origin.text.replace("127.0.0.1", text)
         origin.authority = authority or origin.text.partition("://")[2]
-        request.origin = origin
+        msgspec.structs.force_setattr(request, "origin", origin)
 
     return change
 

@@ -17,6 +17,7 @@ from yarl import URL
 from headrace import AsyncClient, PoolLimits, Retry, errors
 from headrace._core.messages import HeaderBlock, Origin, Request
 from headrace._core.stats import Stats
+from headrace._io.closing import Closing
 from headrace._io.deadline import Deadlines
 from headrace._io.flow.retrying import Retrying
 from headrace.config import Timeout
@@ -64,6 +65,7 @@ async def run(
         None,
         Stats(),
         Deadlines(asyncio.get_running_loop()),
+        Closing(),
         clock=lambda: clock.now,
         chance=lambda: chance,
         sleep=clock.sleep,

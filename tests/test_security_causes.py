@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from headrace import AiohttpTransport, AsyncClient, Timeout, errors
-from headrace._io.flow.failure import chain
+from headrace._io.frames import chain
 from headrace.auth import OAuth2ClientCredentials
 from tests.conftest import ServeScript
 from tests.servers.raw import Do, Step, reply

@@ -121,7 +121,7 @@ async def test_no_failure_tells_a_secret(
             assert CANARY not in told(error)
             assert CANARY not in told(pickle.loads(pickle.dumps(error)))
         assert CANARY not in f"{client!r} {client.stats!r} {client.config!r} {client.headers!r} {client.cookies!r}"
-        assert CANARY not in f"{client.parameters!r} {client.auth!r} {client._transport!r} {client.uri!r}"
+        assert CANARY not in f"{client.parameters!r} {client.auth!r} {client.transport!r} {client.uri!r}"
     assert CANARY not in logged.text
     connection = await running.accepted(1)
     async with asyncio.timeout(10):

@@ -34,7 +34,7 @@ def test_parser(benchmark: BenchmarkFixture) -> None:
 def test_pool(benchmark: BenchmarkFixture, client: AsyncClient, loop: asyncio.AbstractEventLoop) -> None:
     """An idle connection is taken and given back."""
     loop.run_until_complete(client.get("/users/1"))
-    pool = client._transport._pool  # type: ignore[union-attr] # noqa: SLF001 - a part is timed alone
+    pool = client._binding.transport._pool  # type: ignore[union-attr] # noqa: SLF001 - a part is timed alone
     key = client._defaults.origin.text  # noqa: SLF001 - as above
 
     def borrow() -> Any:

@@ -1,6 +1,7 @@
 """The client for millions of small typed responses a day out of rate-limited APIs."""
 
-from headrace import auth, errors, progress, streams
+from headrace import auth, errors, limits, progress, streams, transports
+from headrace._core.call import Call
 from headrace._core.values.partial import Partial, Reject
 from headrace._core.values.sse import Event
 from headrace._io.answers.streamed import StreamedResponse
@@ -21,6 +22,7 @@ __all__ = [
     "AiohttpTransport",
     "AsyncClient",
     "BaseModel",
+    "Call",
     "CircuitBreaker",
     "ClientConfig",
     "Event",
@@ -42,7 +44,9 @@ __all__ = [
     "__version__",
     "auth",
     "errors",
+    "limits",
     "progress",
     "run",
     "streams",
+    "transports",
 ]

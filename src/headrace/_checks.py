@@ -1,15 +1,21 @@
-"""What settings are checked with lives here: validators for attrs, and the error that names a wrong argument."""
+"""Every wrong argument is named, with what was given and what it takes: validators for attrs, and checks."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from yarl import URL
+
+from headrace import _redact
 from headrace.errors import ValidationError
 
 if TYPE_CHECKING:
     import attrs
+
+_CONTROL_OR_SPACE = re.compile(r"[\x00-\x20\x7f\ud800-\udfff]")  # no surrogate has bytes: yarl drops it
 
 Validator = Callable[[Any, Any, Any], None]
 
@@ -73,3 +79,54 @@ def all_of(kind: type, takes: str) -> Validator:
             raise wrong(attribute.name, value, takes)
 
     return check
+
+
+def as_url(value: Any, argument: str, schemes: Iterable[str] = ("http", "https")) -> URL:
+    """Read an absolute URL.
+
+    Args:
+        value: A `str` or `yarl.URL`.
+        argument: The argument's name, for the error.
+        schemes: The schemes that are allowed.
+
+    Returns:
+        The URL, its fragment removed.
+
+    Raises:
+        headrace.errors.ValidationError: It is not an absolute URL of such a scheme.
+    """
+    takes = f"an absolute {' or '.join(schemes)} URL"
+    if not isinstance(value, (str, URL)):
+        raise wrong(argument, value, takes)
+    url = _parsed(value)
+    if _CONTROL_OR_SPACE.search(str(value)):  # a `yarl.URL` may call itself encoded, and not be
+        message = f"{argument}: has a space, a control character or a lone surrogate; takes {takes}"
+        raise ValidationError(message)
+    if url is None or not str(url).isascii():
+        message = f"{argument}: is not a URL; takes {takes}"
+        raise ValidationError(message)
+    if url.scheme not in schemes or not url.raw_host:
+        # Without a scheme that has an authority, userinfo is part of the path: `me:password@host`.
+        shown = _redact.url(url) if url.raw_host else "what was given"
+        message = f"{argument}: {shown} is not {takes}"
+        raise ValidationError(message)
+    return url.with_fragment(None)
+
+
+def _parsed(value: str | URL) -> URL | None:
+    """Parse a URL; `None` where it is none.
+
+    What yarl says of it may hold a part of a password, so none of it is kept, not even as the context of our error.
+    """
+    try:
+        url = URL(value)
+        _ = url.port
+    except (ValueError, IndexError):  # IndexError: `http://[]@`
+        return None
+    return url
+
+
+def origin(url: URL) -> str:
+    """Write the origin of a URL (RFC 9110, section 4.3.1), its port only where it is not the scheme's own."""
+    whole = url.origin()
+    return str(whole.with_port(None) if whole.is_default_port() else whole)

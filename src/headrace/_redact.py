@@ -1,4 +1,4 @@
-"""What may be shown lives here: which names hide a secret, and how a URL looks in a log, a repr or an error."""
+"""What may be shown: which names hide a secret, and how a URL looks in a log, a repr or an error."""
 
 from __future__ import annotations
 

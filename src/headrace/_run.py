@@ -1,4 +1,4 @@
-"""Running a program on the fastest loop there is lives here."""
+"""A program runs on the fastest event loop there is."""
 
 from __future__ import annotations
 

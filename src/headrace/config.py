@@ -1,4 +1,4 @@
-"""Every setting of a client lives here: its default, its unit, what it may be, and how settings merge.
+"""Every setting of a client: its default, its unit, what it may be, and how settings merge.
 
 Nothing in this module acts. A `ClientConfig` is the recipe that one client is made from; it can be pickled and
 compared.
@@ -6,7 +6,6 @@ compared.
 
 from __future__ import annotations
 
-import re
 import ssl
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -15,55 +14,19 @@ import attrs
 from yarl import URL
 
 from headrace import _redact
+from headrace._checks import as_url, origin, wrong
 from headrace._checks import checked as _checked
-from headrace._checks import is_number as _number
 from headrace._checks import positive as _positive
-from headrace._checks import wrong
-from headrace._checks import wrong_number as _wrong_number
+from headrace._merging import merge_mapping
 from headrace.errors import ValidationError
-from headrace.policies import IDEMPOTENT_METHODS, CircuitBreaker, Retry
-from headrace.types import UNSET, Auth, Limiter, Transport, Unset
+from headrace.policies import IDEMPOTENT_METHODS, CircuitBreaker, Retry, Timeout, as_timeout
+from headrace.types import UNSET, Auth, Limiter, Transport
 
 DEFAULT_MAX_RESPONSE_BYTES: Final = 256 * 1024 * 1024
 TRANSPORTS: Final = ("wire", "aiohttp")
 
 #: Settings that merge key by key; every other setting replaces what it inherits.
 _MERGED: Final = frozenset({"headers", "cookies", "parameters", "error_responses"})
-_CONTROL_OR_SPACE = re.compile(r"[\x00-\x20\x7f\ud800-\udfff]")  # no surrogate has bytes: yarl drops it
-
-
-_SECONDS = _positive("a number of seconds above 0, or None", optional=True)
-
-
-@attrs.frozen
-class Timeout:
-    """How long the parts of a request may take.
-
-    Args:
-        total: Seconds for the whole request, waiting for the limiter and a connection included; `None` is no limit.
-        connect: Seconds to make a new connection (DNS, TCP, TLS, proxy); `None` is no limit of its own.
-        pool: Seconds to wait for a connection to become free; `None` is no limit of its own.
-        read: Seconds of silence from the server while an answer is awaited; `None` is no limit of its own.
-
-    Raises:
-        headrace.errors.ValidationError: A value is not a number above 0.
-    """
-
-    total: float | None = attrs.field(default=300.0, validator=_SECONDS)
-    connect: float | None = attrs.field(default=30.0, validator=_SECONDS)
-    pool: float | None = attrs.field(default=None, validator=_SECONDS)
-    read: float | None = attrs.field(default=None, validator=_SECONDS)
-
-
-def as_timeout(value: float | Timeout | None) -> Timeout:
-    """Read a `timeout` argument: a `Timeout`, seconds in all, or `None` for none at all."""
-    if isinstance(value, Timeout):
-        return value
-    if value is None:
-        return Timeout(total=None, connect=None)
-    if not _number(value):
-        raise _wrong_number("timeout", value, "seconds above 0, a Timeout or None")
-    return Timeout(total=float(value))
 
 
 @attrs.frozen
@@ -84,57 +47,6 @@ class PoolLimits:
         default=None, validator=_positive("a whole number above 0, or None", integer=True, optional=True)
     )
     keepalive: float = attrs.field(default=15.0, validator=_positive("a number of seconds above 0"))
-
-
-def as_url(value: Any, argument: str, schemes: Iterable[str] = ("http", "https")) -> URL:
-    """Read an absolute URL.
-
-    Args:
-        value: A `str` or `yarl.URL`.
-        argument: The argument's name, for the error.
-        schemes: The schemes that are allowed.
-
-    Returns:
-        The URL, its fragment removed.
-
-    Raises:
-        headrace.errors.ValidationError: It is not an absolute URL of such a scheme.
-    """
-    takes = f"an absolute {' or '.join(schemes)} URL"
-    if not isinstance(value, (str, URL)):
-        raise wrong(argument, value, takes)
-    url = _parsed(value)
-    if _CONTROL_OR_SPACE.search(str(value)):  # a `yarl.URL` may call itself encoded, and not be
-        message = f"{argument}: has a space, a control character or a lone surrogate; takes {takes}"
-        raise ValidationError(message)
-    if url is None or not str(url).isascii():
-        message = f"{argument}: is not a URL; takes {takes}"
-        raise ValidationError(message)
-    if url.scheme not in schemes or not url.raw_host:
-        # Without a scheme that has an authority, userinfo is part of the path: `me:password@host`.
-        shown = _redact.url(url) if url.raw_host else "what was given"
-        message = f"{argument}: {shown} is not {takes}"
-        raise ValidationError(message)
-    return url.with_fragment(None)
-
-
-def _parsed(value: str | URL) -> URL | None:
-    """Parse a URL; `None` where it is none.
-
-    What yarl says of it may hold a part of a password, so none of it is kept, not even as the context of our error.
-    """
-    try:
-        url = URL(value)
-        _ = url.port
-    except (ValueError, IndexError):  # IndexError: `http://[]@`
-        return None
-    return url
-
-
-def origin(url: URL) -> str:
-    """Write the origin of a URL (RFC 9110, section 4.3.1), its port only where it is not the scheme's own."""
-    whole = url.origin()
-    return str(whole.with_port(None) if whole.is_default_port() else whole)
 
 
 def _is_token(value: Any) -> bool:
@@ -266,11 +178,6 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     ClientConfig(**{"uri": "http://localhost", **settings})
 
 
-def given(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep the settings that a caller named: everything that is not `UNSET`."""
-    return {name: value for name, value in settings.items() if not isinstance(value, Unset)}
-
-
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Lay settings over inherited ones.
 
@@ -287,27 +194,6 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
             value = merge_mapping(base.get(name, {}), value, fold_case=name == "headers")  # noqa: PLW2901
         merged[name] = value
     return merged
-
-
-def merge_mapping(base: Mapping[Any, Any], over: Mapping[Any, Any], *, fold_case: bool = False) -> dict[Any, Any]:
-    """Lay one mapping over another: later wins, `None` removes the key.
-
-    Args:
-        base: What is laid over.
-        over: What lies on top.
-        fold_case: Whether keys that differ in case are the same key, as the names of header fields are.
-
-    Returns:
-        A new mapping.
-    """
-    merged = dict(base)
-    if fold_case:
-        replaced = {str(key).lower() for key in over}
-        merged = {key: value for key, value in merged.items() if str(key).lower() not in replaced}
-        # Of several spellings of one name the last counts.
-        over = dict({str(key).lower(): (key, value) for key, value in over.items()}.values())
-    merged.update(over)
-    return {key: value for key, value in merged.items() if value is not None}
 
 
 __all__ = [

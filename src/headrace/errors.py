@@ -1,4 +1,4 @@
-"""Everything that headrace raises lives here, and the facts that it carries.
+"""Everything that headrace raises, and the facts that it carries.
 
     FrameworkException
     ├── ValidationError                  an argument of ours was wrong; also a ValueError

@@ -1,4 +1,4 @@
-"""Everything that a user's model inherits lives here: Structs that answer the calls of pydantic v2.
+"""What a user's model inherits: Structs that answer the calls of pydantic v2.
 
 A model is decoded by msgspec, straight from the body of a response. What pydantic keeps beside the fields (which were
 set, which came extra) a Struct does not have; nothing here pretends that it has.

@@ -1,4 +1,4 @@
-"""How a client meets failure lives here: `Retry`, its `RetryBudget`, and the `CircuitBreaker`; settings, no action."""
+"""How long a client waits, and how it meets failure: `Timeout`, `Retry`, `RetryBudget`, `CircuitBreaker`; no action."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import attrs
 
-from headrace._checks import all_of, checked, is_number, positive, share, wrong
+from headrace._checks import all_of, checked, is_number, positive, share, wrong, wrong_number
 from headrace.errors import ValidationError
 
 #: RFC 9110, section 9.2.2.
@@ -17,6 +17,40 @@ IDEMPOTENT_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT",
 #: draft-ietf-httpapi-idempotency-key-header, section 2.
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 _FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch  # RFC 9110, section 5.6.2
+
+
+_SECONDS = positive("a number of seconds above 0, or None", optional=True)
+
+
+@attrs.frozen
+class Timeout:
+    """How long the parts of a request may take.
+
+    Args:
+        total: Seconds for the whole request, waiting for the limiter and a connection included; `None` is no limit.
+        connect: Seconds to make a new connection (DNS, TCP, TLS, proxy); `None` is no limit of its own.
+        pool: Seconds to wait for a connection to become free; `None` is no limit of its own.
+        read: Seconds of silence from the server while an answer is awaited; `None` is no limit of its own.
+
+    Raises:
+        headrace.errors.ValidationError: A value is not a number above 0.
+    """
+
+    total: float | None = attrs.field(default=300.0, validator=_SECONDS)
+    connect: float | None = attrs.field(default=30.0, validator=_SECONDS)
+    pool: float | None = attrs.field(default=None, validator=_SECONDS)
+    read: float | None = attrs.field(default=None, validator=_SECONDS)
+
+
+def as_timeout(value: Any) -> Timeout:
+    """Read a `timeout` argument: a `Timeout`, seconds in all, or `None` for none at all."""
+    if isinstance(value, Timeout):
+        return value
+    if value is None:
+        return Timeout(total=None, connect=None)
+    if not is_number(value):
+        raise wrong_number("timeout", value, "seconds above 0, a Timeout or None")
+    return Timeout(total=float(value))
 
 
 def _upper(values: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The progress of a transfer as a bar in the terminal lives here; it needs the extra `cli`, and loads it when used."""
+"""The progress of a transfer as a bar in the terminal; it needs the extra `cli`, and loads it when used."""
 
 from __future__ import annotations
 

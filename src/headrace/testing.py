@@ -1,4 +1,4 @@
-"""What tests of code that uses headrace need lives here: a Transport without a network, and answers for it.
+"""What tests of code that uses headrace need: a Transport without a network, and answers for it.
 
 transport = MockTransport(lambda request: json_response({"id": 1}))
 client = MyClient(uri="https://api.example.com", transport=transport)

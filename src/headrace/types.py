@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     import aiohttp
     from yarl import URL
 
+    from headrace._core.limits.server_limits import Told
     from headrace._core.messages import Request, Response
     from headrace._core.request.credentials import Credentials
-    from headrace.config import Timeout
+    from headrace.policies import Timeout
 
 #: A mapping, or any model that becomes one: a Struct, dataclass, attrs class or pydantic model.
 MappingOrModel: TypeAlias = Mapping[str, Any] | Any
@@ -70,19 +71,8 @@ TimeoutLike: TypeAlias = "float | Timeout | Unset | None"
 class Limiter(Protocol):
     """What decides when a request may start.
 
-    `acquire` is all that is needed. A client uses more of a limiter that has more:
-
-    - `try_acquire() -> bool` starts without waiting where that is allowed. It is asked first, and `acquire` only when
-      it says no.
-    - `pause(seconds)` is told how long the client's own API, when it answers 429 or 503 with `Retry-After`, asks
-      everybody to stay away; `most_pause`, where there is such a thing, is how many seconds that may be at most.
-    - `by_origin`, where it is true, says that it tells origins apart: `try_acquire(weight, origin)`,
-      `acquire(weight, origin)` and `pause(seconds, origin)` are called, the latter for whichever origin asked.
-    - `for_request(request) -> Limiter` names the limiter of a request. It is asked for each of them, and what it
-      returns takes the place of the limiter itself.
-    - `follow`, where there is such a thing, says that there are `sent() -> mark`, called when a request starts, and
-      `heard(mark, told)`, called when it has ended. Where `follow` is true, `told` is what the answer says of the
-      server's limits (`headrace._core.limits.server_limits.Told`), if it came from the client's own API.
+    `acquire` is all that is needed. What a limiter has beyond it is asked once, when the client is made: see
+    `TryingLimiter`, `PausingLimiter`, `OriginLimiter`, `FollowingLimiter`, `ForgettableLimiter` and `ChoosingLimiter`.
     """
 
     async def acquire(self) -> None:
@@ -91,19 +81,82 @@ class Limiter(Protocol):
 
 
 @runtime_checkable
+class TryingLimiter(Protocol):
+    """A limiter that can start a request without waiting; it is asked first, and `acquire` only when it says no."""
+
+    def try_acquire(self) -> bool:
+        """Start now, if that is allowed and nobody waits; tell whether."""
+        ...
+
+
+@runtime_checkable
+class PausingLimiter(Protocol):
+    """A limiter that is told when the client's own API answers 429 or 503 with `Retry-After`.
+
+    `most_pause`, where there is such an attribute, is how many seconds that may be at most; 3,600 where there is none.
+    """
+
+    def pause(self, seconds: float) -> None:
+        """Let nobody start for so many seconds."""
+        ...
+
+
+@runtime_checkable
+class OriginLimiter(Protocol):
+    """A limiter that tells origins apart, where `by_origin` is true.
+
+    Then `try_acquire(weight, origin)` and `acquire(weight, origin)` are called, and `pause(seconds, origin)` for
+    whichever origin asked.
+    """
+
+    by_origin: bool
+
+
+@runtime_checkable
+class FollowingLimiter(Protocol):
+    """A limiter that hears of every request, and, where `follow` is true, of the limits that the server names."""
+
+    @property
+    def follow(self) -> bool:
+        """Whether what an answer says of the server's limits is to be read."""
+        ...
+
+    def sent(self) -> Any:
+        """Note that a request starts; what is returned is given to `heard`."""
+        ...
+
+    def heard(self, mark: Any, told: Iterable[Told], /) -> None:
+        """Note that a request has ended, and what its answer says, if it came from the client's own API."""
+        ...
+
+
+@runtime_checkable
+class ForgettableLimiter(Protocol):
+    """A limiter that tells when it is as good as new, so that a `KeyedLimiter` may forget it."""
+
+    def idle_in(self) -> float:
+        """Compute in how many seconds nothing will be left of it; infinity while it is in use."""
+        ...
+
+
+@runtime_checkable
+class ChoosingLimiter(Protocol):
+    """A limiter that names another one for each request, or one that has to be waited for."""
+
+    def for_request(self, request: Request, /) -> Limiter | Awaitable[Limiter]:
+        """Name the limiter of a request, which takes the place of this one."""
+        ...
+
+
+@runtime_checkable
 class Transport(Protocol):
     """The one seam under the client: one request in, one response out.
 
-    A transport that can hand on the body of a success while it arrives looks at `Request.sink`: where there is one, it
+    A transport that can hand on the body of a success while it arrives looks at `Delivery.sink`: where there is one, it
     attaches a body to it as soon as the head has come, and returns a response with the head alone. One that does not is
     as good: the whole body is handed on then.
 
-    Where it has a true `counts_starts`, a request that a `RateLimiter` has let start has it in `Request.turn`. Then a
-    transport that has to wait for a connection calls `turn.hold()` before, and `turn.resume(origin=…)` or `turn.drop()`
-    after.
-
-    Where it has a true `marks_sent`, it sets `Request.sent` when it fails or is cancelled after it has begun to write;
-    that becomes `maybe_sent` of the error. Any other is assumed to write as soon as it is asked.
+    What more it can do is asked once, when a client is bound: see `CountingTransport` and `MarkingTransport`.
     """
 
     async def send(self, request: Request, /) -> Response:
@@ -123,6 +176,28 @@ class Transport(Protocol):
     async def close(self) -> None:
         """Close every connection; may be called more than once."""
         ...
+
+
+@runtime_checkable
+class CountingTransport(Protocol):
+    """A transport, where `counts_starts` is true, that tells a limiter of a start that comes later than it was allowed.
+
+    A request that a `RateLimiter` has let start has it in `Delivery.turn`. A transport that has to wait for a
+    connection calls `turn.hold()` before, and `turn.resume(origin=…)` or `turn.drop()` after.
+    """
+
+    counts_starts: bool
+
+
+@runtime_checkable
+class MarkingTransport(Protocol):
+    """A transport, where `marks_sent` is true, that notes whether a request may have reached the server.
+
+    It sets `Delivery.sent` when it fails or is cancelled after it has begun to write; that becomes `maybe_sent` of the
+    error. Any other is assumed to write as soon as it is asked.
+    """
+
+    marks_sent: bool
 
 
 class Send(Protocol):

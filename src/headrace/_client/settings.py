@@ -1,4 +1,4 @@
-"""What a client is configured with lives here: how settings are inherited, merged, checked, read and changed."""
+"""What a client is configured with: how settings are inherited, merged, checked, read and changed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import warnings
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from headrace import config as settings
+from headrace._client.binding import Binding
+from headrace._client.pipeline import Pipeline
 from headrace._core.request import encode
 from headrace._core.request.live_mapping import LiveMapping
 from headrace._core.request.prepare import Defaults
@@ -21,15 +23,28 @@ from headrace.errors import AsyncClientError
 from headrace.types import UNSET
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
     from yarl import URL
 
-    from headrace.types import Auth
+    from headrace._core.call import Call
+    from headrace._core.messages import Response
+    from headrace.types import Auth, Limiter, Transport
 
 
-class Configured:
+class Settings:
     """The part of a client that is its settings: subclass parameters, the constructor, the live mappings."""
+
+    _config: ClientConfig
+    _stats: Stats
+    _defaults: Defaults
+    _limiter: Limiter | None
+    _auth: CredentialCache
+    _binding: Binding
+    _pipeline: Pipeline
+    _run: Callable[[Call], Coroutine[Any, Any, Any]]
+    _dispatch: Callable[[Call], Coroutine[Any, Any, Any]]
+    _dispatching: Callable[[Callable[[Call], Coroutine[Any, Any, Any]]], Callable[[Call], Coroutine[Any, Any, Any]]]
 
     _own_settings: ClassVar[Mapping[str, Any]] = {}
     _class_settings: ClassVar[Mapping[str, Any]] = {}
@@ -73,17 +88,8 @@ class Configured:
         trusted_origins: Any = UNSET,
         **kwargs: Any,
     ) -> None:
-        named = {
-            "uri": uri, "headers": headers, "cookies": cookies, "parameters": parameters,
-            "error_responses": error_responses, "bearer_token": bearer_token, "auth": auth,
-            "rate_limit": rate_limit, "rate_limit_interval": rate_limit_interval,
-        }  # fmt: skip
-        optional = {
-            "timeout": timeout, "retry": retry, "limiter": limiter, "pool": pool, "proxy": proxy, "tls": tls,
-            "transport": transport, "max_response_bytes": max_response_bytes, "trusted_origins": trusted_origins,
-            "circuit_breaker": circuit_breaker,
-        }  # fmt: skip
-        own = {name: value for name, value in named.items() if value is not None} | settings.given(optional)
+        arguments = locals()
+        own = {name: arguments[name] for name in settings.SETTINGS if arguments[name] is not _UNGIVEN.get(name)}
         merged = settings.merge(self._class_settings, _plain(own))
         if "uri" not in merged:
             message = f"{type(self).__name__} needs a uri: give it as a subclass parameter or to the constructor"
@@ -106,16 +112,22 @@ class Configured:
 
     def _set_up(self, config: ClientConfig) -> None:
         self._config = config
-        self._closed = False
-        self._stats = Stats()
-        self._defaults = Defaults(config, f"headrace/{__version__}")
-        self._error_responses = LiveMapping(config.error_responses)
-        self._auth = CredentialCache(self._defaults)
-        self._auth.assign(config.auth if config.bearer_token is None else BearerAuth(config.bearer_token))
-        self._cookies = Cookies()
+        self._stats = stats = Stats()
+        self._defaults = defaults = Defaults(config, f"headrace/{__version__}")
         self._limiter = config.limiter
         if self._limiter is None and config.rate_limit is not None:
             self._limiter = RateLimiter(config.rate_limit, config.rate_limit_interval)
+
+        def send(call: Call) -> Awaitable[Response]:
+            return Pipeline(config, defaults, cookies, None, Stats(), binding).run(call)
+
+        cookies = Cookies()
+        self._auth = auth = CredentialCache(defaults, send)
+        auth.assign(config.auth if config.bearer_token is None else BearerAuth(config.bearer_token))
+        self._binding = binding = Binding(type(self).__name__, config, defaults, cookies, auth, self._limiter, stats)
+        self._pipeline = pipeline = Pipeline(config, defaults, cookies, auth, stats, binding)
+        self._run = pipeline.run
+        self._dispatch = self._dispatching(pipeline.run)
         if config.tls is False:
             warnings.warn(
                 "tls=False: servers are not verified, anyone on the way can read and change everything", stacklevel=3
@@ -146,9 +158,14 @@ class Configured:
         return self._stats
 
     @property
+    def transport(self) -> Transport | None:
+        """What sends the requests; `None` before the first one and after the end, unless a transport was given."""
+        return self._binding.transport
+
+    @property
     def closed(self) -> bool:
         """Whether the client was closed."""
-        return self._closed
+        return self._binding.closed
 
     @property
     def uri(self) -> URL:
@@ -195,11 +212,11 @@ class Configured:
     @property
     def error_responses(self) -> LiveMapping:
         """What the error bodies of which statuses become; a change holds for the next request."""
-        return self._error_responses
+        return self._defaults.error_responses
 
     @error_responses.setter
     def error_responses(self, value: Any) -> None:
-        self._error_responses = LiveMapping(answer.check_models(value))
+        self._defaults.error_responses = LiveMapping(answer.check_models(value))
 
     @property
     def bearer_token(self) -> str | None:
@@ -236,6 +253,10 @@ class Configured:
     def is_rate_limited(self) -> bool:
         """Whether requests pass a limiter."""
         return self._limiter is not None
+
+
+#: What stands for "not given" in the constructor; everything that has no such default stands for itself.
+_UNGIVEN: Mapping[str, Any] = Settings.__init__.__kwdefaults__ or {}
 
 
 def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,43 +1,32 @@
-"""Answers that are not held in memory live here: `stream` reads them as they arrive, `download` writes them to disk."""
+"""Answers that are not held in memory: `stream` reads them as they arrive, `download` writes them to disk."""
 
 from __future__ import annotations
 
-import asyncio
-import copy
-import functools
 import logging
-import threading
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Unpack
 
-import attrs
+import msgspec
 
-from headrace import config as settings
-from headrace._core.messages import Sink
+from headrace._core.call import Call, Undecoded
 from headrace._core.request import encode
-from headrace._core.values import answer
 from headrace._io.answers.streamed import StreamedResponse
-from headrace._io.flow.failure import failed, forget
+from headrace._io.frames import clear_frames
 from headrace.errors import AsyncClientError
+from headrace.policies import Timeout
 from headrace.types import UNSET
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
     from yarl import URL
 
-    from headrace._core.messages import Request, Response
-    from headrace._core.request.live_mapping import LiveMapping
-    from headrace._core.stats import Stats
+    from headrace._client.binding import Binding
+    from headrace._client.pipeline import Pipeline
     from headrace._io.answers.download import Options
-    from headrace._io.deadline import Deadlines
-    from headrace._io.flow.chain import Flow
-    from headrace._io.flow.credential_cache import CredentialCache
-    from headrace.config import ClientConfig, Timeout
     from headrace.types import Body, Data, ErrorResponses, Parameters, Progress, RequestOptions, TimeoutLike
     from headrace.types import Cookies as CookiesLike
     from headrace.types import Headers as HeadersLike
@@ -50,18 +39,9 @@ logger = logging.getLogger("headrace.AsyncClient")
 class Streams:
     """The part of a client that does not hold answers in memory."""
 
-    _auth: CredentialCache
-    _bind: Callable[[], asyncio.Task[Any]]
-    _closed: bool
-    _config: ClientConfig
-    _deadlines: Deadlines
-    _error_responses: LiveMapping
-    _flow: Flow
-    _loop: asyncio.AbstractEventLoop | None
-    _merged_error_responses: Callable[[Any], Mapping[int, Any]]
-    _prepare: Callable[[Any, Any, Any, Any, Any, Any, Any, Timeout], Request]
-    _stats: Stats
-    _thread: int | None
+    _binding: Binding
+    _pipeline: Pipeline
+    _dispatch: Callable[[Call], Coroutine[Any, Any, Any]]
 
     @asynccontextmanager
     async def stream(
@@ -105,77 +85,21 @@ class Streams:
             headrace.errors.ValidationError: An argument is wrong; nothing was sent.
             headrace.errors.TransportError: No answer arrived.
         """
-        opening = self._open_stream(method, path, body, data, headers, cookies, parameters, timeout, error_responses)
+        call = Call(
+            path, method, Undecoded.STREAMED, body, data, headers, cookies, parameters, timeout, error_responses
+        )  # fmt: skip
         path = body = data = headers = cookies = parameters = None  # logs may show the variables of a frame
-        response = await opening
+        response = await self._dispatch(call)
+        if not isinstance(response, StreamedResponse):
+            message = (
+                f"{type(self).__name__}.request() returned {type(response).__name__} for a stream;"
+                " it has to return what super().request() returns"
+            )
+            raise AsyncClientError(message)
         try:
             yield response
         finally:
             await response.aclose()
-
-    async def _open_stream(
-        self,
-        method: str,
-        path: Any,
-        body: Any,
-        data: Any,
-        headers: Any,
-        cookies: Any,
-        parameters: Any,
-        timeout: Any,
-        error_responses: Any,
-    ) -> StreamedResponse:
-        """Send a request and wait for the head of its answer; `AsyncClient._request` is its twin."""
-        task = self._task()
-        limits = _patient(self._config.timeout)
-        self._stats.requests += 1
-        deadline = request = None
-        sink = Sink()
-        try:
-            limits = limits if timeout is UNSET else settings.as_timeout(timeout)
-            models = self._error_responses if error_responses is None else self._merged_error_responses(error_responses)
-            deadline = None if limits.total is None else self._deadlines.begin(limits.total, task)
-            if self._auth.due is not None and self._auth.due <= self._auth.clock():
-                await self._auth.get()
-            request = self._prepare(method, path, body, data, headers, cookies, parameters, limits)
-            request.sink = sink
-            request, response = await self._answered(request, cookies, models)
-        except BaseException as error:
-            sink.close()
-            where = path or self._config.uri
-            late = failed(error, deadline, limits, self._stats, method, where, "was not answered", request)
-            where = path = body = data = headers = cookies = parameters = None  # logs may show variables
-            if late is not None:
-                raise late from None
-            raise
-        finally:
-            if deadline is not None:
-                deadline.end()
-        return StreamedResponse(request, response, None if deadline is None or timeout is UNSET else deadline.due)
-
-    def _task(self) -> asyncio.Task[Any]:
-        """Find the task that makes a request, on the loop of the first one."""
-        self._check_open()
-        task = asyncio.current_task(self._loop)
-        return self._bind() if task is None or threading.get_ident() != self._thread else task
-
-    def _check_open(self) -> None:
-        if self._closed:
-            message = f"{type(self).__name__} is closed; nothing was sent"
-            raise AsyncClientError(message)
-
-    async def _answered(self, request: Request, cookies: Any, models: Mapping[int, Any]) -> tuple[Request, Response]:
-        """Send a request until a success answers it; returns both."""
-        self._stats.attempts += 1
-        response = await self._flow.send(request)
-        if response.status >= 300 or response.has_cookies is not False:
-            request, response = await self._flow.settle(request, response, cookies)
-        if logger.isEnabledFor(logging.INFO):
-            logger.info(answer.log_line(request, response.status))
-        if response.status >= 300:
-            response = copy.copy(response)  # whose body is given away
-            raise answer.error(request, response, models, self._config.max_response_bytes, datetime.now(UTC))
-        return request, response
 
     async def download(
         self,
@@ -228,7 +152,7 @@ class Streams:
         try:
             return await self._download(files, path, place, options, dict(request))
         except BaseException as error:
-            forget(error)
+            clear_frames(error)
             path = None  # logs may show the variables of a frame
             request = {}
             raise
@@ -242,19 +166,14 @@ class Streams:
             raise TypeError(message)
         given = request.pop("headers", None)
         headers = files.as_headers({} if given is None else encode.mapping(given, "headers"))
-        self._check_open()
+        looked_at = Call(path, headers=headers, cookies=request.get("cookies"), parameters=request.get("parameters"))
+        if self._binding.closed:
+            self._binding.refuse(msgspec.structs.replace(looked_at, response_format=Undecoded.STREAMED))
         # Made only to be looked at: wrong arguments shall show before a file is touched.
-        cookies, parameters = request.get("cookies"), request.get("parameters")
-        url = self._prepare("GET", path, None, None, headers, cookies, parameters, self._config.timeout).url
+        url = self._pipeline.prepared(looked_at, Timeout()).url
 
         def open_(fields: Mapping[str, str]) -> AbstractAsyncContextManager[StreamedResponse]:
             return self.stream("GET", path, headers={**headers, **fields}, **request)
 
         whole: Path = await files.download(open_, url, place, options)
         return whole
-
-
-@functools.lru_cache(maxsize=64)
-def _patient(limits: Timeout) -> Timeout:
-    """Let the time for a whole answer bound each silence of a body that is read as it arrives."""
-    return limits if limits.read is not None else attrs.evolve(limits, read=limits.total)

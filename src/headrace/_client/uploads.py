@@ -1,9 +1,10 @@
-"""The uploads of a client live here, as callers and type checkers see them: requests with a file as their body."""
+"""The uploads of a client, as callers and type checkers see them: calls with a file as their body."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
+from headrace._client.verbs import as_call
 from headrace._io.bodies import sources
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from headrace._client.verbs import TypeAdapterLike
+    from headrace._core.call import Call
     from headrace._io.bodies.multipart import Files
     from headrace.types import FileSource, Parameters, Progress, UploadOptions, UploadRowOptions
 
@@ -21,7 +23,7 @@ T = TypeVar("T")
 class Uploads:
     """The part of a client that sends files."""
 
-    _dispatch: Callable[..., Coroutine[Any, Any, Any]]
+    _dispatch: Callable[[Call], Coroutine[Any, Any, Any]]
 
     @overload
     async def upload_file(
@@ -106,7 +108,8 @@ class Uploads:
         async with sources.form(file, field, filename, fields, content_type, chunk_size, progress) as data:
             if expect:
                 options["headers"] = sources.expecting(options.get("headers"))
-            sending = self._dispatch(method, path, data=data, response_format=response_format, **options)
+            options["data"] = data
+            sending = self._dispatch(as_call("upload_file", path, method, response_format, options))
             path = fields = None  # logs may show the variables of a frame
             options.clear()
             return await sending
@@ -175,7 +178,8 @@ class Uploads:
         async with sources.single(file, chunk_size, progress) as data:
             if expect and data.size != 0:
                 options["headers"] = sources.expecting(options.get("headers"))
-            sending = self._dispatch(method, path, data=data, response_format=response_format, **options)
+            options["data"] = data
+            sending = self._dispatch(as_call("stream_file", path, method, response_format, options))
             path = None  # logs may show the variables of a frame
             options.clear()
             return await sending

@@ -1,11 +1,14 @@
-"""The verbs of a client live here, as callers and type checkers see them; each is one line above `request()`."""
+"""The verbs of a client, as callers and type checkers see them: each makes one `Call`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Unpack, overload
+import weakref
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Unpack, cast, overload
+
+from headrace._core.call import OPTIONS, Call
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Mapping
 
     from yarl import URL
 
@@ -57,14 +60,26 @@ class Verbs:
             `RequestTimeout`, `PoolTimeout`, `ResponseTooLarge`, `UploadError`.
     """
 
-    _request: Callable[..., Coroutine[Any, Any, Any]]
-    #: What the verbs call: the pipeline itself, or a subclass's own `request`. The usual ones ask whether there are
-    #: options at all, because forwarding an empty `**options` costs more than all else that they do.
-    _dispatch: Callable[..., Coroutine[Any, Any, Any]]
+    #: Sends a call: the pipeline, or else what asks the subclass's own `request`.
+    _dispatch: Callable[[Call], Coroutine[Any, Any, Any]]
+    _run: Callable[[Call], Coroutine[Any, Any, Any]]
 
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        cls._dispatch = cls._request if cls.request is Verbs.request else cls.request
+    def _dispatching(
+        self, run: Callable[[Call], Coroutine[Any, Any, Any]]
+    ) -> Callable[[Call], Coroutine[Any, Any, Any]]:
+        """Choose what sends the calls: a subclass that has a `request` of its own is asked for everything.
+
+        Args:
+            run: The pipeline.
+        """
+        if type(self).request is Verbs.request:
+            return run
+        client = weakref.ref(self)  # or it would hold itself, and live until the collector comes
+
+        def ask(call: Call) -> Coroutine[Any, Any, Any]:
+            return cast("Verbs", client()).request(call.method, call.path, **call.options())
+
+        return ask
 
     @overload
     def request(
@@ -95,7 +110,7 @@ class Verbs:
         self, method: str, path: str | URL | None = None, *, response_format: Any = None, **options: Any
     ) -> Coroutine[Any, Any, Any]:
         """Send a request with any method, a token (RFC 9110, section 9.1)."""
-        return self._request(method, path, response_format=response_format, **options)
+        return self._run(as_call("request", path, method, response_format, options))
 
     @overload
     def get(
@@ -117,8 +132,8 @@ class Verbs:
     ) -> Coroutine[Any, Any, Any]:
         """Send a GET request (RFC 9110, section 9.3.1)."""
         if not options:
-            return self._dispatch("GET", path, response_format=response_format)
-        return self._dispatch("GET", path, response_format=response_format, **options)
+            return self._dispatch(Call(path, "GET", response_format))
+        return self._dispatch(as_call("get", path, "GET", response_format, options))
 
     @overload
     def head(
@@ -139,7 +154,7 @@ class Verbs:
         self, path: str | URL | None = None, *, response_format: Any = None, **options: Any
     ) -> Coroutine[Any, Any, Any]:
         """Send a HEAD request (RFC 9110, section 9.3.2); a success gives `None`."""
-        return self._dispatch("HEAD", path, response_format=response_format, **options)
+        return self._dispatch(as_call("head", path, "HEAD", response_format, options))
 
     @overload
     def options(
@@ -160,7 +175,7 @@ class Verbs:
         self, path: str | URL | None = None, *, response_format: Any = None, **options: Any
     ) -> Coroutine[Any, Any, Any]:
         """Send an OPTIONS request (RFC 9110, section 9.3.7)."""
-        return self._dispatch("OPTIONS", path, response_format=response_format, **options)
+        return self._dispatch(as_call("options", path, "OPTIONS", response_format, options))
 
     @overload
     def delete(
@@ -181,7 +196,7 @@ class Verbs:
         self, path: str | URL | None = None, *, response_format: Any = None, **options: Any
     ) -> Coroutine[Any, Any, Any]:
         """Send a DELETE request (RFC 9110, section 9.3.5)."""
-        return self._dispatch("DELETE", path, response_format=response_format, **options)
+        return self._dispatch(as_call("delete", path, "DELETE", response_format, options))
 
     @overload
     def post(
@@ -203,8 +218,8 @@ class Verbs:
     ) -> Coroutine[Any, Any, Any]:
         """Send a POST request (RFC 9110, section 9.3.3)."""
         if not options:
-            return self._dispatch("POST", path, response_format=response_format, body=body)
-        return self._dispatch("POST", path, response_format=response_format, body=body, **options)
+            return self._dispatch(Call(path, "POST", response_format, body))
+        return self._dispatch(as_call("post", path, "POST", response_format, options, body))
 
     @overload
     def put(
@@ -226,8 +241,8 @@ class Verbs:
     ) -> Coroutine[Any, Any, Any]:
         """Send a PUT request (RFC 9110, section 9.3.4)."""
         if not options:
-            return self._dispatch("PUT", path, response_format=response_format, body=body)
-        return self._dispatch("PUT", path, response_format=response_format, body=body, **options)
+            return self._dispatch(Call(path, "PUT", response_format, body))
+        return self._dispatch(as_call("put", path, "PUT", response_format, options, body))
 
     @overload
     def patch(
@@ -249,5 +264,24 @@ class Verbs:
     ) -> Coroutine[Any, Any, Any]:
         """Send a PATCH request (RFC 5789)."""
         if not options:
-            return self._dispatch("PATCH", path, response_format=response_format, body=body)
-        return self._dispatch("PATCH", path, response_format=response_format, body=body, **options)
+            return self._dispatch(Call(path, "PATCH", response_format, body))
+        return self._dispatch(as_call("patch", path, "PATCH", response_format, options, body))
+
+
+def as_call(
+    verb: str, path: Any, method: str, response_format: Any, options: Mapping[str, Any], body: Any = None
+) -> Call:
+    """Make the call of a verb.
+
+    Raises:
+        TypeError: One of its options is unknown.
+    """
+    if not options:
+        return Call(path, method, response_format, body)
+    unknown = options.keys() - OPTIONS
+    if unknown:
+        message = f"{verb}() got an unexpected keyword argument {min(unknown)!r}"
+        raise TypeError(message)
+    if body is None:
+        return Call(path, method, response_format, **options)
+    return Call(path, method, response_format, body, **options)

@@ -1,22 +1,22 @@
-"""The values that cross the Transport seam live here: one request, one response, and what they are made of."""
+"""One request, one response, and what they are made of: the values that cross the Transport seam."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from headrace import _redact
-from headrace.config import Timeout, origin
+from headrace._checks import origin
 from headrace.errors import Attempt
+from headrace.policies import Timeout
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 
     from headrace._core.request.credentials import Credentials
-    from headrace.types import Progress
 
 _NO_TIMEOUT = Timeout(total=None, connect=None)
 
@@ -43,6 +43,8 @@ class Origin:
         return f"<Origin {self.text}>"
 
 
+#: Seconds to wait for a 100 (RFC 9110, section 10.1.1: a server may never send one, so nobody waits for ever).
+CONTINUE_SECONDS: Final = 1.0
 #: RFC 9112, section 6: these fields say where a message ends, so they are the exchange's own.
 FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
 
@@ -88,7 +90,7 @@ class StreamedBody(Protocol):
     #: The `Content-Type` to send where the caller gives none.
     content_type: str
     #: Told how much of it is sent.
-    progress: Progress | None
+    progress: Callable[[int, int | None], object] | None
 
     @property
     def refusal(self) -> str | None:
@@ -105,6 +107,15 @@ class StreamedBody(Protocol):
 
     async def finish(self) -> None:
         """Put away what sending has begun, whole or not."""
+        ...
+
+
+@runtime_checkable
+class RejoinedTurn(Protocol):
+    """A limiter whose starts may be held and made later (see `Turn`), or lost and waited for again."""
+
+    def rejoin(self, origin: str | None = None) -> Awaitable[None]:
+        """Wait for a start again, before all that have had no turn yet."""
         ...
 
 
@@ -143,6 +154,23 @@ class BodySource(Protocol):
         ...
 
 
+class FileTarget(Protocol):
+    """What bytes are written to, in a thread."""
+
+    @property
+    def takes_pipes(self) -> bool:
+        """Whether bytes that it never sees may go past it, into its file."""
+        ...
+
+    def write(self, pieces: Sequence[bytes | bytearray | memoryview]) -> None:
+        """Append pieces, of which it may keep nothing."""
+        ...
+
+    def take(self, pipe: int, count: int) -> None:
+        """Append so many bytes that a pipe holds."""
+        ...
+
+
 class Sink:
     """Where a transport puts the body of a success that the caller reads as it arrives.
 
@@ -167,11 +195,49 @@ class Sink:
             source.close()
 
 
-class Held(Exception):
+class Connections(NamedTuple):
+    """How a transport stands.
+
+    Attributes:
+        open: Connections that there are, those that are being dialed included.
+        idle: Those of them that serve no request.
+        waiting: Requests that wait for one.
+    """
+
+    open: int
+    idle: int
+    waiting: int
+
+
+class HeldBack(Exception):
     """A request that was let start met a pause before it was sent: it has to wait for its turn once more."""
 
 
-class Request(msgspec.Struct, eq=False, gc=False):
+class Delivery(msgspec.Struct, eq=False, gc=False):
+    """What happens to a request on its way; whoever sends it writes here.
+
+    Attributes:
+        cookies: The cookies of the call, which go along while a redirect stays at home.
+        sink: Where the body of a success may go as it arrives, once its head has been answered with; a transport that
+            does not know it answers with the whole body. `None`: nobody reads it before it is whole.
+        attempts: The attempts that have failed so far, where a `Retry` is at work.
+        sent: Whether any byte may have reached the server, in whatever attempt. Written where a request fails, and
+            where it goes on after an answer: a success costs nothing.
+        turn: The limiter that has let it start, where that has to know of a start that comes later than that.
+        repeated: Whether a transport has sent it again by itself, because a kept-alive connection was dead.
+        follows: Whether it is what an answer asked for, such as a redirect, and no call of its own.
+    """
+
+    cookies: Any = None
+    sink: Sink | None = None
+    attempts: tuple[Attempt, ...] = ()
+    sent: bool = False
+    turn: Turn | None = None
+    repeated: bool = False
+    follows: bool = False
+
+
+class Request(msgspec.Struct, eq=False, gc=False, frozen=True):
     """One request as a transport sends it.
 
     Attributes:
@@ -183,12 +249,7 @@ class Request(msgspec.Struct, eq=False, gc=False):
         timeout: Its parts bound the transport; the total is the client's affair.
         max_response_bytes: Bytes that the body of the answer may have on the wire; `None` is no limit.
         idempotent: Whether it may be sent a second time when a kept-alive connection turns out dead.
-        attempts: The attempts that have failed so far, where a `Retry` is at work.
-        sent: Whether any byte of it may have reached the server, in whatever attempt. Written where it fails, and where
-            it goes on after an answer: a success costs nothing.
-        turn: The limiter that has let it start, where that has to know of a start that comes later than that.
-        sink: Where the body of a success may go as it arrives, once its head has been answered with; a transport that
-            does not know it answers with the whole body. `None`: nobody reads it before it is whole.
+        way: What has happened to it on its way; `None` as long as there is nothing to tell, see `delivery`.
     """
 
     method: str
@@ -199,10 +260,14 @@ class Request(msgspec.Struct, eq=False, gc=False):
     timeout: Timeout = _NO_TIMEOUT
     max_response_bytes: int | None = None
     idempotent: bool = False
-    attempts: tuple[Attempt, ...] = ()
-    sent: bool = False
-    turn: Turn | None = None
-    sink: Sink | None = None
+    way: Delivery | None = None
+
+    @property
+    def delivery(self) -> Delivery:
+        """What happens to it on its way, to be written by whoever sends it."""
+        if self.way is None:
+            msgspec.structs.force_setattr(self, "way", Delivery())
+        return self.way  # type: ignore[return-value] # set above
 
     @property
     def url(self) -> URL:
@@ -220,8 +285,23 @@ class Request(msgspec.Struct, eq=False, gc=False):
         credentials = self.headers.credentials
         return () if credentials is None else credentials.parameters.keys()
 
+    @property
+    def sink(self) -> Sink | None:
+        """Where the body of a success may go as it arrives; see `Delivery`."""
+        return self.delivery.sink
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """The attempts that have failed so far; see `Delivery`."""
+        return self.delivery.attempts
+
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.shown}>"
+
+
+def replaced(request: Request, **changes: Any) -> Request:
+    """Copy a request with other fields; both are on the same way, and share their `Delivery`."""
+    return msgspec.structs.replace(request, way=request.delivery, **changes)
 
 
 class Response(msgspec.Struct, eq=False):
@@ -234,6 +314,8 @@ class Response(msgspec.Struct, eq=False):
         coding: The value of `Content-Encoding`; `None` where nobody has looked for it in the fields yet.
         has_cookies: Whether there is a `Set-Cookie`; `None` where nobody has looked yet.
         trailers: The fields behind a chunked body, as pairs.
+        asked: Seconds to stay away, by `Retry-After`; unset where nobody has read it yet.
+        request: What it answers, where that is not what was sent first: behind a redirect, or with a key of a `Retry`.
     """
 
     status: int
@@ -242,6 +324,8 @@ class Response(msgspec.Struct, eq=False):
     coding: bytes | None = None
     has_cookies: bool | None = None
     trailers: Any = ()
+    request: Request | None = None
+    asked: float | msgspec.UnsetType | None = msgspec.UNSET
 
     @property
     def headers(self) -> CIMultiDictProxy[str]:

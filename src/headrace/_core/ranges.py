@@ -1,4 +1,4 @@
-"""What a download may trust lives here: ranges, validators (RFC 9110, sections 8.8 and 14), checksums, names."""
+"""A part of a file is trusted only as far as ranges and validators prove it (RFC 9110, sections 8.8 and 14)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import unquote, unquote_to_bytes
 
+from headrace._checks import wrong
 from headrace._core import dates
-from headrace.config import wrong
 from headrace.errors import ValidationError
 
 if TYPE_CHECKING:

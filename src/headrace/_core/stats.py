@@ -1,4 +1,4 @@
-"""What a client counts lives here."""
+"""What a client has counted since it was made."""
 
 from __future__ import annotations
 

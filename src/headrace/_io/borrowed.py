@@ -1,4 +1,4 @@
-"""What becomes of aiohttp's errors lives here: one of ours, and a cause that tells no secret.
+"""One of aiohttp's errors becomes one of ours, and a cause that tells no secret.
 
 aiohttp's errors know the request that failed: its URL, its fields, and the proxy's. They stay as causes, without that.
 """
@@ -12,7 +12,7 @@ from aiohttp.client_reqrep import ConnectionKey
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from headrace._io.flow.failure import chain
+from headrace._io.frames import chain
 from headrace.errors import ConnectError, ConnectionLost, ProtocolError, RequestTimeout, TransportError
 
 if TYPE_CHECKING:

@@ -1,18 +1,26 @@
-"""How closing ends what tasks are waiting for lives here, and how its cancellation is told from a caller's."""
+"""Closing ends every wait, and its cancellation is told from a caller's."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from headrace.errors import TransportError
+from headrace.errors import AsyncClientError, TransportError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Collection
 
-    from headrace._io.wire.connection import Connection
 
 T = TypeVar("T")
+
+
+def this_task() -> asyncio.Task[Any]:
+    """Find the task that is running; raises `AsyncClientError` where a coroutine is driven without one."""
+    task = asyncio.current_task()
+    if task is None:
+        message = "a request has to be awaited inside a task"
+        raise AsyncClientError(message)
+    return task
 
 
 class Closing:
@@ -31,10 +39,7 @@ class Closing:
 
     def begin(self) -> asyncio.Task[Any]:
         """Enter a wait of the current task."""
-        task = asyncio.current_task()
-        if task is None:
-            message = "a request has to be awaited inside a task"
-            raise RuntimeError(message)
+        task = this_task()
         self._waits[task] = task.cancelling()
         return task
 
@@ -79,7 +84,15 @@ class Closing:
                 task.cancel()
 
 
-async def wait_then_abort(ended: asyncio.Future[None], seconds: float, connections: Collection[Connection]) -> None:
+class Abortable(Protocol):
+    """What can be ended at once."""
+
+    def abort(self) -> object:
+        """End it."""
+        ...
+
+
+async def wait_then_abort(ended: asyncio.Future[None], seconds: float, connections: Collection[Abortable]) -> None:
     """Wait for peers to end in good order, but not for long; who is cancelled meanwhile leaves no socket open either.
 
     Args:

@@ -1,9 +1,10 @@
-"""When a request has had its time lives here: one timer for all requests of the same length, not one each."""
+"""A request ends when its time is over: one timer for all requests of the same length, not one each."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import math
+from typing import Any, Final
 
 import msgspec
 
@@ -18,6 +19,7 @@ class Deadline(msgspec.Struct, eq=False, gc=False):
     task: asyncio.Task[Any] | None
     due: float
     cancelling: int  # how often the task had been cancelled before
+    seconds: float  # how long it had
     expired: bool = False
 
     def is_mine(self) -> bool:
@@ -30,26 +32,51 @@ class Deadline(msgspec.Struct, eq=False, gc=False):
         self.task = None
 
 
-class _Line:
-    """Requests that may take equally long: they expire in the order in which they began, so one timer serves all."""
+#: The time of a request that has no end.
+ENDLESS: Final = Deadline({}, None, math.inf, 0, math.inf)
 
-    __slots__ = ("_loop", "running", "timer")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+def endless(_: asyncio.Task[Any]) -> Deadline:
+    """Give a task all the time that it takes."""
+    return ENDLESS
+
+
+class Line:
+    """Requests that may take equally long: they expire in the order in which they began, so one timer serves all.
+
+    Args:
+        loop: The loop that the requests run on.
+        seconds: How long they may take.
+    """
+
+    __slots__ = ("_loop", "_seconds", "_time", "_timer", "running")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
         self._loop = loop
-        self.timer: asyncio.TimerHandle | None = None
+        self._seconds = seconds
+        self._time = loop.time
+        self._timer: asyncio.TimerHandle | None = None
         self.running: dict[Deadline, None] = {}
 
-    def wait_until(self, due: float) -> None:
-        self.timer = self._loop.call_at(due, self._expire)
+    def begin(self, task: asyncio.Task[Any]) -> Deadline:
+        """Give the current task its time; see `Deadlines.begin`."""
+        running = self.running
+        deadline = Deadline(running, task, self._time() + self._seconds, task.cancelling(), self._seconds)
+        running[deadline] = None
+        if self._timer is None:
+            self._wait_until(deadline.due)
+        return deadline
+
+    def _wait_until(self, due: float) -> None:
+        self._timer = self._loop.call_at(due, self._expire)
 
     def _expire(self) -> None:
         """Cancel every request whose time is over and wait for the next one."""
-        self.timer = None
-        now = self._loop.time()
+        self._timer = None
+        now = self._time()
         for deadline in list(self.running):
             if deadline.due > now:
-                self.wait_until(deadline.due)
+                self._wait_until(deadline.due)
                 return
             del self.running[deadline]
             deadline.expired = True
@@ -57,9 +84,10 @@ class _Line:
                 deadline.task.cancel()
 
     def stop(self) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
+        """Stop the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
 
 class Deadlines:
@@ -69,13 +97,19 @@ class Deadlines:
         loop: The loop that the requests run on.
     """
 
-    __slots__ = ("_lines", "_loop")
+    __slots__ = ("_kept", "_lines", "_loop")
 
     _MOST_LINES = 64
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._lines: dict[float, _Line] = {}
+        self._lines: dict[float, Line] = {}
+        self._kept: set[float] = set()
+
+    def line(self, seconds: float) -> Line:
+        """Find the line of requests that may take so many seconds, and keep it for whoever has asked."""
+        self._kept.add(seconds)
+        return self._find(seconds)
 
     def begin(self, seconds: float, task: asyncio.Task[Any]) -> Deadline:
         """Give the current task so many seconds.
@@ -83,21 +117,20 @@ class Deadlines:
         Returns:
             The deadline. Its owner asks `is_mine()` when it meets a `CancelledError`, and calls `end()` in any case.
         """
+        return self._find(seconds).begin(task)
+
+    def _find(self, seconds: float) -> Line:
         line = self._lines.get(seconds)
         if line is None:
             if len(self._lines) >= self._MOST_LINES:
                 self._drop_empty()
-            line = self._lines[seconds] = _Line(self._loop)
-        deadline = Deadline(line.running, task, self._loop.time() + seconds, task.cancelling())
-        line.running[deadline] = None
-        if line.timer is None:
-            line.wait_until(deadline.due)
-        return deadline
+            line = self._lines[seconds] = Line(self._loop, seconds)
+        return line
 
     def _drop_empty(self) -> None:
         """Forget the lengths that nobody uses now: computed timeouts may differ from request to request."""
         for seconds, line in list(self._lines.items()):
-            if not line.running:
+            if not line.running and seconds not in self._kept:
                 line.stop()
                 del self._lines[seconds]
 

@@ -19,9 +19,6 @@ from headrace.errors import ConnectionLost, ProtocolError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from headrace._core.messages import Request
-    from headrace._io.wire.connection import Connection
-    from headrace._io.wire.pool import Pool
     from headrace.errors import TransportError
 
 #: Steps of the loop in which what lies in a socket below TLS is read. asyncio needs two; more of it may come meanwhile.
@@ -68,30 +65,3 @@ def refusal(origin: str, *, ended: bool) -> TransportError:
     if ended:
         return ConnectionLost(f"{origin} ended the connection as soon as it was made", maybe_sent=False)
     return ProtocolError(f"{origin} spoke before it was asked", maybe_sent=False)
-
-
-async def judge(pool: Pool, connection: Connection, request: Request) -> Connection:
-    """Judge a connection on which a request could not be begun, because something lay in its socket.
-
-    Args:
-        pool: Whose connection it is.
-        connection: Nothing was written to it.
-        request: The request.
-
-    Returns:
-        A connection to try: the same one where TLS had sent something of its own and the loop has read that, or another
-        in its place.
-
-    Raises:
-        headrace.errors.ProtocolError: It is new, and the server has spoken before it was asked.
-        headrace.errors.ConnectionLost: It is new, and has ended.
-    """
-    for _ in range(STEPS if connection.is_encrypted else 0):
-        settled = await pool.settle(connection, request)
-        if settled is not connection or not settled.is_spoken_on:
-            return settled
-    if connection.exchanges:
-        return await pool.replace(connection, request)
-    error = refusal(connection.key, ended=connection.has_ended)
-    connection.abort()
-    raise error

@@ -1,4 +1,4 @@
-"""Every argument of pydantic's calls that a Struct has no use for lives here, and what may be said in it all the same.
+"""An argument of pydantic's that a Struct has no use for is refused, unless it says what holds anyway.
 
 A call that was written for pydantic goes on working where the argument says what a Struct does anyway. Where it asks
 for something else, nobody is left to believe that it was heard.

@@ -1,4 +1,4 @@
-"""The calls of pydantic v1 live here: each does what its successor does, and says so."""
+"""Every call of pydantic v1 does what its successor does, and says so."""
 
 from __future__ import annotations
 

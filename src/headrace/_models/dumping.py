@@ -1,4 +1,4 @@
-"""Everything that turns a model into dicts lives here: which members, by which names, as values or as JSON."""
+"""A model becomes dicts: which members, by which names, as values or as JSON."""
 
 from __future__ import annotations
 

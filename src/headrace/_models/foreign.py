@@ -1,4 +1,4 @@
-"""Everything that lets msgspec read and write types that it does not know lives here.
+"""Types that msgspec does not know are read and written by its hooks.
 
 msgspec asks one function how such a type is read, and one how such a value is written. Whoever brings a type says so
 here, once. A decoder that meets no such type never calls either.

@@ -1,4 +1,4 @@
-"""Everything that reads the head of a model's class lives here: pydantic's settings become options of a Struct.
+"""Pydantic's settings in the head of a class become options of a Struct, or an error.
 
 What would be passed over in silence (a `Field()`, a validator, a setting that msgspec does not have) is refused when
 the class is made, with its name and what to write instead.

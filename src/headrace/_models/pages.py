@@ -1,4 +1,4 @@
-"""What one page of many has to tell lives here, for Structs and for pydantic models alike."""
+"""What one page of many has to tell, for Structs and for pydantic models alike."""
 
 from __future__ import annotations
 

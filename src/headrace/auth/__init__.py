@@ -1,4 +1,4 @@
-"""How a client proves who it is lives here: fixed credentials, and those that are asked for and run out.
+"""How a client proves who it is: fixed credentials, and those that are asked for and run out.
 
 An `Auth` gives `Credentials` when it is asked. The client keeps them, sends them to its own origin and the trusted
 ones, and asks again when they run out or a server answers 401: once, however many requests wait for them.

@@ -1,4 +1,4 @@
-"""Credentials that are given, or asked for with a function, live here: header fields, Basic, Bearer and API keys."""
+"""Credentials that are given, or asked for with a function: header fields, Basic, Bearer and API keys."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from headrace._checks import wrong
 from headrace._core.request.credentials import Credentials, reveal
-from headrace.config import wrong
 from headrace.errors import ValidationError
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Tokens from an OAuth 2.0 token endpoint live here (RFC 6749)."""
+"""Tokens from an OAuth 2.0 token endpoint (RFC 6749), renewed before they run out."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import attrs
 from yarl import URL
 
 from headrace import _redact
+from headrace._checks import as_url, wrong
 from headrace._core.request import oauth2
 from headrace._core.request.credentials import Credentials, reveal
-from headrace.config import as_url, wrong
 from headrace.errors import AuthError, TransportError, ValidationError
 
 if TYPE_CHECKING:

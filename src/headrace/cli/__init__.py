@@ -1,4 +1,4 @@
-"""The entry of the command line lives here: it answers in one line where the `cli` extra is not installed."""
+"""The entry of the command line; it answers in one line where the `cli` extra is not installed."""
 
 from __future__ import annotations
 

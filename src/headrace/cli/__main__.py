@@ -1,4 +1,4 @@
-"""What ``python -m headrace.cli`` runs lives here."""
+"""What ``python -m headrace.cli`` runs."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The commands and their options, as click sees them, live here."""
+"""The commands and their options, as click sees them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `headrace bench` lives here: the ways from JSON to a user's own models, side by side."""
+"""The command `headrace bench`: the ways from JSON to a user's own models, side by side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bar chart of `headrace bench models` lives here: an SVG without a library to draw it."""
+"""The bar chart of `headrace bench models`: an SVG without a library to draw it."""
 
 from __future__ import annotations
 

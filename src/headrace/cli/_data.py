@@ -1,4 +1,4 @@
-"""The data set lives here: pycountry's ISO 3166 and ISO 639 codes as plain records, the same for server and client."""
+"""The data set: pycountry's ISO 3166 and ISO 639 codes as plain records, the same for server and client."""
 
 from __future__ import annotations
 

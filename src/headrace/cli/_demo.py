@@ -1,4 +1,4 @@
-"""The driver lives here: it fetches everything through a client, compares it with the original, and measures."""
+"""The demo fetches everything through a client, compares it with the original, and measures."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from headrace._io.session.transport import AiohttpTransport
 from headrace._io.wire.transport import WireTransport
 from headrace._version import __version__
 from headrace.cli import _data, _models
+from headrace.cli._result import Phase, Result
 from headrace.client import AsyncClient
 from headrace.config import PoolLimits
 from headrace.errors import FrameworkException
-from headrace.models import BaseModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,42 +52,6 @@ class Options:
 
     concurrency: int
     transport: str
-
-
-class Phase(BaseModel):
-    """What one pass over the data set took; what its transport does not count is `None`."""
-
-    name: str
-    models: str
-    rate_limit: float | None
-    requests: int
-    seconds: float
-    requests_per_second: float
-    p50_ms: float
-    p99_ms: float
-    objects: int
-    objects_per_second: float
-    bytes_received: int
-    connections_opened: int | None
-    connections_reused: int | None
-    errors: int
-
-
-class Result(BaseModel):
-    """What the demo found out; it is good when `problems` is empty."""
-
-    version: str
-    source: str
-    url: str
-    server_pid: int
-    loop: str
-    transport: str
-    concurrency: int
-    totals: dict[str, int]
-    limit: _models.Limit
-    phases: list[Phase]
-    notes: list[str]
-    problems: list[str]
 
 
 class Timed:

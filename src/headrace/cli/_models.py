@@ -1,4 +1,4 @@
-"""What the demo's server says lives here, as headrace's own models."""
+"""What the demo's server says, as headrace's own models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parent's side of the server process lives here: it starts one, learns its port, and ends exactly that one."""
+"""The server's process, from outside: start one, learn its port, and end exactly that one."""
 
 from __future__ import annotations
 

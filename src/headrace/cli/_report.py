@@ -1,4 +1,4 @@
-"""What the user sees lives here: the progress while it runs, the table at its end."""
+"""What the user sees: the progress while it runs, the table at its end."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sized
 
     from headrace.cli._data import Records
-    from headrace.cli._demo import Phase, Result
     from headrace.cli._process import Server
+    from headrace.cli._result import Phase, Result
 
 _REFRESH_SECONDS: Final = 0.1
 _FILE_WIDTH: Final = 100  # columns where the output is no terminal

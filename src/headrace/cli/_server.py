@@ -1,4 +1,4 @@
-"""The demo's server lives here: a process of its own that serves the data set and enforces the limit it advertises.
+"""The demo's server: a process of its own that serves the data set and enforces the limit it advertises.
 
 It says its port on stdout as one line of JSON, and ends when its stdin does, which is also when its parent dies.
 """

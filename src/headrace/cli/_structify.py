@@ -1,4 +1,4 @@
-"""The command `headrace structify` lives here: what converts, and the Structs as source."""
+"""The command `headrace structify`: what converts, and the Structs as source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ways from JSON to objects that `headrace bench models` compares live here, and what a decoded result costs.
+"""The ways from JSON to objects that `headrace bench models` compares, and what a decoded result costs.
 
 A process of its own, started with ``python -m headrace.cli._ways``, decodes one way and says how much memory the result
 takes: what another way left behind does not count, and neither does what only C and Rust allocate escape.

@@ -1,4 +1,4 @@
-"""The imports of a module that is written live here: what it takes from elsewhere, each under a name of its own."""
+"""A written module imports what it takes from elsewhere, each under a name of its own."""
 
 from __future__ import annotations
 

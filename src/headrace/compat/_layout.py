@@ -1,4 +1,4 @@
-"""How a line of source is broken lives here: as `ruff format` breaks it, at 120 columns."""
+"""A line of source is broken as `ruff format` breaks it, at 120 columns."""
 
 from __future__ import annotations
 

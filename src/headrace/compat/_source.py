@@ -1,4 +1,4 @@
-"""Everything that writes derived Structs as source lives here.
+"""Derived Structs are written as source that a person would be glad to own.
 
 What is written is what a person would write: real imports, class keywords, docstrings, defaults. A model for which that
 cannot be done faithfully is left out, with the reason, and so is every model that names it.

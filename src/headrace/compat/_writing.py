@@ -1,4 +1,4 @@
-"""Everything that writes a pydantic object to the wire lives here: by alias, secrets revealed, nothing lost in silence.
+"""A pydantic object goes out by alias, with secrets revealed and nothing lost in silence.
 
 Pydantic masks secrets in JSON and writes NaN as `null`, and has no way to ask for anything else. So an object that may
 hold one of them is dumped twice, as JSON and as Python values, and the two are laid side by side. What its class can

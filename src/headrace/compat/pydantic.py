@@ -1,4 +1,4 @@
-"""Everything that knows pydantic lives here: the pydantic twins of our models, and the shim that the core uses.
+"""Whatever knows pydantic: the pydantic twins of our models, and the shim that the core uses.
 
 Importing this module is what makes the core know pydantic; the core does it at the first pydantic object that it meets.
 """

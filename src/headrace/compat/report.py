@@ -1,4 +1,4 @@
-"""What `structify` makes of many models at once lives here: which convert, which do not, and why."""
+"""What `structify` makes of many models at once: which convert, which do not, and why."""
 
 from __future__ import annotations
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import pydantic
 
+from headrace._checks import wrong
 from headrace.compat._structify.reasons import Mode, Validators
 from headrace.compat._structify.workshop import Key, Workshop
-from headrace.config import wrong
 from headrace.errors import ValidationError
 
 if TYPE_CHECKING:

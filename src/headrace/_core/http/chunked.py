@@ -1,4 +1,4 @@
-"""The chunked coding of a body (RFC 9112, section 7.1) lives here: llhttp reads it, and what it let pass is counted."""
+"""The chunked coding (RFC 9112, section 7.1) is read by llhttp, and what it lets pass is counted and bounded."""
 
 from __future__ import annotations
 

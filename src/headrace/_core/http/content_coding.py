@@ -1,4 +1,4 @@
-"""Content codings (RFC 9110, section 8.4) live here: which can be decoded, and how, without being made to explode.
+"""A content coding (RFC 9110, section 8.4) is undone whole or is an error, and never takes more than its limit.
 
 Every decoder yields its output in steps of at most 256 KiB, so that a bomb is stopped at the limit and not after it,
 and every one insists on the end of its stream: a body that was cut short is an error, never a shorter success.

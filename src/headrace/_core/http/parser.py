@@ -1,4 +1,4 @@
-"""What the bytes of an HTTP/1.1 answer mean lives here: what is legal, where it ends, what may be used again.
+"""Bytes become an answer only if they are a legal one (RFC 9112): what is legal, where it ends, what may be reused.
 
 llhttp judges every head and every chunk in its strict mode. It is fed each head exactly to its last byte and never sees
 a body that is counted or runs to the end of the connection: those are counted here, so that bytes behind an answer are
@@ -7,6 +7,7 @@ always noticed. RFC 9112 is quoted where a rule comes from it; anything doubtful
 
 from __future__ import annotations
 
+import enum
 from typing import TYPE_CHECKING, Final
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
@@ -33,8 +34,10 @@ _BODILESS: Final = frozenset({204, 304})
 #: How the status lines begin that `read_whole` knows.
 _PLAIN_STATUSES: Final = {b"HTTP/1.1 %d " % status: status for status in range(200, 600) if status not in _BODILESS}
 
+
 # How the body of an answer ends (RFC 9112, section 6.3).
-_HEAD, _COUNTED, _CHUNKED, _TO_END, _COMPLETE = range(5)
+_State = enum.Enum("_State", "HEAD COUNTED CHUNKED TO_END COMPLETE")
+_HEAD, _COUNTED, _CHUNKED, _TO_END, _COMPLETE = _State
 
 
 def read_whole(data: bytes, limit: int | None) -> Response | None:
@@ -119,7 +122,7 @@ class ResponseParser:
     @property
     def complete(self) -> bool:
         """Whether the whole answer is there."""
-        return self._state == _COMPLETE
+        return self._state is _COMPLETE
 
     def feed(self, data: bytes) -> bool:
         """Read bytes as they arrive.
@@ -135,13 +138,13 @@ class ResponseParser:
             headrace.errors.ResponseTooLarge: The body is larger than the limit.
         """
         state = self._state
-        if state == _HEAD:
+        if state is _HEAD:
             return self._feed_head(data)
-        if state == _COUNTED:
+        if state is _COUNTED:
             return self._feed_counted(data)
-        if state == _CHUNKED:
+        if state is _CHUNKED:
             return self._feed_chunked(data)
-        if state == _TO_END:
+        if state is _TO_END:
             self._keep(data)
             return False
         self.reusable = False  # bytes behind the answer
@@ -154,9 +157,9 @@ class ResponseParser:
             Whether that completes the answer: only a body without a length may end so (RFC 9112, section 6.3, rule 8).
         """
         self.reusable = False
-        if self._state == _TO_END:
+        if self._state is _TO_END:
             self._end(self._pieces.take())
-        return self._state == _COMPLETE
+        return self._state is _COMPLETE
 
     def response(self) -> Response:
         """Make the response of a complete answer."""
@@ -167,9 +170,9 @@ class ResponseParser:
 
     def describe_missing(self) -> str:
         """Say what of the answer is missing."""
-        if self._state == _HEAD:
+        if self._state is _HEAD:
             return "before the head of the answer was complete"
-        if self._state == _COUNTED:
+        if self._state is _COUNTED:
             return f"{self._left} bytes before the end of the body (status {self.status})"
         return f"in the middle of the body (status {self.status})"
 

@@ -1,4 +1,4 @@
-"""The second opinion on an answer that somebody else reads lives here; what is legal is `headrace._core.http.parser`'s."""
+"""An answer that another parser reads is judged as our own parser would judge it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the body of an answer is handed on while it arrives lives here; what is legal is `headrace._core.http.parser`'s."""
+"""The body of an answer is handed on while it arrives; what is legal is decided by `headrace._core.http.parser`."""
 
 from __future__ import annotations
 

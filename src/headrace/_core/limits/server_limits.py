@@ -1,4 +1,4 @@
-"""What a server says of its own limits lives here: how its fields are read, and how many may start because of them.
+"""What a server says of its limits is read if it can be, else ignored; how many may start follows from it.
 
 Read are `Retry-After` (RFC 9110, section 10.2.3), `RateLimit` and `RateLimit-Policy` in the forms that
 draft-ietf-httpapi-ratelimit-headers has had, and the `X-RateLimit` fields that came before it. What cannot be read is
@@ -11,14 +11,15 @@ import math
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from headrace._core import dates
-from headrace._core.retries.retry import retry_after
+from headrace._core.retries.retry_after import asked, server_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
     from multidict import CIMultiDictProxy
+
+    from headrace._core.messages import Response
 
 #: Seconds that a server may hold a limiter with one answer, unless it is told otherwise. A request then asks again.
 MOST_SECONDS: Final = 3600.0
@@ -31,8 +32,6 @@ _MOST_TEXT: Final = 2048
 #: From here on a number is a moment and no duration: 1e9 s is September 2001, and 1e11 ms March 1973.
 _EPOCH: Final = 1e9
 _EPOCH_IN_MILLISECONDS: Final = 1e11
-#: A `Date` that is further from our clock (seconds) was written by hand or kept in a cache: it tells no clock's error.
-_MOST_SKEW: Final = 3600.0
 
 _NUMBER = re.compile(r"[0-9]{1,16}(?:\.[0-9]{1,9})?")
 # No character can begin two of these: what is read in two ways takes twice as long for each time that it occurs.
@@ -76,22 +75,18 @@ class Mark(NamedTuple):
     answered: int
 
 
-def refused_for(status: int, headers: CIMultiDictProxy[str], now: datetime, most: float = MOST_SECONDS) -> float:
+def refused_for(response: Response, now: datetime, most: float = MOST_SECONDS) -> float:
     """Compute how long an answer asks everybody to stay away.
 
     Args:
-        status: The status of the answer.
-        headers: Its fields.
+        response: The answer.
         now: Our time, with its zone.
         most: Seconds that are listened to at most.
 
     Returns:
         Seconds; 0 where nothing is asked for.
     """
-    asked = headers.get("Retry-After") if status in REFUSALS else None
-    if asked is None:
-        return 0.0
-    seconds = retry_after(asked[:_MOST_TEXT], _time_of(headers, now))
+    seconds = asked(response, now) if response.status in REFUSALS else None
     return 0.0 if seconds is None else min(seconds, most)
 
 
@@ -108,7 +103,7 @@ def read(headers: CIMultiDictProxy[str], now: datetime, most: float = MOST_SECON
     there = [name for name in headers if name[:1] in "rRxX" and "rate" in name.lower()]
     if not there:
         return []
-    clock = _time_of(headers, now).timestamp()
+    clock = server_time(headers, now).timestamp()
     policies = dict(_members(_text(headers, "RateLimit-Policy")))
     found = _structured(_text(headers, "RateLimit"), policies, clock)
     for prefix in ("RateLimit", "X-RateLimit", "X-Rate-Limit"):
@@ -128,12 +123,6 @@ def read(headers: CIMultiDictProxy[str], now: datetime, most: float = MOST_SECON
 
 def _text(headers: CIMultiDictProxy[str], name: str) -> str:
     return ", ".join(headers.getall(name, ()))[:_MOST_TEXT]
-
-
-def _time_of(headers: CIMultiDictProxy[str], now: datetime) -> datetime:
-    """Tell the server's time, which its moments are written in; ours, where it does not say."""
-    date = dates.read(headers.get("Date"))
-    return now if date is None or abs((date - now).total_seconds()) > _MOST_SKEW else date
 
 
 def _number(text: str) -> float | None:

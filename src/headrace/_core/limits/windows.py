@@ -1,4 +1,4 @@
-"""The law of a rate limit lives here: how many may start in every window of time, and from when on the next one may.
+"""In every window of time at most so many may start; from when on the next one may follows from the last ones.
 
 A window is half open: a start at `t` counts until just before `t + seconds`. Nothing is computed ahead; a window only
 remembers the starts that were made.
@@ -11,7 +11,7 @@ from collections import deque
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
-from headrace.config import wrong
+from headrace._checks import wrong
 from headrace.errors import ValidationError
 
 if TYPE_CHECKING:

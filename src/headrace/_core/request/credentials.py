@@ -1,4 +1,4 @@
-"""What proves to a server who is asking lives here: credentials, and how a request carries, changes and sheds them."""
+"""Credentials go with a request, are changed in it and shed from it as one value, and are never shown."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from urllib.parse import unquote_plus
 
 import msgspec
 
+from headrace._checks import wrong
 from headrace._core.request import encode
-from headrace.config import merge_mapping, wrong
+from headrace._merging import merge_mapping
 from headrace.errors import ValidationError
 
 

@@ -1,4 +1,4 @@
-"""Everything that turns a caller's value into wire text lives here, and nothing else does.
+"""A caller's value becomes wire text here and nowhere else.
 
 What leaves this module is safe to write: no CR, LF, NUL or other control character gets through, and nothing is dropped
 in silence.
@@ -24,15 +24,14 @@ import msgspec
 from yarl import URL
 
 from headrace import _redact
+from headrace._checks import wrong
 from headrace._core.values import shims
 from headrace._models import foreign
-from headrace.config import wrong
 from headrace.errors import ValidationError
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch  # RFC 9110, section 5.6.2
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*").fullmatch  # RFC 9110, section 5.5
 _COOKIE_VALUE = re.compile(r"[\x20-\x3a\x3c-\x7e]*").fullmatch  # RFC 6265 without `;`, as lenient as browsers otherwise
-_NOT_PLAIN = re.compile(r"[^A-Za-z0-9\-._~!$&'()*+,;=@/]").search
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]").search
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _UNRESERVED = re.compile(r"[A-Za-z0-9\-._~]*").fullmatch
@@ -60,11 +59,6 @@ def method(value: Any) -> str:
         )
         raise ValidationError(message)
     return written
-
-
-def is_plain(path: str) -> bool:
-    """Tell whether a path goes behind another as it is: it has nothing to encode (RFC 3986), scheme, query or `//`."""
-    return path != "" and not _NOT_PLAIN(path) and "//" not in path
 
 
 def target(base: str, path: str) -> str:
@@ -262,6 +256,18 @@ def basic(url: URL) -> str | None:
     if url.raw_user is None and url.raw_password is None:
         return None
     return "Basic " + base64.b64encode(f"{url.user or ''}:{url.password or ''}".encode()).decode()
+
+
+def proxy_and_fields(proxy: URL | None) -> tuple[URL | None, dict[str, str]]:
+    """Part a proxy's URL and its credentials: aiohttp's texts show the URL.
+
+    Returns:
+        The URL without userinfo, and the fields for it; aiohttp turns `Authorization` into `Proxy-Authorization`.
+    """
+    credentials = None if proxy is None else basic(proxy)
+    if proxy is None or credentials is None:
+        return proxy, {}
+    return proxy.with_user(None), {"Authorization": credentials}
 
 
 def cookies(values: Mapping[Any, Any]) -> str:

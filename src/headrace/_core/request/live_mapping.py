@@ -1,4 +1,4 @@
-"""The mappings of a client that may be changed in place, and how the client notices, live here."""
+"""A mapping of a client's may be changed in place, and the client notices."""
 
 from __future__ import annotations
 

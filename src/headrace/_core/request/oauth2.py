@@ -1,4 +1,4 @@
-"""OAuth 2.0 at its token endpoint lives here: what is asked there, and what an answer means (RFC 6749)."""
+"""A token endpoint is asked, and answers, as RFC 6749 says; anything else is a clear error without a secret."""
 
 from __future__ import annotations
 

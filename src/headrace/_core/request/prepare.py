@@ -1,4 +1,4 @@
-"""A client's defaults and one call's arguments become a request here. What can be made once is made once."""
+"""A client's defaults under one call's arguments: what can be made once is made once, until a setting changes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from yarl import URL
 
 from headrace import _redact
+from headrace._checks import as_url, origin, wrong
 from headrace._core.http import content_coding
 from headrace._core.messages import FRAMING, HeaderBlock, Origin
 from headrace._core.request import encode
 from headrace._core.request.live_mapping import LiveMapping
-from headrace.config import as_url, merge_mapping, origin, wrong
+from headrace._merging import merge_mapping
 from headrace.errors import ValidationError
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from headrace.config import ClientConfig
 
 _ABSOLUTE = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*)://").match
+#: Finds what a path has that cannot go behind another as it is: something to encode (RFC 3986), a scheme, or a query.
+_NOT_PLAIN = re.compile(r"[^A-Za-z0-9\-._~!$&'()*+,;=@/]").search
 _SCALARS = (str, int, float, bool, type(None))
 _MOST_ORIGINS = 256
 _MOST_BLOCKS = 32  # header blocks of one client: without a body, with JSON, with each set of cookies
@@ -50,6 +53,7 @@ class Defaults:
         self.assign("headers", config.headers)
         self.assign("cookies", config.cookies)
         self.assign("parameters", config.parameters)
+        self.error_responses = LiveMapping(config.error_responses)
         self.uri = config.uri.with_user(None) if config.uri.raw_user is not None else config.uri
         self.origin = Origin(self.uri)
         self.base = self.uri.raw_path.rstrip("/")
@@ -93,7 +97,7 @@ class Defaults:
         Raises:
             headrace.errors.ValidationError: The path or a parameter is wrong.
         """
-        if type(path) is str and encode.is_plain(path):
+        if type(path) is str and path and not _NOT_PLAIN(path) and "//" not in path:
             query = self.query if parameters is None else None
             if query is None:
                 query = self._query_for(parameters)

@@ -22,7 +22,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]").search  # RFC 9110, section 5
 _FIELDS = re.compile(r"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++: [\t\x20-\x7e\x80-\xff]*+\r\n)*+").fullmatch
 _ORIGIN = re.compile(r"https?+://[!$-.0-;=A-\[\]^-~]++").fullmatch  # none of `"#/<>?@\\`, no space
 #: The methods that need no look at their letters, and what a request without a body says of its length.
-EMPTY: Final[dict[str, str]] = {
+EMPTY_BODY: Final[dict[str, str]] = {
     **dict.fromkeys(("GET", "HEAD", "DELETE", "OPTIONS"), ""),
     **dict.fromkeys(("POST", "PUT", "PATCH"), "Content-Length: 0\r\n"),
 }
@@ -39,21 +39,18 @@ def method(text: str) -> str:
     """
     if not _TOKEN(text) or text.upper() == "CONNECT":
         raise _refused("method", "is no token, or CONNECT")
-    return EMPTY.get(text, "")
+    return EMPTY_BODY.get(text, "")
 
 
-def target(text: str) -> str:
-    """Prove that a target is a path that nothing on the way can take for more: ASCII, no space, no control character.
-
-    Returns:
-        The target.
-
-    Raises:
-        headrace.errors.ValidationError: It is not.
-    """
+def target(text: str) -> None:
+    """Prove that a target is a path that nothing on the way can take for more; raises `ValidationError` if not."""
     if not (text.isascii() and text.isprintable() and " " not in text and text[:1] == "/"):
-        raise _refused("target", "has a space, a control or a non-ASCII character, or does not begin with a slash")
-    return text
+        raise refused_target()
+
+
+def refused_target() -> ValidationError:
+    """Make the error for a target that cannot be proven."""
+    return _refused("target", "has a space, a control or a non-ASCII character, or does not begin with a slash")
 
 
 def origin(site: Origin) -> None:

@@ -1,13 +1,13 @@
-"""Where an answer sends a request, and what may go along, live here (RFC 9110, section 15.4)."""
+"""A redirect leads where RFC 3986 says, and takes along what RFC 9110 allows (section 15.4)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from headrace import _redact
+from headrace._checks import origin
 from headrace._core.request import encode, reference
 from headrace._core.request.credentials import added, without
-from headrace.config import origin
 from headrace.policies import IDEMPOTENCY_KEY
 
 if TYPE_CHECKING:

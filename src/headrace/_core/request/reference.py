@@ -1,4 +1,4 @@
-"""How a reference that a server has written is resolved lives here (RFC 3986, section 5.2), on the text as it came.
+"""A reference that a server has written is resolved on the text as it came (RFC 3986, section 5.2).
 
 Nothing is decoded on the way: `%2F` in a path is no slash, and `%0D` never becomes a line's end.
 """
@@ -11,8 +11,8 @@ from typing import Final
 
 from yarl import URL
 
+from headrace._checks import origin
 from headrace._core.request import encode
-from headrace.config import origin
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]").search
 _PARTS = re.compile(  # RFC 3986, appendix B; what is no scheme (section 3.1) belongs to the path

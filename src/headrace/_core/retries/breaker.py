@@ -1,4 +1,4 @@
-"""Whether an origin is asked at all lives here: the circuit breaker, a state machine over a clock that is passed in.
+"""An origin that fails too often is not asked for a while: a state machine over a clock that is passed in.
 
 closed     -- too many failures -->  open
 open       -- open_for seconds  -->  half-open

@@ -1,4 +1,4 @@
-"""Whether there may be another retry lives here: a token bucket that the requests themselves fill."""
+"""Retries are a share of the requests: a token bucket that the requests themselves fill."""
 
 from __future__ import annotations
 

@@ -1,40 +1,19 @@
-"""Whether and when a failed request is sent again lives here: pure functions over passed-in clock and chance."""
+"""Whether and when a failed request is sent again: pure functions over passed-in clock and chance."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headrace._core import dates
 from headrace.errors import CircuitOpen, ProtocolError, ResponseTooLarge, UploadError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from datetime import datetime
 
     from headrace.errors import TransportError
     from headrace.policies import Retry
 
 #: Errors that a second attempt would only meet again.
 _FINAL = (CircuitOpen, ProtocolError, ResponseTooLarge, UploadError)
-
-
-def retry_after(value: str | None, now: datetime) -> float | None:
-    """Read a `Retry-After` field (RFC 9110, section 10.2.3).
-
-    Args:
-        value: Seconds or an HTTP date.
-        now: The time, with its zone.
-
-    Returns:
-        Seconds from now, at least 0; `None` where there is no field, or none that can be read.
-    """
-    if value is None:
-        return None
-    value = value.strip()
-    if value.isascii() and value.isdigit():
-        return float(value[:18])  # more digits are no longer time
-    date = dates.read(value)
-    return None if date is None else max(0.0, (date - now).total_seconds())
 
 
 def is_repeatable(policy: Retry, method: str, names: Collection[str]) -> bool:

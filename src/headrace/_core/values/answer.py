@@ -1,4 +1,4 @@
-"""What an answer means to the caller lives here: its content, its value, or the error that it is."""
+"""An answer is a value or an error to the caller, and nothing in between."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from headrace import _redact
+from headrace._checks import wrong
 from headrace._core.http import content_coding
-from headrace._core.retries import retry
+from headrace._core.retries.retry_after import asked
 from headrace._core.values import decode, shims
-from headrace.config import is_status, wrong
+from headrace.config import is_status
 from headrace.errors import FrameworkException, error_class
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def error(
         headers=headers,
         url=request.shown,
         method=request.method,
-        retry_after=retry.retry_after(headers.get("Retry-After"), now),
+        retry_after=asked(response, now),
         model_error=problem,
         attempts=request.attempts,
     )

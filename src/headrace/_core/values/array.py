@@ -1,4 +1,4 @@
-"""The items of one JSON array live here: each is decoded as its bytes arrive, and the document is never held.
+"""Each item of a JSON array is decoded as its bytes arrive; the document is never held.
 
 Where an item ends is found by jumping from bracket to bracket. Most items are not even looked at in this way: where the
 last whole one of a piece ends is guessed, and all up to there decoded at once, which only a right guess lets happen.

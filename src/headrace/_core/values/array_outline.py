@@ -1,4 +1,4 @@
-"""The part of a JSON document around one array lives here: checked token by token as it comes, and never held.
+"""The document around an array is checked token by token as it comes, and never held.
 
 RFC 8259 is the grammar. A name that is on the path and comes twice is an error, since nobody can say which is meant
 (section 4).
@@ -6,6 +6,7 @@ RFC 8259 is the grammar. A name that is on the path and comes twice is an error,
 
 from __future__ import annotations
 
+import enum
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -29,9 +30,21 @@ _OPENS: Final = {0x7B: "object", 0x5B: "array"}
 _CLOSES: Final = {0x7D: 0x7B, 0x5D: 0x5B}
 _QUOTE, _BACKSLASH, _COMMA, _COLON = b'"\\,:'
 
+
 # What may come next.
-_VALUE, _VALUE_OR_END, _NAME, _NAME_OR_END, _COLON_NEXT, _AFTER_VALUE = range(6)
-_WANTED: Final = ("a value", "a value or ']'", "a name", "a name or '}'", "':'", "',' or an end")
+class _Next(enum.Enum):
+    """What has to come next, as errors say it."""
+
+    VALUE = "a value"
+    VALUE_OR_END = "a value or ']'"
+    NAME = "a name"
+    NAME_OR_END = "a name or '}'"
+    COLON = "':'"
+    AFTER_VALUE = "',' or an end"
+
+
+_VALUE, _VALUE_OR_END, _NAME, _NAME_OR_END, _COLON_NEXT, _AFTER_VALUE = _Next
+_TEXT_NEXT = frozenset({_VALUE, _VALUE_OR_END, _NAME, _NAME_OR_END})
 
 
 class Outline:
@@ -102,7 +115,7 @@ class Outline:
         """Take the end of the document."""
         if self._held.size and not self._in_text:
             self._end_scalar(0)
-        if self.failure is None and (self._in_text or self._stack or self._expected != _AFTER_VALUE):
+        if self.failure is None and (self._in_text or self._stack or self._expected is not _AFTER_VALUE):
             self._fail("the document is cut short", 0)
 
     def _fail(self, message: str, at: int) -> None:
@@ -118,25 +131,25 @@ class Outline:
         if at == len(piece):
             return at
         byte, expected = piece[at], self._expected
-        if not self._stack and expected == _AFTER_VALUE:
+        if not self._stack and expected is _AFTER_VALUE:
             self._fail("there is more behind the document", at)
         elif byte in _OPENS and expected in (_VALUE, _VALUE_OR_END):
             self._open(byte, at)
         elif byte in _CLOSES and self._stack and self._stack[-1] == _CLOSES[byte] and self._may_close():
             self._close(at)
-        elif byte == _QUOTE and expected <= _NAME_OR_END:
+        elif byte == _QUOTE and expected in _TEXT_NEXT:
             self._is_name = expected in (_NAME, _NAME_OR_END)
             if not self._is_name:
                 self._begin_plain(at, "a text")
             self._in_text = True
-        elif byte == _COLON and expected == _COLON_NEXT:
+        elif byte == _COLON and expected is _COLON_NEXT:
             self._expected = _VALUE
-        elif byte == _COMMA and expected == _AFTER_VALUE:
+        elif byte == _COMMA and expected is _AFTER_VALUE:
             self._expected = _NAME if self._stack[-1] == 0x7B else _VALUE
         elif not self._is_token(byte):
             return at
         else:
-            self._fail(f"got {chr(byte)!r} where {_WANTED[expected]} has to be", at)
+            self._fail(f"got {chr(byte)!r} where {expected.value} has to be", at)
         return at if self.at_array or self.failure is not None else at + 1
 
     def _may_close(self) -> bool:
@@ -216,8 +229,8 @@ class Outline:
         end = found.end() if found is not None else at
         if not self._held.size:
             if self._expected not in (_VALUE, _VALUE_OR_END) or end == at:
-                more = not self._stack and self._expected == _AFTER_VALUE
-                wanted = f"got {piece[at : at + 1]!r} where {_WANTED[self._expected]} has to be"
+                more = not self._stack and self._expected is _AFTER_VALUE
+                wanted = f"got {piece[at : at + 1]!r} where {self._expected.value} has to be"
                 self._fail("there is more behind the document" if more else wanted, at)
                 return at
             self._begin_plain(at, "a number or literal")

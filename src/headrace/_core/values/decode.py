@@ -1,4 +1,4 @@
-"""Everything that turns body bytes into a value lives here: one decoder a type, made once."""
+"""Body bytes become a value by one decoder a type, made once."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ import msgspec.inspect
 import orjson
 
 from headrace import _redact, models
+from headrace._checks import wrong
+from headrace._core.call import Undecoded
 from headrace._core.values import charsets, shims
 from headrace._models import foreign
-from headrace.config import wrong
 from headrace.errors import ResponseParseError, ResponseValidationError, ValidationError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([^"'\s;]+)""", re.IGNORECASE)
 _DIGITS_TO_0 = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x2D if byte == 0x2D else 0x20 for byte in range(256))
 _BEYOND_64_BITS = (b"0" * 20, b"-" + b"0" * 19)  # 2**64 has 20 digits, -(2**63) - 1 has 19
-_OPEN_BRACKET = 0x5B
+_OPEN_BRACE = 0x7B
 _JSON_SPACE = b" \t\r\n"
 
 
@@ -64,10 +65,9 @@ def decode(body: bytes, decoder: BodyDecoder) -> Any:
         headrace.errors.ResponseValidationError: It does not fit the format.
     """
     try:
-        if decoder.many is not None:
-            first = body[0]
-            if first == _OPEN_BRACKET or (first in _JSON_SPACE and body.lstrip(_JSON_SPACE)[:1] == b"["):
-                return decoder.many(body)
+        many = decoder.many
+        if many is not None and body[0] != _OPEN_BRACE and body.lstrip(_JSON_SPACE)[:1] == b"[":
+            return many(body)
         return decoder.one(body)
     except msgspec.ValidationError as error:
         message, path = _placed(str(error))
@@ -105,7 +105,7 @@ def _plain_json(body: bytes) -> Any:
 plain_json = BodyDecoder(_plain_json)
 
 
-def decoder_for(response_format: Any) -> BodyDecoder | type | None:
+def decoder_for(response_format: Any) -> BodyDecoder | type | Undecoded:
     """Find how a response format is decoded.
 
     Args:
@@ -113,7 +113,7 @@ def decoder_for(response_format: Any) -> BodyDecoder | type | None:
             msgspec knows.
 
     Returns:
-        The decoder; `bytes` and `str` stand for themselves.
+        The decoder; `bytes`, `str` and `Undecoded` stand for themselves.
 
     Raises:
         headrace.errors.ValidationError: It is no type, or one that nothing here can decode.
@@ -124,11 +124,11 @@ def decoder_for(response_format: Any) -> BodyDecoder | type | None:
         return _make(response_format)
 
 
-def _make(response_format: Any) -> BodyDecoder | type | None:
+def _make(response_format: Any) -> BodyDecoder | type | Undecoded:
     if response_format is None:
         return plain_json
-    if response_format in (bytes, str):
-        return response_format  # type: ignore[no-any-return] # it is one of the two
+    if response_format in (bytes, str) or isinstance(response_format, Undecoded):
+        return response_format  # type: ignore[no-any-return] # it is one of these
     shim = shims.for_type(response_format)
     try:
         for part in _classes_in(response_format):

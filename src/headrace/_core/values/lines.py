@@ -1,4 +1,4 @@
-"""Text that comes in pieces lives here: where its lines end, however the pieces are cut."""
+"""Lines end where they end, however the text is cut into pieces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows that do not fit live here: what becomes of them, one by one, once a fast path has failed."""
+"""A row that does not fit costs no other row: rows are looked at one by one once the fast path has failed."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args, get_origin
 
 import msgspec
 
+from headrace._checks import wrong
 from headrace._core.values import decode, shims
 from headrace._models import foreign
-from headrace.config import wrong
 from headrace.errors import ResponseParseError, ResponseValidationError, ValidationError
 
 if TYPE_CHECKING:
@@ -177,8 +177,8 @@ def decoder_for(response_format: Any, on_invalid: Any) -> Any:
 
     Args:
         response_format: A list of any type: `list[User]`.
-        on_invalid: `"raise"` is what `headrace._core.values.decode.decoder_for` does, `"skip"` gives the list of the rows that
-            fit, `"collect"` a `Partial`.
+        on_invalid: `"raise"` is what `headrace._core.values.decode.decoder_for` does, `"skip"` gives the list of the
+            rows that fit, `"collect"` a `Partial`.
 
     Returns:
         The decoder; it costs nothing until a row does not fit.
@@ -231,7 +231,7 @@ _cached = functools.lru_cache(maxsize=1024)(_make)
 
 
 def row_decoder(response_format: Any) -> decode.BodyDecoder:
-    """Find how one row is decoded, as `headrace._core.values.decode.decoder_for` does, but an array is never many rows."""
+    """Find how one row is decoded, as `decode.decoder_for` does, but an array is never many rows."""
     try:
         return _cached_rows(response_format)[0]
     except TypeError:  # not hashable

@@ -1,4 +1,4 @@
-"""Streams of JSON texts live here: NDJSON, a text a line, and JSON text sequences (RFC 7464), a text behind an RS."""
+"""JSON texts in a row: NDJSON, a text a line, and JSON text sequences (RFC 7464), a text behind an RS."""
 
 from __future__ import annotations
 

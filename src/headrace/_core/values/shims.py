@@ -1,4 +1,4 @@
-"""Everything that lets another modelling library into the core without importing it lives here.
+"""Another modelling library reaches the core through a shim, and is never imported by it.
 
 A shim is registered by its own module in `headrace.compat`. That module is imported by the user, or at the first object
 whose class comes from the library: nobody pays for a library that no object of theirs belongs to.

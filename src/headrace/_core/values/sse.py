@@ -1,4 +1,4 @@
-"""Server-sent events live here (WHATWG HTML, section 9.2): bytes in, events out, and how long to wait in between."""
+"""Server-sent events as the WHATWG has them (HTML, section 9.2): bytes in, events out, and how long to wait."""
 
 from __future__ import annotations
 

@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 from multidict import CIMultiDict
 
-from headrace._checks import is_number, wrong_number
+from headrace._checks import is_number, wrong, wrong_number
 from headrace._core import ranges, resuming
 from headrace._io import threads
 from headrace._io.answers.part_file import PartFile, exists
-from headrace._io.flow.failure import go_on
-from headrace.config import wrong
+from headrace._io.frames import go_on
 from headrace.errors import DownloadError, HTTPError, TransportError, ValidationError
 from headrace.types import Progress
 

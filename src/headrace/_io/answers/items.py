@@ -1,4 +1,4 @@
-"""What a streamed body is made of lives here: lines, items and events, out of any async iterable of its bytes."""
+"""Lines, items and events out of any async iterable of bytes."""
 
 from __future__ import annotations
 

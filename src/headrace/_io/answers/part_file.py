@@ -1,4 +1,4 @@
-"""A file that is not whole yet lives here: beside the place where it will be, under a name that a later run finds.
+"""A file that is not whole yet lies beside its place, under a name that a later run finds.
 
 `.NAME.part` has the bytes, `.NAME.part.json` says what they are of; nobody else may read or write either. Every
 function blocks: they are called in threads.

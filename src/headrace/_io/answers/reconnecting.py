@@ -1,4 +1,4 @@
-"""How a stream of events outlives its connections lives here; `headrace._core.values.sse` says how long to wait in between."""
+"""A stream of events outlives its connections; how long to wait is decided by `headrace._core.values.sse`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import attrs
 from headrace._checks import is_number, wrong, wrong_number
 from headrace._core.values.sse import EventParser, delay, id_field
 from headrace._io.answers.items import limit, parsed
-from headrace._io.flow.failure import go_on
+from headrace._io.frames import go_on
 from headrace.errors import ProtocolError, ResponseTooLarge, TransportError, UploadError
 
 if TYPE_CHECKING:

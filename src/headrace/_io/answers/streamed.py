@@ -1,8 +1,9 @@
-"""An answer that is read while it arrives lives here."""
+"""An answer is read while it arrives, once, at its reader's pace, and is never a shorter success."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -20,10 +21,9 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
-    from headrace._core.messages import Request, Response
+    from headrace._core.messages import FileTarget, Request, Response
     from headrace._core.values.sse import Event
     from headrace._io.answers.items import Format
-    from headrace._io.wire.splice import Sink
 
 T = TypeVar("T")
 _MOST_DIGITS: Final = 18  # of a length; more bytes than anybody has
@@ -39,7 +39,7 @@ class StreamedResponse:
         url: The URL that answered; it may hold secrets.
     """
 
-    def __init__(self, request: Request, response: Response, due: float | None) -> None:
+    def __init__(self, request: Request, response: Response, due: float) -> None:
         self._request = request
         self._response = response
         self._due = due
@@ -238,26 +238,26 @@ class StreamedResponse:
         if source is None:
             whole, self._whole = self._whole, None
             return whole or b""
-        return await (source.read() if self._due is None else self._in_time(source.read))
+        return await (source.read() if self._due == math.inf else self._in_time(source.read))
 
-    async def pull(self, sink: Sink, tell: Callable[[], object]) -> None:
+    async def pull(self, target: FileTarget, tell: Callable[[], object]) -> None:
         """Let a thread write as much of the body as can be had without the loop; what is left is to be read.
 
         Args:
-            sink: Where the body is written, in a thread, as it comes over the wire.
+            target: Where the body is written, in a thread, as it comes over the wire.
             tell: Called in the loop, now and then, when something was written.
         """
         self._check_open()
         source = None if self._request.sink is None else self._request.sink.source
         pulling = getattr(source, "pull", None)  # a transport need not be able to
         if pulling is not None and not self._taken:
-            await self._in_time(lambda: pulling(sink, tell))
+            await self._in_time(lambda: pulling(target, tell))
 
     async def _in_time(self, work: Callable[[], Awaitable[T]]) -> T:
         """Do something before the time of the call is over."""
-        clock = asyncio.timeout_at(self._due)
+        clock = asyncio.timeout_at(None if self._due == math.inf else self._due)
         try:
-            if self._due is None or asyncio.get_running_loop().time() < self._due:
+            if asyncio.get_running_loop().time() < self._due:
                 async with clock:
                     return await work()
         except TimeoutError:

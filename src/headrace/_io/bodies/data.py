@@ -1,4 +1,4 @@
-"""Request bodies that are given as they are (`data=`) live here; aiohttp's payloads carry what is not bytes."""
+"""What is given as it is (`data=`) is sent as it is; aiohttp's payloads carry what is not bytes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from aiohttp import payload
 
+from headrace._checks import wrong
 from headrace._core.request import encode
 from headrace._io.bodies.files import Begun, FileBody, check_binary, check_refusal, guess_type
 from headrace._io.bodies.multipart import MultipartBody
-from headrace.config import wrong
 from headrace.errors import UploadError
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
-"""The only toucher of disk lives here: files measured, opened and read off the event loop, one chunk ahead.
+"""Files are measured, opened and read off the event loop, one chunk ahead.
 
 A plain file is read by its descriptor and offset, so that nothing depends on where it stands meanwhile; where the
-connection allows, its bytes go past our memory (`headrace._io.wire.sendfile`). Everything else is read as a file object.
+connection allows, its bytes go past our memory (`headrace._io.wire.sendfile`). All else is read as a file object.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 from aiohttp import payload
 
+from headrace._checks import wrong
 from headrace._io import threads
-from headrace.config import wrong
 from headrace.errors import UploadError, ValidationError
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Forms with files live here: `multipart/form-data` (RFC 7578), its parts never in memory as a whole."""
+"""A form with files (`multipart/form-data`, RFC 7578) is never in memory as a whole."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
+from headrace._checks import wrong
 from headrace._core.pieces import Pieces
 from headrace._core.request import encode
 from headrace._io.bodies.files import Begun, guess_type
-from headrace.config import wrong
 from headrace.errors import ValidationError
 from headrace.types import Bytes, FileSource
 
@@ -51,7 +51,7 @@ class MultipartBody:
 
     Args:
         fields: Names and values of the fields, which come first: what a server needs to judge a file by.
-        files: The field of each file, and the file: a part of `headrace._io.bodies.files`, `headrace._io.bodies.data` or below.
+        files: The field of each file, and the file: a part of `bodies.files`, `bodies.data` or below.
         progress: Told how much of the body is sent.
     """
 

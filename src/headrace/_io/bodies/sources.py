@@ -1,4 +1,4 @@
-"""What a caller names as files becomes bodies here, all of them closed again whatever happens."""
+"""What a caller names as files becomes bodies, all of them closed again whatever happens."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import AsyncIterable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from headrace._checks import is_number, wrong_number
+from headrace._checks import is_number, wrong, wrong_number
 from headrace._core.request import encode
 from headrace._io.bodies.data import IterableBody
 from headrace._io.bodies.files import FileBody, check_binary, open_body
 from headrace._io.bodies.multipart import BytesPart, FilePart, MultipartBody, check_names, fields_of
-from headrace.config import merge_mapping, wrong
+from headrace._merging import merge_mapping
 from headrace.errors import ValidationError
 
 if TYPE_CHECKING:

@@ -1,15 +1,17 @@
-"""The client's side of its limiter lives here: a request waits for its start, and the limiter hears what came of it."""
+"""A request waits for its start, and the limiter hears what came of it."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from headrace._core.limits import server_limits
-from headrace._core.messages import Held
+from headrace._core.messages import HeldBack, RejoinedTurn
 from headrace._io.limits.rate import RateLimiter
+from headrace.types import ChoosingLimiter, FollowingLimiter, OriginLimiter, PausingLimiter, TryingLimiter
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -19,9 +21,32 @@ if TYPE_CHECKING:
     from headrace._io.closing import Closing
     from headrace.types import Limiter
 
+T = TypeVar("T")
+
 logger = logging.getLogger("headrace.AsyncClient")
 
 _FIRST_REFUSAL = min(server_limits.REFUSALS)
+
+
+class _Abilities(NamedTuple):
+    """What limiters of one kind have beyond `acquire`; see the Protocols of `headrace.types`."""
+
+    tries: bool
+    pauses: bool
+    by_origin: bool
+    follows: bool
+    rejoins: bool
+
+    @classmethod
+    def of(cls, limiter: Any) -> _Abilities:
+        """Ask a limiter."""
+        return cls(
+            isinstance(limiter, TryingLimiter),
+            isinstance(limiter, PausingLimiter),
+            isinstance(limiter, OriginLimiter) and bool(limiter.by_origin),
+            isinstance(limiter, FollowingLimiter),
+            isinstance(limiter, RejoinedTurn),
+        )
 
 
 class Admission:
@@ -31,22 +56,12 @@ class Admission:
         limiter: Any `Limiter`; what it has beyond `acquire` is used.
         home: The client's own origin. A limiter that knows no origins listens to that one alone.
         forward: Sends a request that may start.
-        counts_starts: Whether what sends it tells the limiter of a start that comes later, see `Request.turn`.
+        counts_starts: Whether what sends it tells the limiter of a start that comes later, see `Delivery.turn`.
         closing: Ends the waiting when the client is closed.
         stats: Where to count.
     """
 
-    __slots__ = (
-        "_closing",
-        "_counts",
-        "_forward",
-        "_home",
-        "_limiter",
-        "_stats",
-        "_try_acquire",
-        "_turn",
-        "send",
-    )
+    __slots__ = ("_chooses", "_closing", "_counts", "_forward", "_home", "_kinds", "_limiter", "_stats", "send")
 
     def __init__(
         self,
@@ -60,60 +75,64 @@ class Admission:
     ) -> None:
         self._limiter: Any = limiter
         self._home = home
-        self._try_acquire: Any = getattr(limiter, "try_acquire", None)
         self._counts = counts_starts
-        self._turn: Any = limiter if counts_starts and isinstance(limiter, RateLimiter) else None
         self._forward = forward
         self._closing = closing
         self._stats = stats
+        self._chooses = isinstance(limiter, ChoosingLimiter)
+        self._kinds: dict[type, _Abilities] = {type(limiter): _Abilities.of(limiter)}
         # Chosen once: most limiters are ours, one for all requests, and follow nobody.
         ours = type(limiter) is RateLimiter and not limiter.follow
         self.send = self._send if ours else self._send_by_its_own
 
     async def _send(self, request: Request) -> Response:
-        """Send a request by the one limiter."""
-        if not self._try_acquire(1, request.origin.text):
-            await self._wait(self._limiter, request)
-        request.turn = self._turn
+        """Send a request by the one limiter, which is ours."""
+        limiter = self._limiter
+        if not limiter.try_acquire(1, request.origin.text):
+            await self._wait(limiter.acquire(1, request.origin.text))
+        request.delivery.turn = limiter if self._counts else None
         while True:
             try:
                 response = await self._forward(request)
-            except Held:
-                await self._wait(self._turn, request, again=True)
+            except HeldBack:
+                await self._wait(limiter.rejoin(request.origin.text), again=True)
             else:
                 if response.status >= _FIRST_REFUSAL:
-                    self._refused(self._limiter, request, response)
+                    self._refused(limiter, _OURS, request, response)
                 return response
 
     async def _send_by_its_own(self, request: Request) -> Response:
         """Send a request by the limiter that is its own, and tell a limiter that follows the server what it says."""
-        limiter = self._limiter
-        if hasattr(limiter, "for_request"):
+        limiter, waited = self._limiter, False
+        if self._chooses:
             limiter = limiter.for_request(request)
-        arguments = _arguments(limiter, request)
-        try_acquire = getattr(limiter, "try_acquire", None)
-        if try_acquire is None or not try_acquire(*arguments):
-            await self._wait(limiter, request)
-        request.turn = limiter if self._counts and hasattr(limiter, "rejoin") else None
+            if isawaitable(limiter):
+                limiter, waited = await self._wait(limiter), True
+        able = self._kinds.get(type(limiter))
+        if able is None:
+            able = self._kinds[type(limiter)] = _Abilities.of(limiter)
+        arguments = (1, request.origin.text) if able.by_origin else ()
+        if not able.tries or not limiter.try_acquire(*arguments):
+            await self._wait(limiter.acquire(*arguments), again=waited, surely=able.tries)
+        request.delivery.turn = limiter if self._counts and able.rejoins else None
         while True:
             try:
-                response = await self._heard(limiter, request)
-            except Held:
-                await self._wait(limiter, request, again=True)
+                response = await self._heard(limiter, able, request)
+            except HeldBack:
+                await self._wait(limiter.rejoin(request.origin.text), again=True)
             else:
-                if response.status >= _FIRST_REFUSAL and hasattr(limiter, "pause"):
-                    self._refused(limiter, request, response)
+                if response.status >= _FIRST_REFUSAL and able.pauses:
+                    self._refused(limiter, able, request, response)
                 return response
 
-    async def _heard(self, limiter: Any, request: Request) -> Response:
-        follow = getattr(limiter, "follow", None)
-        if follow is None:
+    async def _heard(self, limiter: Any, able: _Abilities, request: Request) -> Response:
+        if not able.follows:
             return await self._forward(request)
         mark = limiter.sent()
         told: list[server_limits.Told] = []
         try:
             response = await self._forward(request)
-            if follow and self._is_of(limiter, request):
+            if limiter.follow and self._is_of(limiter, request):
                 told = server_limits.read(response.headers, datetime.now(UTC), _most_pause(limiter))
         finally:
             limiter.heard(mark, told)
@@ -123,12 +142,12 @@ class Admission:
         """Tell whether a limiter listens to the server of a request: that of a key, or else to our own API."""
         return limiter is not self._limiter or request.origin == self._home
 
-    def _refused(self, limiter: Any, request: Request, response: Response) -> None:
+    def _refused(self, limiter: Any, able: _Abilities, request: Request, response: Response) -> None:
         """Hold the origin back for as long as its server asks; of a limiter that knows none, everybody."""
-        seconds = server_limits.refused_for(response.status, response.headers, datetime.now(UTC), _most_pause(limiter))
+        seconds = server_limits.refused_for(response, datetime.now(UTC), _most_pause(limiter))
         if seconds <= 0:
             return
-        if getattr(limiter, "by_origin", False):
+        if able.by_origin:
             origin = request.origin.text
             logger.info("Rate limit: the server asks to wait %.3g s (%s)", seconds, origin)
             limiter.pause(seconds, origin)
@@ -136,25 +155,26 @@ class Admission:
             logger.info("Rate limit: the server asks to wait %.3g s", seconds)
             limiter.pause(seconds)
 
-    async def _wait(self, limiter: Any, request: Request, *, again: bool = False) -> None:
-        """Wait for a start; `again` for one that was allowed before, and came to nothing."""
-        if hasattr(limiter, "try_acquire"):  # else there is no telling whether it will be a wait
+    async def _wait(self, start: Awaitable[T], *, again: bool = False, surely: bool = True) -> T:
+        """Wait for a start.
+
+        Args:
+            start: What is waited for.
+            again: Whether the request has waited before, for its limiter or for a start that came to nothing.
+            surely: Whether it is known to be a wait.
+        """
+        if surely:
             logger.info("Waiting for rate limit")
         loop = asyncio.get_running_loop()
         began = loop.time()
         self._stats.limiter_waits += not again
         try:
-            if again:
-                await self._closing.or_closed(limiter.rejoin(request.origin.text))
-            else:
-                await self._closing.or_closed(limiter.acquire(*_arguments(limiter, request)))
+            return await self._closing.or_closed(start)
         finally:
             self._stats.limiter_seconds += loop.time() - began
 
 
-def _arguments(limiter: Any, request: Request) -> tuple[int, str] | tuple[()]:
-    """Choose what a limiter is told of a request: its weight and origin, where it asks for them."""
-    return (1, request.origin.text) if getattr(limiter, "by_origin", False) else ()
+_OURS: Final = _Abilities(tries=True, pauses=True, by_origin=True, follows=True, rejoins=True)
 
 
 def _most_pause(limiter: Any) -> float:

@@ -1,4 +1,4 @@
-"""Where requests meet the circuit of their origin lives here; `headrace._core.retries.breaker` has the law."""
+"""Requests meet the circuit of their origin, whose law is `headrace._core.retries.breaker`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from headrace._core.messages import Request, Response
     from headrace.policies import CircuitBreaker
-    from headrace.types import Transport
 
 logger = logging.getLogger("headrace.AsyncClient")
 
@@ -22,19 +21,17 @@ _FAILURES = (ConnectError, ConnectionLost, ProtocolError, RequestTimeout)
 
 
 class Circuits:
-    """A Transport that sends nothing to an origin whose circuit is open.
+    """The circuits of all origins, and the two layers that keep to them.
 
     Args:
         settings: When a circuit opens, and for how long.
-        transport: Where requests go.
     """
 
-    __slots__ = ("_breakers", "_clock", "_statuses", "_transport")
+    __slots__ = ("_breakers", "_clock", "_statuses")
 
-    def __init__(self, settings: CircuitBreaker, transport: Transport) -> None:
+    def __init__(self, settings: CircuitBreaker) -> None:
         self._breakers = Breakers(settings)
         self._statuses = settings.statuses
-        self._transport = transport
         self._clock = settings.clock
 
     def refusal(self, request: Request) -> float | None:
@@ -57,12 +54,15 @@ class Circuits:
 
         return checked
 
-    async def send(self, request: Request, /) -> Response:
-        """Send one request and receive its response; see `headrace.types.Transport`.
+    def around(self, send: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+        """Send nothing to an origin whose circuit is open, and note what comes of what is sent."""
 
-        Raises:
-            headrace.errors.CircuitOpen: The circuit is open.
-        """
+        async def noted(request: Request) -> Response:
+            return await self._send(request, send)
+
+        return noted
+
+    async def _send(self, request: Request, send: Callable[[Request], Awaitable[Response]]) -> Response:
         now = self._clock()
         breaker = self._breakers.of(request.origin.text, now)
         seconds = breaker.refusal(now)
@@ -72,7 +72,7 @@ class Circuits:
         before = breaker.state
         succeeded: bool | None = None  # cancelled, or an error of the caller's own
         try:
-            response = await self._transport.send(request)
+            response = await send(request)
             succeeded = response.status not in self._statuses
         except TransportError as error:
             if isinstance(error, _FAILURES):
@@ -84,10 +84,6 @@ class Circuits:
                 level = logging.WARNING if breaker.state is State.OPEN else logging.INFO
                 logger.log(level, "Circuit to %s is %s", request.origin.text, breaker.state.value)
         return response
-
-    async def close(self) -> None:
-        """Close the transport."""
-        await self._transport.close()
 
 
 def _refused(request: Request, seconds: float) -> CircuitOpen:

@@ -1,4 +1,4 @@
-"""Cookies that servers set live here, beside those that a client is given."""
+"""Cookies that servers set go beside those that a client is given; whoever spoke last about one wins."""
 
 from __future__ import annotations
 

@@ -1,37 +1,27 @@
-"""The credentials of a client live here: kept while they are good, asked for once, however many requests need them."""
+"""Credentials are kept while they are good, and asked for once, however many requests need them."""
 
 from __future__ import annotations
 
 import asyncio
-import copy
 import math
 import time
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from headrace import config as settings
-from headrace._core.messages import HeaderBlock, Origin, Request, Response
-from headrace._core.request import encode
+from headrace._core.call import Call, Undecoded
+from headrace._core.messages import HeaderBlock, replaced
 from headrace._core.request.credentials import Credentials, carried, exchanged
-from headrace._core.request.prepare import check_framing
-from headrace._core.values import answer
-from headrace._io.bodies.data import of_data
 from headrace._io.closing import Closing
 from headrace.auth._fixed import FixedAuth
-from headrace.config import as_url, merge_mapping, wrong
-from headrace.errors import RequestTimeout, ValidationError
+from headrace.errors import ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from yarl import URL
 
+    from headrace._core.messages import Request, Response
     from headrace._core.request.prepare import Defaults
-    from headrace.types import Auth, Transport
-
-#: Bytes that an answer to an `Auth` may have: a token has some thousands at most.
-_MOST_BYTES = 1024 * 1024
+    from headrace.types import Auth
 
 
 class _Asking:
@@ -54,13 +44,13 @@ class CredentialCache:
 
     Args:
         defaults: What writes the credentials into requests.
+        send: Sends the calls of an `Auth`.
 
     Attributes:
         auth: The `Auth`, or `None`.
         clock: Its clock, in seconds.
         current: The credentials; `None` where there are none, or they were refused.
         due: When the `Auth` is to be asked; `None` is never, unless a server refuses what there is.
-        transport: What sends the requests of the `Auth`.
     """
 
     __slots__ = (
@@ -69,21 +59,21 @@ class CredentialCache:
         "_defaults",
         "_fixed",
         "_refused",
+        "_send",
         "auth",
         "clock",
         "current",
         "due",
-        "transport",
     )
 
     auth: Auth | None
     clock: Callable[[], float]
     current: Credentials | None
     due: float | None
-    transport: Transport
 
-    def __init__(self, defaults: Defaults) -> None:
+    def __init__(self, defaults: Defaults, send: Callable[[Call], Awaitable[Response]]) -> None:
         self._defaults = defaults
+        self._send = send
         self._closing = Closing()
         self.assign(None)
 
@@ -165,7 +155,7 @@ class CredentialCache:
         if credentials is None or credentials is refused:
             return None
         pairs, target = exchanged(request.headers.pairs, request.target, refused, credentials)
-        return msgspec.structs.replace(request, headers=HeaderBlock(pairs, credentials), target=target)
+        return replaced(request, headers=HeaderBlock(pairs, credentials), target=target)
 
     def send(
         self,
@@ -179,44 +169,8 @@ class CredentialCache:
         timeout: float | None = 30.0,
     ) -> Awaitable[Response]:
         """Send a request for an `Auth`; see `headrace.types.Send`."""
-        address, method = as_url(url, "url"), encode.method(method)
-        if body is not None and data is not None:
-            message = "body and data: give one of them"
-            raise ValidationError(message)
-        content, kind = (None, None) if data is None else of_data(data)
-        if not (content is None or isinstance(content, bytes)):
-            raise wrong("data", data, "bytes, text or a mapping")
-        if body is not None:
-            content, kind = encode.body(body), "application/json"
-        given = encode.mapping(headers, "headers")
-        fields = merge_mapping({**self._defaults.automatic, "Content-Type": kind}, given, fold_case=True)
-        block = HeaderBlock([encode.header(name, value) for name, value in fields.items() if value is not None])
-        block = check_framing(block, content)
-        # What has secrets in its variables ends here: an error that comes later shows the request, which masks them.
-        return self._exchange(
-            Request(
-                method,
-                Origin(address),
-                address.raw_path_qs or "/",
-                block,
-                content,
-                settings.as_timeout(timeout),
-                _MOST_BYTES,
-                method in settings.IDEMPOTENT_METHODS,
-            )
-        )
-
-    async def _exchange(self, request: Request) -> Response:
-        clock = asyncio.timeout(request.timeout.total)
-        try:
-            async with clock:
-                response = await self.transport.send(request)
-        except TimeoutError:
-            if not clock.expired():
-                raise
-            message = f"{request.method} {request.shown} did not end within {request.timeout.total:g} s"
-            raise RequestTimeout(message) from None
-        return Response(response.status, response.headers, answer.content(copy.copy(response), _MOST_BYTES), b"")
+        call = Call(url, method, Undecoded.WHOLE, body, data, headers, timeout=timeout)
+        return self._send(call)
 
     def close(self) -> None:
         """Fail whatever waits for credentials."""

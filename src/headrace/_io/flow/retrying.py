@@ -1,4 +1,4 @@
-"""How a request is sent again lives here; `headrace._core.retries.retry` decides whether and when.
+"""A request is sent again when, and as often as, `headrace._core.retries.retry` decides.
 
 A request that succeeds at once passes through one coroutine and a few comparisons. Everything else begins with the
 first failure.
@@ -13,12 +13,13 @@ import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from headrace._core.messages import HeaderBlock, Response
+from headrace._core.messages import HeaderBlock, Response, replaced
 from headrace._core.request import encode
 from headrace._core.retries import retry
 from headrace._core.retries.budget import Budget
-from headrace._io.closing import Closing
-from headrace._io.flow.failure import go_on
+from headrace._core.retries.retry_after import asked
+from headrace._io.closing import this_task
+from headrace._io.frames import go_on
 from headrace.errors import Attempt, CircuitOpen, RequestTimeout, TransportError, UploadError
 
 if TYPE_CHECKING:
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
 
     from headrace._core.messages import Request
     from headrace._core.stats import Stats
+    from headrace._io.closing import Closing
     from headrace._io.deadline import Deadlines
     from headrace._io.flow.circuits import Circuits
     from headrace.policies import Retry
-    from headrace.types import Transport
 
 
 class Retrying:
@@ -40,18 +41,16 @@ class Retrying:
         send: Sends a request once; it is admitted anew each time.
         circuits: The circuits of the origins, or `None`.
         stats: Where to count.
-        deadlines: What bounds the time of a request; stopped when this is closed.
+        deadlines: What bounds the time of a request.
+        closing: Ends the wait for another attempt when the client is closed, and begins no other.
         clock: Seconds on a clock that never goes back.
         chance: A random number from 0 to 1 for each wait.
         sleep: Waits for a number of seconds.
-
-    Attributes:
-        resend: Sends a request that follows from another one, such as a redirect: it gets no idempotency key here.
     """
 
     __slots__ = (
         "_budget", "_chance", "_circuits", "_clock", "_closing", "_deadlines", "_deposit", "_policy", "_send",
-        "_sleep", "_stats", "_statuses", "resend",
+        "_sleep", "_stats", "_statuses", "_within",
     )  # fmt: skip
 
     def __init__(
@@ -61,6 +60,7 @@ class Retrying:
         circuits: Circuits | None,
         stats: Stats,
         deadlines: Deadlines,
+        closing: Closing,
         *,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
@@ -74,41 +74,46 @@ class Retrying:
         self._clock = clock
         self._chance = chance
         self._sleep = sleep
-        self._closing = Closing()
+        self._closing = closing
         self._deadlines = deadlines
         self._budget = None if policy.budget is None else Budget(policy.budget, clock())
         self._deposit = None if self._budget is None else self._budget.deposit
-        self.resend = self._first if policy.deadline is None else self._before_deadline
+        self._within = self._first if policy.deadline is None else self._before_deadline
 
     def send(self, request: Request) -> Awaitable[Response]:
-        """Send the first request of a call, with an idempotency key where the policy asks for one."""
-        if not request.idempotent:
-            self._make_repeatable(request)
-        return self.resend(request)
+        """Send a request, the first one of a call with an idempotency key where the policy asks for one."""
+        if request.idempotent or request.delivery.follows:
+            return self._within(request)
+        return self._named(self._repeatable(request))
 
-    def _make_repeatable(self, request: Request) -> None:
+    async def _named(self, request: Request) -> Response:
+        """Send a request that is another one than was given, and name it in its answer."""
+        response = await self._within(request)
+        response.request = request
+        return response
+
+    def _repeatable(self, request: Request) -> Request:
         """Give a request its key, and say whether it may be sent once more when a kept-alive connection dies.
 
-        Written into the request itself, so that every attempt, and whatever follows from it, is the same operation.
+        Every attempt, and whatever follows from it, is the same operation.
         """
         policy, name, headers = self._policy, self._policy.idempotency_key, request.headers
         if name is not None and not retry.is_repeatable(policy, request.method, headers.names):
-            request.headers = headers = HeaderBlock(
-                [*headers.pairs, encode.header(name, str(uuid.uuid4()))], headers.credentials
-            )
-        request.idempotent = policy.retry_stale_posts or retry.is_repeatable(policy, request.method, headers.names)
+            headers = HeaderBlock([*headers.pairs, encode.header(name, str(uuid.uuid4()))], headers.credentials)
+        idempotent = policy.retry_stale_posts or retry.is_repeatable(policy, request.method, headers.names)
+        return replaced(request, headers=headers, idempotent=idempotent)
 
     async def _before_deadline(self, request: Request) -> Response:
         seconds = self._policy.deadline or 0.0
-        deadline = self._deadlines.begin(seconds, _this_task())
+        deadline = self._deadlines.begin(seconds, this_task())
         try:
             return await self._first(request)
         except asyncio.CancelledError:
             if not deadline.is_mine():
                 raise
             message = f"{_shown(request)} did not succeed within {seconds:g} s, its retries included"
-            error = RequestTimeout(message, maybe_sent=request.sent)
-            error.attempts = request.attempts
+            error = RequestTimeout(message, maybe_sent=request.delivery.sent)
+            error.attempts = request.delivery.attempts
             raise error from None
         finally:
             deadline.end()
@@ -123,9 +128,8 @@ class Retrying:
         except TransportError as error:
             go_on(error)
             return await self._again(request, error, began)
-        except asyncio.CancelledError as cancelled:
+        except asyncio.CancelledError:
             _note(request, None, 0.0, self._clock() - began, 0.0)
-            vars(cancelled)["attempts"] = request.attempts
             raise
         if response.status < 400 and response.status not in self._statuses:
             return response
@@ -138,17 +142,17 @@ class Retrying:
         now = self._clock()
         if not isinstance(outcome, CircuitOpen):
             _note(request, outcome, 0.0, now - began, 0.0)
-        request.sent = sent = _maybe_sent(outcome)
+        request.delivery.sent = sent = _maybe_sent(outcome)
         attempt, drawn = 1, policy.backoff
         try:
             while self._may_retry(outcome, attempt, repeatable=repeatable):
                 drawn = retry.backoff(policy, drawn, self._chance())
-                asked = _asked(outcome)
-                pause = retry.delay(policy, drawn, asked)
+                wanted = _asked(outcome)
+                pause = retry.delay(policy, drawn, wanted)
                 if not self._has_a_chance(request, now, began, pause):
                     break
                 _check_body(request, outcome, sent=sent)
-                if not retry.is_invited(asked, pause) and not self._has_budget(now):
+                if not retry.is_invited(wanted, pause) and not self._has_budget(now):
                     break
                 await self._closing.or_closed(self._sleep(pause), maybe_sent=sent)
                 answer = await self._attempt(request, began, pause)
@@ -156,12 +160,12 @@ class Retrying:
                     break  # what happened before says more than that nothing happens now
                 outcome = answer
                 del answer
-                request.sent = sent = sent or _maybe_sent(outcome)
+                request.delivery.sent = sent = sent or _maybe_sent(outcome)
                 attempt += 1
                 now = self._clock()
             return _end(outcome, sent=sent)
-        except (asyncio.CancelledError, TransportError) as error:
-            vars(error)["attempts"] = request.attempts  # a deadline around us makes an error of its own out of these
+        except TransportError as error:
+            error.attempts = request.delivery.attempts
             raise
         finally:
             del outcome  # an error knows this frame through its traceback
@@ -207,53 +211,6 @@ class Retrying:
         self._stats.retries_refused += 1
         return False
 
-    def close(self) -> None:
-        """Fail whatever waits for its next attempt, and begin no other."""
-        self._closing.close()
-        self._deadlines.stop()
-
-
-class AttemptTimeout:
-    """A Transport that gives each exchange so many seconds.
-
-    Args:
-        transport: The transport that is bounded.
-        seconds: Seconds for an exchange, the wait for a connection included.
-        deadlines: What bounds its time.
-    """
-
-    __slots__ = ("_deadlines", "_seconds", "_transport")
-
-    def __init__(self, transport: Transport, seconds: float, deadlines: Deadlines) -> None:
-        self._transport = transport
-        self._seconds = seconds
-        self._deadlines = deadlines
-
-    async def send(self, request: Request, /) -> Response:
-        """Send one request and receive its response; see `headrace.types.Transport`."""
-        deadline = self._deadlines.begin(self._seconds, _this_task())
-        try:
-            return await self._transport.send(request)
-        except asyncio.CancelledError:
-            if not deadline.is_mine():
-                raise
-            message = f"{_shown(request)}: no answer within {self._seconds:g} s"
-            raise RequestTimeout(message, maybe_sent=request.sent) from None
-        finally:
-            deadline.end()
-
-    async def close(self) -> None:
-        """Close the transport."""
-        await self._transport.close()
-
-
-def _this_task() -> asyncio.Task[object]:
-    task = asyncio.current_task()
-    if task is None:
-        message = "a request has to be awaited inside a task"
-        raise RuntimeError(message)
-    return task
-
 
 def _shown(request: Request) -> str:
     return f"{request.method} {request.target.partition('?')[0]}"
@@ -268,8 +225,9 @@ def _note(
         status = outcome.status
     else:
         error = "cut off" if outcome is None else f"{type(outcome).__name__}: {outcome}"
-    fact = Attempt(len(request.attempts) + 1, status, error, started, elapsed, waited)
-    request.attempts = (*request.attempts, fact)
+    delivery = request.delivery
+    fact = Attempt(len(delivery.attempts) + 1, status, error, started, elapsed, waited)
+    delivery.attempts = (*delivery.attempts, fact)
 
 
 def _check_body(request: Request, outcome: Response | TransportError, *, sent: bool) -> None:
@@ -290,7 +248,7 @@ def _asked(outcome: Response | TransportError) -> float | None:
     """Read what an answer asks for."""
     if not isinstance(outcome, Response):
         return None
-    return retry.retry_after(outcome.headers.get("Retry-After"), datetime.now(UTC))
+    return asked(outcome, datetime.now(UTC))
 
 
 def _maybe_sent(outcome: Response | TransportError) -> bool:

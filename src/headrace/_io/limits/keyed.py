@@ -1,4 +1,4 @@
-"""A limiter for each key lives here: which one a request belongs to, and when a key may be forgotten.
+"""Every key has a limiter of its own, and is forgotten only when that is as good as new.
 
 A key is forgotten only when its limiter is as good as new. Forgetting it earlier would let the same key start anew
 within a window that is still running.
@@ -12,13 +12,14 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from headrace._checks import wrong
 from headrace._core.limits.server_limits import MOST_SECONDS
 from headrace._core.limits.windows import whole
 from headrace._io.limits.rate import RateLimiter
-from headrace.config import wrong
+from headrace.types import ForgettableLimiter, Limiter, TryingLimiter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Awaitable, Callable, Hashable
 
     from headrace._core.messages import Request
 
@@ -31,7 +32,7 @@ _LONGEST_ROUND: Final = 1.0
 
 
 class KeyedLimiter:
-    """Gives every host, route or token a `RateLimiter` of its own.
+    """Gives every host, route or token a limiter of its own.
 
     Keys that are idle are forgotten. One that somebody waits for, whose window is running, that is paused, or that has
     a request under way is not. Where `most_keys` such keys are remembered, a new key waits until there is a place.
@@ -59,7 +60,7 @@ class KeyedLimiter:
 
     def __init__(
         self,
-        rate: float | Callable[[Any], RateLimiter],
+        rate: float | Callable[[Any], Limiter],
         interval: float = 1.0,
         *,
         key: Literal["origin"] | Callable[[Request], Hashable] = "origin",
@@ -76,7 +77,7 @@ class KeyedLimiter:
         options: dict[str, Any] = {
             "burst": burst, "margin": margin, "follow": follow, "most_pause": most_pause, "clock": clock,
         }  # fmt: skip
-        self._make: Callable[[Any], RateLimiter]
+        self._make: Callable[[Any], Limiter]
         if callable(rate):
             self._make = rate
         else:
@@ -85,21 +86,21 @@ class KeyedLimiter:
         self._settings = (rate, interval, {"key": key, "most_keys": most_keys, **options})
         self._key = None if key == "origin" else key
         self._most = most_keys
-        self._limiters: OrderedDict[Hashable, RateLimiter] = OrderedDict()
+        self._limiters: OrderedDict[Hashable, Limiter] = OrderedDict()
         self._forgotten = 0.0  # seconds waited at limiters that are forgotten
-        self._queue: OrderedDict[asyncio.Future[RateLimiter], Hashable] = OrderedDict()
+        self._queue: OrderedDict[asyncio.Future[Limiter], Hashable] = OrderedDict()
         self._round: asyncio.Handle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def waiting(self) -> int:
         """How many are waiting now, over all keys."""
-        return len(self._queue) + sum(limiter.waiting for limiter in self._limiters.values())
+        return len(self._queue) + sum(getattr(limiter, "waiting", 0) for limiter in self._limiters.values())
 
     @property
     def waited(self) -> float:
         """How many seconds callers have waited in all at limiters of keys; for a place of a key is not counted."""
-        return self._forgotten + sum(limiter.waited for limiter in self._limiters.values())
+        return self._forgotten + sum(getattr(limiter, "waited", 0.0) for limiter in self._limiters.values())
 
     def __len__(self) -> int:
         """How many keys are remembered."""
@@ -119,8 +120,8 @@ class KeyedLimiter:
         Raises:
             headrace.errors.ValidationError: The key cannot be hashed, or the weight is wrong.
         """
-        limiter = self._find(key)
-        await (limiter or await self.placed(key)).acquire(weight)
+        limiter: Any = self._find(key) or await self.placed(key)
+        await limiter.acquire(*_weighed(weight))
 
     def try_acquire(self, key: Hashable = None, weight: int = 1) -> bool:
         """Start now if that is allowed for a key and nobody waits.
@@ -136,21 +137,21 @@ class KeyedLimiter:
             headrace.errors.ValidationError: The key cannot be hashed, or the weight is wrong.
         """
         limiter = self._find(key)
-        return limiter is not None and limiter.try_acquire(weight)
+        return isinstance(limiter, TryingLimiter) and bool(limiter.try_acquire(*_weighed(weight)))
 
-    def for_request(self, request: Request) -> RateLimiter | _Place:
+    def for_request(self, request: Request) -> Limiter | Awaitable[Limiter]:
         """Find the limiter of a request.
 
         Args:
             request: What is to be sent.
 
         Returns:
-            Its limiter, or one that first waits for a place.
+            Its limiter, or what waits until its key has a place.
         """
         key = request.origin.text if self._key is None else self._key(request)
-        return self._find(key) or _Place(self, key)
+        return self._find(key) or self.placed(key)
 
-    def _find(self, key: Hashable) -> RateLimiter | None:
+    def _find(self, key: Hashable) -> Limiter | None:
         """Find the limiter of a key, or make it; `None` where there is no place for another."""
         try:
             limiter = self._limiters.get(key)
@@ -166,10 +167,10 @@ class KeyedLimiter:
             self._forget(_LOOKS_WHEN_FULL)
         return self._add(key) if len(self._limiters) < self._most else None
 
-    def _add(self, key: Hashable) -> RateLimiter:
+    def _add(self, key: Hashable) -> Limiter:
         limiter = self._make(key)
-        if not isinstance(limiter, RateLimiter):
-            raise wrong("rate", limiter, "a number above 0, or a function that returns a RateLimiter")
+        if not isinstance(limiter, Limiter):
+            raise wrong("rate", limiter, "a number above 0, or a function that returns a Limiter")
         self._limiters[key] = limiter
         return limiter
 
@@ -186,15 +187,15 @@ class KeyedLimiter:
         soonest = math.inf
         for _ in range(min(looks, len(limiters))):
             key, limiter = limiters.popitem(last=False)
-            busy = limiter.idle_in()
+            busy = limiter.idle_in() if isinstance(limiter, ForgettableLimiter) else math.inf
             if busy > 0:
                 limiters[key] = limiter  # behind all others, so that these are looked at next
                 soonest = min(soonest, busy)
             else:
-                self._forgotten += limiter.waited
+                self._forgotten += getattr(limiter, "waited", 0.0)
         return soonest
 
-    async def placed(self, key: Hashable) -> RateLimiter:
+    async def placed(self, key: Hashable) -> Limiter:
         """Wait until a key has a place.
 
         Args:
@@ -210,10 +211,10 @@ class KeyedLimiter:
                 raise RuntimeError(message)
             self._queue.clear()
             self._loop = loop
-        limiter: RateLimiter | None = None
+        limiter: Limiter | None = None
         # A place that was given may be another key's when the one who waited for it runs: until then it is idle.
         while limiter is None or self._limiters.get(key) is not limiter:
-            future: asyncio.Future[RateLimiter] = loop.create_future()
+            future: asyncio.Future[Limiter] = loop.create_future()
             self._queue[future] = key
             if len(self._queue) == 1:
                 self._round = loop.call_soon(self._look, loop, len(self._limiters), math.inf)
@@ -263,29 +264,10 @@ class KeyedLimiter:
         return f"KeyedLimiter({shown}, keys={len(self)}, waiting={self.waiting})"
 
 
+def _weighed(weight: int) -> tuple[int] | tuple[()]:
+    """Choose what a limiter is told of a weight: one that knows of none need not be told of the usual one."""
+    return () if weight == 1 else (weight,)
+
+
 def _made(kind: type[KeyedLimiter], rate: Any, interval: float, options: dict[str, Any]) -> KeyedLimiter:
     return kind(rate, interval, **options)
-
-
-class _Place:
-    """The limiter of a request whose key has no place yet: once it has one, the key's own limiter."""
-
-    by_origin: Final = True
-
-    __slots__ = ("_key", "_keyed", "_limiter")
-
-    def __init__(self, keyed: KeyedLimiter, key: Hashable) -> None:
-        self._keyed = keyed
-        self._key = key
-        self._limiter: RateLimiter | None = None
-
-    def try_acquire(self, _weight: int, _origin: str) -> bool:
-        return False
-
-    async def acquire(self, weight: int, origin: str) -> None:
-        self._limiter = await self._keyed.placed(self._key)
-        await self._limiter.acquire(weight, origin)
-
-    def __getattr__(self, name: str) -> Any:
-        """Be the key's own limiter in everything else."""
-        return getattr(self._limiter, name)

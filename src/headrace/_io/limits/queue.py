@@ -1,4 +1,4 @@
-"""Who waits for a start lives here: one queue, first come first served, and one timer however many wait.
+"""Who comes first starts first: one queue, and one timer however many wait.
 
 Those whose origin is paused step aside when they come to the head of the queue, and hold nobody up. When the pause is
 over they come before all that are in the queue still, for they have come before them.
@@ -43,7 +43,7 @@ class _Aside:
         self.waiters: OrderedDict[_Waiter, None] = OrderedDict()
 
 
-class Turns:
+class StartQueue:
     """Releases waiters, each at the moment from which on it may start; what that moment is, a subclass says.
 
     A waiter that was released starts when its task runs, which may be later. Until then it has no moment that could be

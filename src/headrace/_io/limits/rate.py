@@ -1,7 +1,7 @@
-"""When a request may start lives here.
+"""A start is stamped when it happens, and happens only where every window has room for it.
 
-The law is `headrace._core.limits.windows`, and who is next is `headrace._io.limits.queue`. This module takes the time of a start at
-the moment at which it happens.
+The law is `headrace._core.limits.windows`, and who is next is `headrace._io.limits.queue`. This module takes the time
+of a start at the moment at which it happens.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from headrace._core.limits.server_limits import MOST_SECONDS, Follower
 from headrace._core.limits.windows import changed, law, positive, whole
-from headrace._io.limits.queue import Turns
+from headrace._io.limits.queue import StartQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _CHUNK: Final = 256
 
 
-class RateLimiter(Turns):
+class RateLimiter(StartQueue):
     """Lets at most `rate` requests start in every window of `interval` seconds, first come first served.
 
     A start is stamped when it happens, never computed in advance, so that a loop that stalls cannot bunch them.
@@ -115,7 +115,7 @@ class RateLimiter(Turns):
             whole("burst", burst)
         positive("margin", margin, or_zero=True)
         positive("most_pause", most_pause, or_zero=True)
-        Turns.__init__(self, clock)
+        StartQueue.__init__(self, clock)
         self._burst = burst
         self._margin = margin
         #: Seconds that one answer of a server's may pause its origin.

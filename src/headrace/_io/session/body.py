@@ -1,4 +1,4 @@
-"""The body of an answer while it arrives through an aiohttp session lives here; aiohttp holds to the reader's pace."""
+"""The body of an answer while it arrives through an aiohttp session, at its reader's pace."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What stands between a socket and aiohttp's own handler lives here: no byte reaches it that our law refuses.
+"""No byte reaches aiohttp's own handlers that our law refuses.
 
 aiohttp reads some answers with llhttp's leniency on, and what arrives while a connection lies idle it gives to the
-next request. So every answer is judged by `headrace._core.http.parser` before aiohttp reads it, a doubtful one closes the
-connection, and so does a byte that nobody asked for: also one that lies in the socket when a request is about to be
+next request. So every answer is judged by `headrace._core.http.parser` before aiohttp reads it, a doubtful one closes
+the connection, and so does a byte that nobody asked for: also one that lies in the socket when a request is about to be
 written, see `headrace._io.idle`.
 """
 

@@ -1,4 +1,4 @@
-"""The aiohttp Transport lives here: the same requests through a `ClientSession`, for tracing and comparison."""
+"""The same requests through an `aiohttp.ClientSession`, for tracing, middlewares and comparison."""
 
 from __future__ import annotations
 
@@ -11,17 +11,15 @@ from aiohttp.helpers import set_result
 from aiohttp.http_parser import RawResponseMessage
 from multidict import CIMultiDict
 
-from headrace._core.messages import Response
+from headrace._core.messages import CONTINUE_SECONDS, Connections, Response
 from headrace._core.pieces import Pieces
-from headrace._core.request import proof
+from headrace._core.request import encode, proof
 from headrace._core.stats import Stats
 from headrace._io import borrowed
 from headrace._io.bodies import data as bodies
 from headrace._io.closing import Closing
 from headrace._io.session.body import SessionBody
 from headrace._io.session.guard import Watch
-from headrace._io.wire.pool import proxy_and_fields
-from headrace._io.wire.uploading import CONTINUE_SECONDS
 from headrace.config import PoolLimits
 from headrace.errors import (
     ConnectError,
@@ -66,7 +64,7 @@ class AiohttpTransport:
         stats: Stats | None = None,
     ) -> None:
         self._stats = stats or Stats()
-        self._proxy, self._proxy_fields = proxy_and_fields(proxy)
+        self._proxy, self._proxy_fields = encode.proxy_and_fields(proxy)
         self._tls = tls
         self._own = session is None
         self._session = session or _session(pool or PoolLimits(), self._stats)
@@ -74,9 +72,9 @@ class AiohttpTransport:
         self._middlewares = (_once, *theirs)
         self._closing = Closing()
         self._bodies: set[SessionBody] = set()  # those that are read as they arrive
-        #: Whether it keeps to `Request.turn`.
+        #: Whether it keeps to `Delivery.turn`.
         self.counts_starts = self._own
-        #: Whether it writes `Request.sent`.
+        #: Whether it writes `Delivery.sent`.
         self.marks_sent = self._own
 
     async def send(self, request: Request, /) -> Response:
@@ -84,7 +82,8 @@ class AiohttpTransport:
         if self._closing.closed:
             raise ConnectError(_CLOSED, maybe_sent=False)
         proof.request(request)
-        turn = request.turn if self._own else None
+        delivery = request.delivery
+        turn = delivery.turn if self._own else None
         repeated = False
         spare = not self._own  # of a foreign session nobody can tell whether a connection had been lying idle
         # Each repeat uses up a connection that had been lying idle; aiohttp cannot be asked for a new one.
@@ -92,13 +91,15 @@ class AiohttpTransport:
             try:
                 return await self._send_once(request, turn)
             except _Dropped as drop:
-                may_repeat = request.idempotent and isinstance(request.body, bytes | None)
+                # Nobody can tell whether the connection of a foreign session had been lying idle: once is enough.
+                may_repeat = (
+                    request.idempotent
+                    and isinstance(request.body, bytes | None)
+                    and (self._own or not delivery.repeated)
+                )
                 if not (may_repeat and drop.stale) or self._closing.closed:
                     raise borrowed.translated(drop.error, request) from drop.error
-                if not self._own:
-                    # Nobody can tell whether the connection of a foreign session had been lying idle: once is enough.
-                    request.idempotent = False
-                repeated = True
+                repeated = delivery.repeated = True
             except _Unwritten as refusal:
                 if not (refusal.reused or spare) or self._closing.closed:
                     refusal.error.maybe_sent = repeated
@@ -115,7 +116,7 @@ class AiohttpTransport:
         It raises `_Unwritten` where nothing was sent, because something lay in the socket.
         """
         data = _data(request.body)
-        sent = request.sent
+        sent = request.delivery.sent
         phase = _Phase(request, turn)
         task = self._closing.begin()
         try:
@@ -128,7 +129,7 @@ class AiohttpTransport:
             drop.stale = drop.stale and (phase.reused is True or not self._own)
             raise
         except _Unwritten as refusal:
-            request.sent = sent
+            request.delivery.sent = sent
             refusal.reused = refusal.reused or phase.reused is True
             self._stats.connections_reused -= phase.reused is True
             raise
@@ -199,6 +200,16 @@ class AiohttpTransport:
         watch.check()
         self._stats.bytes_in += len(content)
         return Response(answer.status, answer.headers, content, trailers=watch.judge.trailers)
+
+    @property
+    def connections(self) -> Connections:
+        """How many connections the session has now, and how many requests wait for one."""
+        connector: Any = self._session.connector
+        if connector is None:  # the session was closed
+            return Connections(0, 0, 0)
+        idle = sum(map(len, connector._conns.values()))  # noqa: SLF001 - aiohttp tells it to nobody
+        waiting = sum(map(len, connector._waiters.values()))  # noqa: SLF001 - the same
+        return Connections(len(connector._acquired) + idle, idle, waiting)  # noqa: SLF001 - the same
 
     async def close(self) -> None:
         """Fail what is under way, and close the session if it was made here."""
@@ -297,7 +308,7 @@ class _Phase:
     def connected(self, *, reused: bool) -> None:
         """Have a connection, which the request is now sent on."""
         self.reused = reused
-        self._request.sent = True
+        self._request.delivery.sent = True
         self.begin(None, queued=False)
         self.start()
 

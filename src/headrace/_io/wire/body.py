@@ -1,4 +1,4 @@
-"""The body of an answer while it arrives over a connection of ours lives here: never more of it than the reader takes.
+"""The body of an answer while it arrives over a connection of ours: never more of it than the reader takes.
 
 What has arrived and was not read yet is held; above a high mark the socket is not read from any more, so that the
 server has to wait (TCP flow control, RFC 9293, section 3.8.6), and below a low mark it is again.
@@ -6,7 +6,7 @@ server has to wait (TCP flow control, RFC 9293, section 3.8.6), and below a low 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from headrace._core.pieces import Pieces
 from headrace.errors import AsyncClientError
@@ -15,14 +15,42 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from headrace._core.messages import Response
-    from headrace._io.wire.connection import Connection
-    from headrace._io.wire.splice import Puller, Sink
+    from headrace._core.messages import FileTarget, Response
+    from headrace._io.wire.splice import Puller
     from headrace.errors import TransportError
 
 #: Bytes; a loop reads up to 256 KiB at once, so there are 512 KiB at most.
 _HIGH: Final = 256 * 1024
 _LOW: Final = 64 * 1024
+
+
+class Lender(Protocol):
+    """What a body asks of the connection that it comes over."""
+
+    @property
+    def skippable(self) -> int:
+        """How many bytes of it may be read past the transport."""
+        ...
+
+    def skip(self, count: int) -> None:
+        """Note that so many were read past the transport."""
+        ...
+
+    def puller(self) -> Puller | None:
+        """Make what reads past the transport; `None` where that cannot be."""
+        ...
+
+    def pause_reading(self) -> None:
+        """Let the server wait."""
+        ...
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        ...
+
+    def abandon(self, waiter: asyncio.Future[Response], /) -> None:
+        """End the exchange, if it is still the same."""
+        ...
 
 
 class Arriving:
@@ -36,9 +64,7 @@ class Arriving:
 
     __slots__ = ("_answer", "_connection", "_ended", "_error", "_loop", "_pieces", "_waiter", "paused")
 
-    def __init__(
-        self, connection: Connection, answer: asyncio.Future[Response], loop: asyncio.AbstractEventLoop
-    ) -> None:
+    def __init__(self, connection: Lender, answer: asyncio.Future[Response], loop: asyncio.AbstractEventLoop) -> None:
         self._connection = connection
         self._answer = answer
         self._loop = loop
@@ -102,15 +128,15 @@ class Arriving:
             self._resume()
         return piece
 
-    async def pull(self, sink: Sink, tell: Callable[[], object]) -> None:
+    async def pull(self, target: FileTarget, tell: Callable[[], object]) -> None:
         """Let a thread write what it can read of the body by itself; what is left is for `read`.
 
         Args:
-            sink: Where it is written, in a thread.
+            target: Where it is written, in a thread.
             tell: Called in the loop, now and then, when something was written.
 
         Raises:
-            Exception: Whatever the sink raises.
+            Exception: Whatever the target raises.
         """
         connection = self._connection
         puller = connection.puller() if connection.skippable else None
@@ -121,7 +147,7 @@ class Arriving:
             while (most := connection.skippable) and not puller.ended:
                 pieces = self._pieces.all()
                 self.paused = True  # the server is not waited for while a thread writes
-                count = await puller.pull(pieces, most, sink)
+                count = await puller.pull(pieces, most, target)
                 self.paused = False
                 connection.skip(count)
                 tell()

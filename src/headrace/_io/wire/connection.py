@@ -1,4 +1,4 @@
-"""One socket and one exchange at a time live here: an `asyncio.Protocol` that writes a request and reads its answer."""
+"""One socket, one exchange at a time; it serves again only after an exchange that ended cleanly."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from headrace.errors import ConnectionLost, RequestTimeout, TransportError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from headrace._core.messages import Request, Response
+    from headrace._core.messages import Request, Response, StreamedBody
     from headrace._core.stats import Stats
     from headrace._io.wire.sendfile import Pusher
     from headrace._io.wire.splice import Puller
@@ -43,7 +43,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_heard_at", "_look", "_loop", "_on_free", "_on_gone", "_on_lost", "_parser", "_request", "_resumed",
         "_silence", "_silence_timer", "_stats", "_streaming", "_transport", "_unsent", "_waiter", "answered",
-        "continued", "exchanges", "gone", "idle_since", "is_encrypted", "key",
+        "continued", "exchanges", "gone", "idle_until", "is_encrypted", "key",
     )  # fmt: skip
 
     def __init__(
@@ -74,7 +74,7 @@ class Connection(asyncio.Protocol):
         self._silence_timer: asyncio.TimerHandle | None = None
         self.continued: asyncio.Future[None] | None = None  # done by a 100, where somebody waits for one
         self.exchanges = 0
-        self.idle_since = 0.0
+        self.idle_until = 0.0
         self.answered = False  # whether any byte came in the exchange that failed, or before it
         self.gone = False
         self.is_encrypted = False
@@ -154,32 +154,31 @@ class Connection(asyncio.Protocol):
 
         Returns:
             The future of its answer. The connection is back in the pool, or gone, before that future is done. `None`
-            where nothing was written, see `headrace._io.idle.judge`.
+            where nothing was written, see `headrace._io.wire.transport.judge`.
         """
-        waiter: asyncio.Future[Response] = self._loop.create_future()
         body = request.body
-        if isinstance(body, bytes) and len(body) <= _ONE_WRITE:
-            first, rest = head + body, None
-        else:
-            first, rest = head, body
+        if body is not None and isinstance(body, bytes) and len(body) <= _ONE_WRITE:
+            head += body
+            body = None
         if self._look(0):  # nothing may come between this and the writing
             return None
-        transport = self._transport
-        transport.write(first)
-        self._waiter = waiter
+        self._transport.write(head)
+        self._waiter = waiter = self._loop.create_future()
         self._request = request
-        stats = self._stats
-        stats.bytes_out += len(first)
-        if self.exchanges:
-            stats.connections_reused += 1
-        if isinstance(rest, bytes):
-            stats.bytes_out += len(rest)
-            transport.write(rest)
-        elif rest is not None:
-            self._streaming = rest.size != 0
+        self._stats.bytes_out += len(head)
+        if body is not None:
+            self._begin_body(body)
         if request.timeout.read is not None:
             self._watch_silence(request.timeout.read)
         return waiter
+
+    def _begin_body(self, body: bytes | StreamedBody) -> None:
+        """Write a body that is too large for one write with its head, or note that it is to be streamed."""
+        if isinstance(body, bytes):
+            self._stats.bytes_out += len(body)
+            self._transport.write(body)
+        else:
+            self._streaming = body.size != 0
 
     @property
     def is_spoken_on(self) -> bool:

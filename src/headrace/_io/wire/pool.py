@@ -1,4 +1,4 @@
-"""Which connection serves which request lives here: idle ones, limits, waiters, dialing.
+"""Which connection serves which request: idle ones, limits, waiters.
 
 The law: open = idle + busy + dialing, never above the limits; nobody waits beside an idle connection of their origin;
 whoever has waited longest is served first. Decisions are plain functions; only dialing and waiting await.
@@ -7,6 +7,7 @@ whoever has waited longest is served first. Decisions are plain functions; only 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ import aiohttp
 from aiohttp.client_reqrep import ClientRequest
 from yarl import URL
 
+from headrace._core.messages import Connections
 from headrace._core.request import encode, proof
 from headrace._io import borrowed, idle
 from headrace._io.closing import Closing, wait_then_abort
@@ -70,7 +72,8 @@ class Pool:
     ) -> None:
         self._loop = loop
         self._limits = limits
-        self._proxy, self._proxy_fields = proxy_and_fields(proxy)
+        self._keepalive = limits.keepalive
+        self._proxy, self._proxy_fields = encode.proxy_and_fields(proxy)
         self._tls = tls
         self._stats = stats
         self._lanes: dict[str, _Lane] = {}
@@ -90,10 +93,10 @@ class Pool:
         lane = self._lanes.get(key)
         if lane is None:
             return None
-        idle = lane.idle
-        while idle:
-            connection, _ = idle.popitem()
-            if self._loop.time() - connection.idle_since <= self._limits.keepalive:
+        while lane.idle:
+            connection = lane.idle.popitem()[0]
+            if self._loop.time() <= connection.idle_until:
+                self._stats.connections_reused += 1
                 return connection
             connection.close(ConnectError(_CLOSED))
         return None
@@ -120,7 +123,10 @@ class Pool:
             self._leave(waiter, key)
             raise
         self._granted.discard(connection)
-        return await self._open_one(request) if connection is None or connection.gone else connection
+        if connection is None or connection.gone:
+            return await self._open_one(request)
+        self._stats.connections_reused += 1
+        return connection
 
     async def settle(self, connection: Connection, request: Request) -> Connection:
         """Wait a step with what was acquired: the answer that has freed it is heard. Where it has ended, dial anew."""
@@ -138,12 +144,17 @@ class Pool:
 
     async def replace(self, connection: Connection, request: Request) -> Connection:
         """Retire a connection that was taken, and have an idle one instead, or dial anew: its place is not lost."""
+        self.note_unused(connection)
         other = self.take(connection.key)
         if other is None:
             self._granted.add(connection)
         connection.abort()
         self._granted.discard(connection)
         return other or await self._open_one(request)
+
+    def note_unused(self, connection: Connection) -> None:
+        """Note that a connection that was lent once more has served no request."""
+        self._stats.connections_reused -= connection.exchanges > 0
 
     def give(self, granted: Connection | None, key: str) -> None:
         """Take back what is not used: a connection, or the right to open one (`None`)."""
@@ -243,7 +254,7 @@ class Pool:
                 self._granted.add(connection)
                 waiter.set_result(connection)
                 return
-        connection.idle_since = self._loop.time()
+        connection.idle_until = self._loop.time() + self._keepalive
         lane.idle[connection] = None
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(self._limits.keepalive, self._sweep)
@@ -280,16 +291,16 @@ class Pool:
         """Close the connections that have lain idle too long; one timer for all of them."""
         self._sweeper = None
         now = self._loop.time()
-        oldest = now
+        first = math.inf
         for lane in list(self._lanes.values()):
             for connection in list(lane.idle):
-                if now - connection.idle_since >= self._limits.keepalive:
+                if now >= connection.idle_until:
                     connection.close(ConnectError(_CLOSED))
                 else:
-                    oldest = min(oldest, connection.idle_since)
+                    first = min(first, connection.idle_until)
                     break
-        if any(lane.idle for lane in self._lanes.values()):
-            self._sweeper = self._loop.call_at(oldest + self._limits.keepalive, self._sweep)
+        if first < math.inf:
+            self._sweeper = self._loop.call_at(first, self._sweep)
 
     async def _dial(self, request: Request) -> Connection:
         if self._closed:
@@ -367,21 +378,15 @@ class Pool:
             await wait_then_abort(self._drained, _CLOSE_SECONDS, self._sockets)
         await self._connector.close()
 
+    @property
+    def connections(self) -> Connections:
+        """How many connections there are now, and how many requests wait for one."""
+        lanes = self._lanes.values()
+        return Connections(self._open, sum(len(lane.idle) for lane in lanes), sum(len(lane.waiters) for lane in lanes))
+
     def __repr__(self) -> str:
         lanes = ", ".join(
             f"{key}: {lane.open} open, {len(lane.idle)} idle, {len(lane.waiters)} waiting"
             for key, lane in self._lanes.items()
         )
         return f"<Pool {self._open}/{self._limits.max_connections}{' closed' if self._closed else ''} [{lanes}]>"
-
-
-def proxy_and_fields(proxy: URL | None) -> tuple[URL | None, dict[str, str]]:
-    """Part a proxy's URL and its credentials: aiohttp's texts show the URL.
-
-    Returns:
-        The URL without userinfo, and the fields for it; aiohttp turns `Authorization` into `Proxy-Authorization`.
-    """
-    credentials = None if proxy is None else encode.basic(proxy)
-    if proxy is None or credentials is None:
-        return proxy, {}
-    return proxy.with_user(None), {"Authorization": credentials}

@@ -1,4 +1,4 @@
-"""Sending a file past our own memory lives here: `sendfile(2)` in a thread, from the page cache into the socket."""
+"""A file goes past our own memory: `sendfile(2)` in a thread, from the page cache into the socket."""
 
 from __future__ import annotations
 
@@ -6,18 +6,31 @@ import asyncio
 import os
 import select
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from headrace._io.wire import raw_socket
 from headrace.errors import ConnectionLost
-
-if TYPE_CHECKING:
-    from headrace._io.wire.connection import Connection
 
 #: Whether this system can do it; elsewhere `sendfile` has other arguments, or none of it is there.
 AVAILABLE = sys.platform == "linux" and hasattr(os, "sendfile")
 #: Bytes of one system call, so that a thread that is to stop does so soon.
 _ONE_CALL = 1024 * 1024
+
+
+class Uplink(Protocol):
+    """What sending a file asks of the connection that it goes over."""
+
+    async def drained(self) -> None:
+        """Wait until the transport holds no byte any more."""
+        ...
+
+    async def paused(self) -> None:
+        """Wait for `resume_writing`."""
+        ...
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        ...
 
 
 class Pusher:
@@ -30,7 +43,7 @@ class Pusher:
 
     __slots__ = ("_bypass", "_connection", "_transport")
 
-    def __init__(self, connection: Connection, transport: Any) -> None:
+    def __init__(self, connection: Uplink, transport: Any) -> None:
         self._connection = connection
         self._transport = transport
         self._bypass = raw_socket.Bypass(transport)
@@ -100,7 +113,7 @@ class Pusher:
             self._transport.set_write_buffer_limits()
 
 
-def pusher_of(connection: Connection, transport: Any) -> Pusher | None:
+def pusher_of(connection: Uplink, transport: Any) -> Pusher | None:
     """Make a `Pusher` where the system has `sendfile` and the connection is not encrypted."""
     if not AVAILABLE or not raw_socket.possible(transport):
         return None

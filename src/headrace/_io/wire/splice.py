@@ -11,13 +11,14 @@ import contextlib
 import os
 import select
 import time
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from headrace._io.wire import raw_socket
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from headrace._core.messages import FileTarget
     from headrace.types import Bytes
 
 #: Bytes of one read: more are slower, because they no longer fit into the core's cache between the two copies.
@@ -26,23 +27,6 @@ _ONE_READ: Final = 256 * 1024
 _PIPE: Final = 1024 * 1024
 #: Seconds after which a thread gives account, so that progress shows.
 _ROUND: Final = 0.05
-
-
-class Sink(Protocol):
-    """What bytes are written to, in a thread."""
-
-    @property
-    def takes_pipes(self) -> bool:
-        """Whether bytes that it never sees may go past it, into its file."""
-        ...
-
-    def write(self, pieces: Sequence[Bytes]) -> None:
-        """Append pieces, of which it may keep nothing."""
-        ...
-
-    def take(self, pipe: int, count: int) -> None:
-        """Append so many bytes that a pipe holds."""
-        ...
 
 
 class Puller:
@@ -60,27 +44,27 @@ class Puller:
         self._pipe: tuple[int, int] | None = None
         self.ended = False  # the peer sends no more: its transport will find out why
 
-    async def pull(self, pieces: Sequence[Bytes], most: int, sink: Sink) -> int:
+    async def pull(self, pieces: Sequence[Bytes], most: int, target: FileTarget) -> int:
         """Write pieces that are there, then what can be read within a moment.
 
         Args:
             pieces: What comes first.
             most: Bytes to read at most.
-            sink: Where they go.
+            target: Where they go.
 
         Returns:
             Bytes that were read and written.
         """
-        return await self._bypass.in_thread(self._pull, pieces, most, sink)
+        return await self._bypass.in_thread(self._pull, pieces, most, target)
 
-    def _pull(self, pieces: Sequence[Bytes], most: int, sink: Sink) -> int:
+    def _pull(self, pieces: Sequence[Bytes], most: int, target: FileTarget) -> int:
         if pieces:
-            sink.write(pieces)
-        step = self._splice if sink.takes_pipes and hasattr(os, "splice") and self._piped() else self._read
+            target.write(pieces)
+        step = self._splice if target.takes_pipes and hasattr(os, "splice") and self._piped() else self._read
         left, until = most, time.monotonic() + _ROUND
         while left and not self._bypass.stopped and time.monotonic() < until:
             try:
-                count = step(left, sink)
+                count = step(left, target)
             except BlockingIOError:
                 if not self._bypass.ready(select.POLLIN):
                     break
@@ -91,7 +75,7 @@ class Puller:
             left -= count
         return most - left
 
-    def _read(self, most: int, sink: Sink) -> int:
+    def _read(self, most: int, target: FileTarget) -> int:
         """Read once, and write that; 0 is the end."""
         if self._buffer is None:
             self._buffer = memoryview(bytearray(_ONE_READ))
@@ -100,10 +84,10 @@ class Puller:
         except ConnectionError:
             return 0
         if count:
-            sink.write([self._buffer[:count]])
+            target.write([self._buffer[:count]])
         return count
 
-    def _splice(self, most: int, sink: Sink) -> int:
+    def _splice(self, most: int, target: FileTarget) -> int:
         """Move what there is without a copy of ours; 0 is the end."""
         readable, writable = self._pipe or (-1, -1)
         try:
@@ -111,7 +95,7 @@ class Puller:
         except ConnectionError:
             return 0
         if count:
-            sink.take(readable, count)
+            target.take(readable, count)
         return count
 
     def _piped(self) -> bool:

@@ -1,12 +1,13 @@
-"""The wire Transport lives here: a connection from the pool, one exchange, and the one safe reconnect."""
+"""A connection from the pool, one exchange, and the one safe reconnect."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from headrace._core.messages import Held
+from headrace._core.messages import HeldBack
 from headrace._core.request import encode, proof
+from headrace._core.request.proof import EMPTY_BODY
 from headrace._core.stats import Stats
 from headrace._io import idle
 from headrace._io.wire import uploading
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
-    from headrace._core.messages import HeaderBlock, Origin, Request, Response, Turn
+    from headrace._core.messages import Connections, HeaderBlock, Origin, Request, Response, Turn
     from headrace._io.wire.connection import Connection
 
 
@@ -34,9 +35,9 @@ class WireTransport:
         stats: Where to count; a client gives its own.
     """
 
-    #: Whether it keeps to `Request.turn`.
+    #: Whether it keeps to `Delivery.turn`.
     counts_starts = True
-    #: Whether it writes `Request.sent`.
+    #: Whether it writes `Delivery.sent`.
     marks_sent = True
 
     def __init__(
@@ -49,8 +50,7 @@ class WireTransport:
         self._pool = Pool(asyncio.get_running_loop(), pool or PoolLimits(), proxy, tls, stats or Stats())
         self._proxy_line = ""
         self._proxied = proxy is not None
-        self._target = "/"  # proven last: the same is not looked at again
-        self._site = ""  # the same of an origin, which is never empty
+        self._site = ""  # the origin that was proven last, which is never empty
         credentials = None if proxy is None else encode.basic(proxy)
         if credentials is not None:
             self._proxy_line = f"Proxy-Authorization: {credentials}\r\n"
@@ -60,24 +60,28 @@ class WireTransport:
         head = self._head(request)
         connection = self._pool.take(request.origin.text) or await (
             self._pool.acquire(request)
-            if request.turn is None
-            else self._in_turn(self._pool.acquire(request), request, request.turn)
+            if request.delivery.turn is None
+            else self._in_turn(self._pool.acquire(request), request, request.delivery.turn)
         )
         answer = connection.begin(request, head)
         if answer is None:
-            connection, answer = await self._begin_elsewhere(connection, request, head, request.turn)
-        reused = connection.exchanges > 0
+            connection, answer = await self._begin_elsewhere(connection, request, head, request.delivery.turn)
         try:
             if request.body is not None and not isinstance(request.body, bytes):
                 await uploading.upload(connection, request, answer)
             return await answer
         except ConnectionLost:
             # The server closed an idle connection while the request was on its way (RFC 9110, section 9.2.2).
-            if not reused or connection.answered or not request.idempotent or not _is_replayable(request.body):
+            if (
+                not connection.exchanges
+                or connection.answered
+                or not request.idempotent
+                or not _is_replayable(request.body)
+            ):
                 connection.abandon(answer)  # an upload may hear of the end before its answer does
                 raise
         except BaseException:
-            request.sent = True
+            request.delivery.sent = True
             connection.abandon(answer)
             raise
         return await self._send_anew(request, head)
@@ -86,7 +90,7 @@ class WireTransport:
         """Wait for a connection with a start that a limiter has allowed, and that is made when there is one.
 
         Raises:
-            headrace._core.messages.Held: There is a pause by now.
+            headrace._core.messages.HeldBack: There is a pause by now.
         """
         turn.hold()
         try:
@@ -99,7 +103,7 @@ class WireTransport:
             raise
         if not turn.resume(origin=request.origin.text):
             self._pool.give(connection, connection.key)
-            raise Held
+            raise HeldBack
         return connection
 
     async def _begin_elsewhere(
@@ -110,7 +114,7 @@ class WireTransport:
         It ends: each round uses up a connection that had been lying idle, and a new one is an error.
         """
         while True:
-            acquiring = idle.judge(self._pool, refused, request)
+            acquiring = judge(self._pool, refused, request)
             connection = await (acquiring if turn is None else self._in_turn(acquiring, request, turn))
             answer = connection.begin(request, head)
             if answer is not None:
@@ -119,7 +123,7 @@ class WireTransport:
 
     async def _send_anew(self, request: Request, head: bytes) -> Response:
         """Send a request again, on a connection that has not been lying idle."""
-        request.sent = True
+        request.delivery.sent = True
         try:
             connection = await self._pool.acquire(request)
             answer = connection.begin(request, head)
@@ -144,17 +148,22 @@ class WireTransport:
         known, fields = request.headers.written
         if known is not origin:
             fields = self._fields(request.headers, origin)
-        framing = proof.EMPTY.get(request.method)
+        framing = EMPTY_BODY.get(request.method)
         if framing is None:
             framing = proof.method(request.method)
         if body is not None:
             framing = f"Content-Length: {len(body)}\r\n" if isinstance(body, bytes) else uploading.framing(body)
-        if target != self._target:
-            self._target = proof.target(target)
+        if not (target.isascii() and target.isprintable() and " " not in target and target[:1] == "/"):
+            raise proof.refused_target()
         if self._proxied and origin.scheme == "http":
             target = origin.text + target
             framing += self._proxy_line
         return f"{request.method} {target}{fields}{framing}\r\n".encode("latin-1")
+
+    @property
+    def connections(self) -> Connections:
+        """How many connections there are now, and how many requests wait for one."""
+        return self._pool.connections
 
     def _fields(self, block: HeaderBlock, origin: Origin) -> str:
         """Write what stands between target and framing, and keep it for the next request to the same origin."""
@@ -171,6 +180,36 @@ class WireTransport:
 
     def __repr__(self) -> str:
         return f"<WireTransport {self._pool!r}>"
+
+
+async def judge(pool: Pool, connection: Connection, request: Request) -> Connection:
+    """Judge a connection on which a request could not be begun, because something lay in its socket.
+
+    Args:
+        pool: Whose connection it is.
+        connection: Nothing was written to it.
+        request: The request.
+
+    Returns:
+        A connection to try: the same one where TLS had sent something of its own and the loop has read that, or another
+        in its place.
+
+    Raises:
+        headrace.errors.ProtocolError: It is new, and the server has spoken before it was asked.
+        headrace.errors.ConnectionLost: It is new, and has ended.
+    """
+    for _ in range(idle.STEPS if connection.is_encrypted else 0):
+        settled = await pool.settle(connection, request)
+        if settled is not connection:
+            pool.note_unused(connection)
+            return settled
+        if not settled.is_spoken_on:
+            return settled
+    if connection.exchanges:
+        return await pool.replace(connection, request)
+    error = idle.refusal(connection.key, ended=connection.has_ended)
+    connection.abort()
+    raise error
 
 
 def _is_replayable(body: Any) -> bool:

@@ -1,4 +1,4 @@
-"""How a streamed body gets onto a connection lives here: the wait for a 100, the writing, and the ear for an answer."""
+"""A streamed body gets onto a connection: the wait for a 100, the writing, and the ear for an answer."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp.abc import AbstractStreamWriter
 
+from headrace._core.messages import CONTINUE_SECONDS
 from headrace._io.bodies import data
 from headrace._io.bodies.files import check_refusal
-from headrace._io.wire import sendfile
 from headrace.errors import ConnectionLost
 
 if TYPE_CHECKING:
     from headrace._core.messages import Request, Response, StreamedBody
+    from headrace._io.wire import sendfile
     from headrace._io.wire.connection import Connection
 
-#: Seconds to wait for a 100 (RFC 9110, section 10.1.1: a server may never send one, so nobody waits for ever).
-CONTINUE_SECONDS: Final = 1.0
 #: Seconds for an answer to be read from a connection that takes no more of the body.
 _LAST_WORDS_SECONDS: Final = 1.0
 #: Bytes of a chunk that is copied between its framing; a larger one is written as it is.

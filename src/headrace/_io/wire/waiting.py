@@ -1,4 +1,4 @@
-"""How long a request waits for a connection that others have lives here."""
+"""A request waits for a connection that others have, but not for longer than it may."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that makes models of the Structs that msgspec decoded lives here, without validating again.
+"""Models are made of the Structs that msgspec decoded, without validating again.
 
 A model that pydantic makes has four slots: the dict of its fields, the set of the fields that were given, the fields
 that came extra, and the private ones. The code that fills them is written out for each model, field by field, because

@@ -1,4 +1,4 @@
-"""Everything that turns the metadata of an `Annotated` into what msgspec checks lives here."""
+"""The metadata of an `Annotated` becomes what msgspec checks, or a reason why not."""
 
 from __future__ import annotations
 

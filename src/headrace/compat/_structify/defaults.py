@@ -1,4 +1,4 @@
-"""Everything about what a field is when the document does not have it lives here."""
+"""What a field is when the document does not have it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that writes a type of pydantic's for msgspec lives here.
+"""A type of pydantic's is written for msgspec, or refused by name.
 
 Where msgspec reads what pydantic's strict mode reads, its own type stands. Elsewhere the type is `Checked`, and
 pydantic reads it. A model is a Struct; nothing that has a model inside is `Checked`, unless the Struct only reads.

@@ -1,4 +1,4 @@
-"""Everything about what a field is called in JSON lives here."""
+"""What a field is called in JSON."""
 
 from __future__ import annotations
 

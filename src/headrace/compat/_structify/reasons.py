@@ -1,4 +1,4 @@
-"""Why a model cannot become a Struct: everything that a model does beside its fields is judged here."""
+"""Why a model cannot become a Struct: whatever it does beside its fields is judged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that runs a model's validators on a Struct lives here.
+"""A model's validators run on a Struct as pydantic runs them.
 
 The validators of a field run inside pydantic, as part of reading that field. Where one looks at the fields before its
 own, the field waits, and is read when all of the document is there. Validators of the whole model run last.

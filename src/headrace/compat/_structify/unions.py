@@ -1,4 +1,4 @@
-"""Everything that tells the members of a union apart lives here.
+"""The members of a union are told apart, or the union is refused.
 
 Pydantic tries them, msgspec looks once: at what stands in the document, and in an object at its tag. So the members
 must be of different kinds, and models must each have a tag: a field with one `Literal` value that no other member has.

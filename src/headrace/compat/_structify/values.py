@@ -1,4 +1,4 @@
-"""Everything that judges single values lives here: members of enums, and what a `Literal` or a tag may be."""
+"""Single values are judged: members of enums, and what a `Literal` or a tag may be."""
 
 from __future__ import annotations
 

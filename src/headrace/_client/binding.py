@@ -1,0 +1,202 @@
+"""Whose loop, thread and process a client belongs to, and what was made for it there."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from headrace._core.call import Undecoded
+from headrace._io.closing import Closing, this_task
+from headrace._io.deadline import ENDLESS, Deadlines, endless
+from headrace._io.flow.chain import Parts, chain
+from headrace._io.flow.circuits import Circuits
+from headrace._io.flow.settling import Settling
+from headrace._io.session.transport import AiohttpTransport
+from headrace._io.wire.transport import WireTransport
+from headrace.errors import AsyncClientError
+from headrace.policies import as_timeout
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from headrace._core.call import Call
+    from headrace._core.messages import Request, Response
+    from headrace._core.request.prepare import Defaults
+    from headrace._core.stats import Stats
+    from headrace._io.deadline import Deadline
+    from headrace._io.flow.chain import Send
+    from headrace._io.flow.cookies import Cookies
+    from headrace._io.flow.credential_cache import CredentialCache
+    from headrace.config import ClientConfig
+    from headrace.types import Limiter, Transport
+
+logger = logging.getLogger("headrace.AsyncClient")
+
+_TRANSPORTS = {"wire": WireTransport, "aiohttp": AiohttpTransport}
+
+
+class Binding:
+    """The loop of the first request, and the transport, deadlines and layers that were made on it.
+
+    Args:
+        owner: The name of the client's class, for errors.
+        config: What the client was made from.
+        defaults: Its origins.
+        cookies: Its cookies.
+        auth: Its credentials.
+        limiter: What admits its requests, or `None`.
+        stats: Where to count.
+
+    Attributes:
+        closed: Whether the client was closed.
+        loop: The loop; `None` before the first request.
+        thread: The thread that the loop runs in; `None` where it has to be looked for again.
+        transport: What sends; `None` before the first request and after the end.
+        deadlines: What bounds the time of requests.
+        begin: Gives a task the time of a request that names none of its own.
+        send: The layers, from the outermost.
+        settle: Follows an answer that is no success, or sets cookies.
+        send_plainly: The transport alone, for the requests of an `Auth`.
+    """
+
+    __slots__ = (
+        "__weakref__", "_auth", "_closing", "_config", "_cookies", "_defaults", "_limiter", "_owner", "_pid", "_stats",
+        "begin", "closed", "deadlines", "loop", "send", "send_plainly", "settle", "thread", "transport",
+    )  # fmt: skip
+
+    deadlines: Deadlines
+    begin: Callable[[asyncio.Task[Any]], Deadline]
+    send: Send
+    send_plainly: Send
+    settle: Callable[[Request, Response], Awaitable[Response]]
+
+    def __init__(
+        self,
+        owner: str,
+        config: ClientConfig,
+        defaults: Defaults,
+        cookies: Cookies,
+        auth: CredentialCache,
+        limiter: Limiter | None,
+        stats: Stats,
+    ) -> None:
+        self._owner = owner
+        self._config = config
+        self._defaults = defaults
+        self._cookies = cookies
+        self._auth = auth
+        self._limiter = limiter
+        self._stats = stats
+        self._closing = Closing()
+        self._pid: int | None = None
+        self.closed = False
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.thread: int | None = None
+        self.transport: Transport | None = None
+
+    def bind(self) -> asyncio.Task[Any]:
+        """Belong to the loop of the first request.
+
+        Returns:
+            The task that makes the request.
+
+        Raises:
+            headrace.errors.AsyncClientError: The client belongs to another loop or process.
+        """
+        loop = asyncio.get_running_loop()
+        task = this_task()
+        if self._pid is not None and self._pid != os.getpid():
+            message = (
+                f"{self._owner} was used before a fork, and its connections are those of the other process;"
+                " make a client in each process"
+            )
+            raise AsyncClientError(message)
+        if self.loop is None:
+            self._make(loop)
+        elif self.loop is not loop:
+            raise AsyncClientError(self._another_loop())
+        self.thread = threading.get_ident()  # of the loop, which may run in another one now
+        return task
+
+    def _make(self, loop: asyncio.AbstractEventLoop) -> None:
+        config = self._config
+        transport = config.transport
+        if isinstance(transport, str):
+            kind = _TRANSPORTS[transport]
+            transport = kind(pool=config.pool, proxy=config.proxy, tls=config.tls, stats=self._stats)
+        self.loop = loop
+        self._pid = os.getpid()
+        self.transport = transport
+        _bound.add(self)
+        self.deadlines = Deadlines(loop)
+        total = config.timeout.total
+        self.begin = endless if total is None else self.deadlines.line(total).begin
+        self.send_plainly = transport.send
+        circuits = None if config.circuit_breaker is None else Circuits(config.circuit_breaker)
+        home, stats = self._defaults.origin, self._stats
+        self.send = chain(
+            Parts(transport, self._limiter, config.retry, circuits, home, stats, self.deadlines, self._closing)
+        )
+        self.settle = Settling(self.send, self._defaults, self._cookies, self._auth, stats, config.retry).settle
+
+    def begin_own(self, own: Any, task: asyncio.Task[Any]) -> Deadline:
+        """Give a task the time that a call names; raises `ValidationError` where that is none."""
+        total = as_timeout(own).total
+        return ENDLESS if total is None else self.deadlines.begin(total, task)
+
+    def refuse(self, call: Call) -> None:
+        """Say that nothing is sent any more.
+
+        Raises:
+            headrace.errors.AsyncClientError: The answer would have been handed on, which `None` cannot stand for.
+        """
+        message = f"{self._owner} is closed; nothing was sent"
+        if isinstance(call.response_format, Undecoded):
+            raise AsyncClientError(message)
+        logger.warning(message)
+
+    async def close(self) -> None:
+        """Close the connections, and end what waits for the limiter, for credentials or for its next attempt.
+
+        Raises:
+            headrace.errors.AsyncClientError: The loop runs, and is not this one.
+        """
+        loop = self.loop
+        here = self._pid == os.getpid()
+        if here and loop is not asyncio.get_running_loop() and loop is not None and loop.is_running():
+            raise AsyncClientError(self._another_loop())
+        self.closed = True
+        transport, self.transport = self.transport, None
+        if transport is None:
+            return
+        if not here:
+            _theirs.append(transport)  # collected, it would reach into what the parent's event loop listens to
+            return
+        self._auth.close()
+        self._closing.close()
+        try:
+            await transport.close()
+        finally:
+            self.deadlines.stop()
+
+    def _another_loop(self) -> str:
+        return f"{self._owner} belongs to another event loop, the one of its first request; make a client for each loop"
+
+
+# Those that have connections. A fork copies them, with all that tells them that they are where they belong.
+_bound: weakref.WeakSet[Binding] = weakref.WeakSet()
+_theirs: list[Transport] = []
+
+
+def _look_again() -> None:
+    """Let every client ask once more whose it is, in a process that was forked."""
+    for binding in _bound:
+        binding.thread = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_look_again)

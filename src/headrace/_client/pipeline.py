@@ -1,0 +1,251 @@
+"""The way of every call, streamed or not, a user's or an `Auth`'s: from what was asked for to what is handed on."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import functools
+import logging
+import math
+import threading
+from asyncio import current_task
+from datetime import UTC, datetime
+from threading import get_ident
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from yarl import URL
+
+from headrace import _redact
+from headrace._checks import as_url, wrong
+from headrace._core.call import Undecoded
+from headrace._core.messages import Delivery, HeaderBlock, Origin, Request, Response, Sink
+from headrace._core.request import encode
+from headrace._core.request.prepare import check_framing
+from headrace._core.values import answer, decode, partial
+from headrace._io.answers.streamed import StreamedResponse
+from headrace._io.bodies.data import of_data
+from headrace._io.deadline import ENDLESS
+from headrace._io.flow.failure import failed
+from headrace._merging import merge_mapping
+from headrace.errors import ValidationError
+from headrace.policies import IDEMPOTENT_METHODS, as_timeout
+from headrace.types import UNSET
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from headrace._client.binding import Binding
+    from headrace._core.call import Call
+    from headrace._core.request.prepare import Defaults
+    from headrace._core.stats import Stats
+    from headrace._io.flow.cookies import Cookies
+    from headrace._io.flow.credential_cache import CredentialCache
+    from headrace.config import ClientConfig
+    from headrace.policies import Timeout
+
+logger = logging.getLogger("headrace.AsyncClient")
+
+_KNOWN_METHODS = {
+    method: (method, method in IDEMPOTENT_METHODS)
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+}
+#: Kept here, because to look a member of an enum up costs as much as ten attributes do on Python 3.11.
+_STREAMED = Undecoded.STREAMED
+#: What the logger knows of its levels already. It is emptied, and `isEnabledFor` asked again, whenever one changes.
+_INFO = logging.INFO
+_levels: Mapping[int, bool] = getattr(logger, "_cache", {})
+_INLINE_DECOMPRESSION = 64 * 1024  # bytes; what is larger is decompressed in a thread, so that the loop goes on
+#: Bytes that an answer to an `Auth` may have: a token has some thousands at most.
+_MOST_TOKEN_BYTES = 1024 * 1024
+
+
+class Pipeline:
+    """Prepares, bounds, sends, counts and decodes each call, and clears its secrets where it fails.
+
+    Args:
+        config: What the client was made from.
+        defaults: Its live settings.
+        cookies: Its cookies.
+        auth: Its credentials; `None` for the calls of its `Auth`, which go past the settings, the limiter and the
+            retries of the client, and get the answer itself, whatever its status.
+        stats: Where to count.
+        binding: Where it belongs.
+    """
+
+    __slots__ = ("_auth", "_binding", "_cookies", "_defaults", "_limit", "_stats", "_timeout")
+
+    def __init__(
+        self,
+        config: ClientConfig,
+        defaults: Defaults,
+        cookies: Cookies,
+        auth: CredentialCache | None,
+        stats: Stats,
+        binding: Binding,
+    ) -> None:
+        self._timeout = config.timeout
+        self._limit = config.max_response_bytes
+        self._defaults = defaults
+        self._cookies = cookies
+        self._auth = auth
+        self._stats = stats
+        self._binding = binding
+
+    async def run(self, call: Call) -> Any:
+        """Send a call and hand on what comes of it.
+
+        Args:
+            call: What was asked for.
+
+        Returns:
+            The value of a success, or the answer itself where nothing of it is to be decoded.
+        """
+        binding = self._binding
+        if binding.closed:
+            return binding.refuse(call)
+        # Asked in this way because `get_running_loop` makes a system call on Python 3.11.
+        task = current_task(binding.loop)
+        if task is None or get_ident() != binding.thread:
+            task = binding.bind()
+        stats = self._stats
+        stats.requests += 1
+        deadline = ENDLESS
+        request = None
+        try:
+            decoder = (
+                decode.decoder_for(call.response_format)
+                if call.on_invalid == "raise"
+                else partial.decoder_for(call.response_format, call.on_invalid)
+            )
+            models = self._defaults.error_responses if call.error_responses is None else self._models(call)
+            deadline = binding.begin(task) if call.timeout is UNSET else binding.begin_own(call.timeout, task)
+            auth = self._auth
+            if auth is None:
+                request = self._prepared_plainly(call, as_timeout(call.timeout))
+                return _whole(await binding.send_plainly(request))
+            if auth.due is not None and auth.due <= auth.clock():
+                await auth.get()
+            request = self.prepared(call, self._timeout if call.timeout is UNSET else as_timeout(call.timeout))
+            stats.attempts += 1
+            response = await binding.send(request)
+            if response.status >= 300 or response.has_cookies is not False:
+                response = await binding.settle(request, response)
+                request = response.request or request
+            if _levels.get(_INFO, True) and logger.isEnabledFor(_INFO):
+                logger.info(answer.log_line(request, response.status))
+            if response.status >= 300:
+                raise answer.error(  # noqa: TRY301 - counted below, with all others
+                    request, copy.copy(response), models, self._limit, _now()
+                )
+            if decoder is _STREAMED:
+                return StreamedResponse(request, response, math.inf if call.timeout is UNSET else deadline.due)
+            content = response.body if response.coding == b"" else await self._decompressed(copy.copy(response))
+            return answer.value(content, decoder, request, response, _now)
+        except BaseException as error:
+            failed(error, call, request, deadline, stats)
+            raise
+        finally:
+            deadline.end()
+
+    def prepared(self, call: Call, timeout: Timeout) -> Request:
+        """Make the request of a call.
+
+        Args:
+            call: What was asked for.
+            timeout: How long its parts may take.
+
+        Returns:
+            The request, with the client's settings under what the call names.
+
+        Raises:
+            headrace.errors.ValidationError: Something is wrong with the call.
+        """
+        defaults = self._defaults
+        try:
+            method, idempotent = _KNOWN_METHODS[call.method]
+        except (KeyError, TypeError):
+            method = encode.method(call.method)
+            idempotent = method in IDEMPOTENT_METHODS
+        try:
+            origin, target, trusted, basic = defaults.locate(call.path, call.parameters)
+            if call.body is None and call.data is None:
+                content = content_type = None
+            else:
+                content, content_type = _content(call)
+            settled = (
+                call.headers is None
+                and call.cookies is None
+                and trusted
+                and basic is None
+                and self._cookies.jar is None
+            )
+            block = defaults.settled.get(content_type) if settled else None
+            if block is None:
+                url = None if self._cookies.jar is None else URL(origin.text + target, encoded=True)
+                cookie = self._cookies.text(defaults.cookies, call.cookies, url, trusted=trusted)
+                block = defaults.block(call.headers, cookie, content_type, basic, trusted=trusted, settled=settled)
+        except UnicodeEncodeError as error:
+            message = f"an argument has text that cannot be encoded: {error.reason}"
+            raise ValidationError(message) from _redact.emptied(error)
+        if block.framed:
+            block = check_framing(block, content)
+        idempotent = idempotent or "idempotency-key" in block.names
+        way = None if call.cookies is None else Delivery(call.cookies)
+        if call.response_format is _STREAMED:
+            way = Delivery(call.cookies, Sink())
+            timeout = timeout if call.timeout is not UNSET else patient(timeout)
+        return Request(method, origin, target, block, content, timeout, self._limit, idempotent, way)
+
+    def _prepared_plainly(self, call: Call, timeout: Timeout) -> Request:
+        """Make a request of an `Auth`: an absolute URL, and no setting of the client's."""
+        address, method = as_url(call.path, "url"), encode.method(call.method)
+        content, content_type = _content(call)
+        if not (content is None or isinstance(content, bytes)):
+            raise wrong("data", call.data, "bytes, text or a mapping")
+        given = encode.mapping(call.headers, "headers")
+        fields = merge_mapping({**self._defaults.automatic, "Content-Type": content_type}, given, fold_case=True)
+        block = HeaderBlock([encode.header(name, value) for name, value in fields.items() if value is not None])
+        block = check_framing(block, content)
+        target = address.raw_path_qs or "/"
+        idempotent = method in IDEMPOTENT_METHODS
+        return Request(method, Origin(address), target, block, content, timeout, _MOST_TOKEN_BYTES, idempotent)
+
+    def _models(self, call: Call) -> Mapping[int, Any]:
+        """Lay the error models of a call over the client's."""
+        return merge_mapping(self._defaults.error_responses, answer.check_models(call.error_responses))
+
+    async def _decompressed(self, response: Response) -> bytes:
+        """Undo the codings of an answer, whose body is given away: it has to be a copy."""
+        if len(response.body) <= _INLINE_DECOMPRESSION:
+            return answer.content(response, self._limit)
+        stop = threading.Event()
+        try:
+            return await asyncio.to_thread(answer.content, response, self._limit, stop.is_set)
+        finally:
+            stop.set()  # where the time was over, or the caller is gone: the thread ends within a step
+
+
+def _whole(response: Response) -> Response:
+    """Undo the codings of an answer to an `Auth`."""
+    return Response(response.status, response.headers, answer.content(copy.copy(response), _MOST_TOKEN_BYTES), b"")
+
+
+def _content(call: Call) -> tuple[Any, str | None]:
+    """Encode the body of a call; returns it with its content type, or `None` twice."""
+    if call.body is not None:
+        if call.data is not None:
+            message = "body and data: give one of them"
+            raise ValidationError(message)
+        return encode.body(call.body), "application/json"
+    return (None, None) if call.data is None else of_data(call.data)
+
+
+@functools.lru_cache(maxsize=64)
+def patient(timeout: Timeout) -> Timeout:
+    """Let the time for a whole answer bound each silence of a body that is read as it arrives."""
+    return timeout if timeout.read is not None else attrs.evolve(timeout, read=timeout.total)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

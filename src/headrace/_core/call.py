@@ -1,0 +1,75 @@
+"""A call is one value, from the verb that made it to the error that it ends with, and its repr shows no secret."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, Final
+
+import msgspec
+from yarl import URL
+
+from headrace import _redact
+from headrace.types import (
+    UNSET,
+    Body,
+    Cookies,
+    Data,
+    ErrorResponses,
+    Headers,
+    OnInvalid,
+    Parameters,
+    TimeoutLike,
+)
+
+
+class Undecoded(enum.Enum):
+    """Response formats of the library's own: the answer itself, of which nothing is decoded."""
+
+    #: As soon as its head has come; its body is read while it arrives.
+    STREAMED = "streamed"
+    #: Whatever its status, with its content decompressed.
+    WHOLE = "whole"
+
+
+class Call(msgspec.Struct, frozen=True):
+    """What a caller asked for; the arguments of `AsyncClient.request` as one value.
+
+    Attributes:
+        path: Joined to the client's `uri`; `None` is the `uri` itself.
+        method: A token in any case (RFC 9110, section 9.1).
+        response_format: What the body of a success becomes.
+        body: What is sent as JSON.
+        data: What is sent as it is.
+        headers: Header fields over the client's.
+        cookies: Cookies over the client's.
+        parameters: Query parameters over the client's.
+        timeout: Seconds for the whole request, a `Timeout`, or `None`; unset, the client's.
+        error_responses: Status to model or function, over the client's.
+        on_invalid: What becomes of rows that do not fit.
+    """
+
+    path: str | URL | None = None
+    method: str = "GET"
+    response_format: Any = None
+    body: Body = None
+    data: Data | None = None
+    headers: Headers | None = None
+    cookies: Cookies | None = None
+    parameters: Parameters | None = None
+    timeout: TimeoutLike = UNSET
+    error_responses: ErrorResponses | None = None
+    on_invalid: OnInvalid = "raise"
+
+    def options(self) -> dict[str, Any]:
+        """Give the arguments behind method and path that differ from their defaults; the format is always there."""
+        own = {name: getattr(self, name) for name in _OPTIONS}
+        given = {name: value for name, value in own.items() if value is not _OPTIONS[name]}
+        return {"response_format": self.response_format, **given}
+
+    def __repr__(self) -> str:
+        return f"<Call {self.method} {'' if self.path is None else _redact.path(self.path)}>"
+
+
+#: The arguments that a verb takes beside path, method and format, and what stands for "not given".
+_OPTIONS: Final = dict(zip(Call.__struct_fields__[3:], Call.__struct_defaults__[3:], strict=True))
+OPTIONS: Final = frozenset(_OPTIONS)
