@@ -17,7 +17,7 @@ SEED ?= 12
 SOAK_SECONDS ?= 3600
 
 .DEFAULT_GOAL := help
-.PHONY: help venv servers demo test quick long long-tests mutate instructions cov lint types check bench bench-quick docs clean
+.PHONY: help venv servers demo test quick long long-tests mutate house instructions cov lint types check bench bench-quick docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|' 2>/dev/null \
@@ -62,6 +62,9 @@ types: $(INSTALLED)  ## mypy and pyright
 
 check: lint types docs test  ## everything that must pass before a commit
 
+house: $(INSTALLED)  ## draw the rooms and their imports into docs/house.svg
+	$(BIN)/python -m tests.kit.house
+
 mutate: $(INSTALLED) servers  ## mutants of the code, which tests must kill
 	$(BIN)/python -m tests.mutate --mutants 500 --seed 1 --jobs $(JOBS)
 
@@ -77,7 +80,7 @@ long: long-tests mutate  ## hours: all of which `make test` holds a sample
 	$(BIN)/python -m tests.real_servers --requests 10000
 
 long-tests: $(INSTALLED) servers
-	HEADRACE_LONG=1 $(PYTEST) $(filter-out %_crossing.py,$(shell grep -l HEADRACE_LONG tests/test_*.py))
+	HEADRACE_LONG=1 $(PYTEST) $(filter-out %_crossing.py,$(shell grep -l HEADRACE_LONG tests/*/test_*.py))
 
 bench: $(INSTALLED)  ## the full measurement
 	$(BIN)/python -m benchmarks

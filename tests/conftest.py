@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, settings
 
 from headrace import AsyncClient
 from headrace.auth import OAuth2ClientCredentials
-from tests import quick, skips
-from tests.ids import ADDRESS
+from tests.kit import quick, skips
+from tests.kit.ids import ADDRESS
 from tests.servers.echo import EchoServer, echo_server
 from tests.servers.jsonplaceholder import JsonPlaceholder, jsonplaceholder_server
 from tests.servers.nginx import Nginx, nginx_server
@@ -73,7 +73,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep the tests that hold the hazard, where one is asked for; refuse names that differ between processes."""
     if unstable := [item.nodeid for item in items if ADDRESS.search(item.nodeid)]:
-        raise pytest.UsageError("\n".join(["an address in memory is in the names of (tests.ids mends it):", *unstable]))
+        raise pytest.UsageError(
+            "\n".join(["an address in memory is in the names of (tests.kit.ids mends it):", *unstable])
+        )
     wanted = config.getoption("--hazard")
     if wanted is not None:
         held = [

@@ -51,7 +51,7 @@ def run_tests(folder: Path, *options: str, ci: bool) -> tuple[int, list[str]]:
     env = {name: value for name, value in os.environ.items() if name != "CI" and not name.startswith("PYTEST")}
     env |= {"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"} | ({"CI": "true"} if ci else {})
     (folder / "pytest.ini").write_text("[pytest]\n")
-    command = [sys.executable, "-m", "pytest", "-p", "tests.skips", *options, str(folder)]
+    command = [sys.executable, "-m", "pytest", "-p", "tests.kit.skips", *options, str(folder)]
     ran = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, check=False)
     return ran.returncode, ran.stdout.splitlines()
 

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.answers import cases
 from tests.fuzz import target
+from tests.kit.cases import cases
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,8 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from tests.kit import ROOT
+
 PACKAGE: Final = "headrace"
-ROOT: Final = Path(__file__).resolve().parents[2]
 DRAWING: Final = ROOT / "docs" / "house.svg"
 
 #: The levels, from the ground up. A room is a module, or a folder with all in it but the rooms that are named apart.

@@ -105,7 +105,7 @@ def _record(test_file: Path, rooms: Iterable[str], copy: Path) -> int:
 
 def test_files(patterns: Iterable[str]) -> list[Path]:
     """List the test files that faults are shown to, of those whose names fit one of the patterns."""
-    fit = [path for path in sorted((ROOT / "tests").glob("test_*.py")) if path.name not in LEFT_OUT]
+    fit = [path for path in sorted((ROOT / "tests").rglob("test_*.py")) if path.name not in LEFT_OUT]
     return [path for path in fit if any(fnmatch(path.stem, pattern) for pattern in patterns)]
 
 
@@ -119,7 +119,7 @@ def found(forks: Forks, rooms: tuple[str, ...], patterns: list[str], kept: Path)
         kept: The file that keeps it.
     """
     digest = hashlib.sha256(repr((rooms, patterns)).encode())
-    for path in sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / "tests").glob("*.py")]):
+    for path in sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]):
         digest.update(path.read_bytes())
     covering = Covering()
     if kept.exists():

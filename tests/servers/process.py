@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import pytest
 
-from tests.skips import REMEDY
+from tests.kit.skips import REMEDY
 
 HOST = "127.0.0.1"
 START_SECONDS = 30.0
@@ -32,7 +32,7 @@ def free_port() -> int:
 
 
 def unavailable(what: str, remedy: str) -> NoReturn:
-    """Skip what needs a server that is not there; `tests.skips` counts it, and makes a failure of it in CI.
+    """Skip what needs a server that is not there; `tests.kit.skips` counts it, and makes a failure of it in CI.
 
     Args:
         what: The missing thing, as a clause.

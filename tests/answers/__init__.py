@@ -1,0 +1,1 @@
+"""What is read while it arrives, and written to disk."""

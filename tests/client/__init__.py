@@ -1,0 +1,1 @@
+"""The client as its users meet it."""

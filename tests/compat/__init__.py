@@ -1,0 +1,1 @@
+"""Models, and the other libraries that make them."""

@@ -1,0 +1,1 @@
+"""The pure core: no sockets, no sleeps, passed-in clocks and chance."""

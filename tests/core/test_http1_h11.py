@@ -1,0 +1,117 @@
+"""A second parser, h11, writes answers and reads them: ours finds the same, whole or in pieces."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+import h11
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.core.test_http1 import ILLEGAL, LEGAL, Verdict, read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+NAMES = st.from_regex(rb"[!#$%&'*+.^_`|~A-Za-z0-9-]{1,12}", fullmatch=True).filter(
+    lambda name: name.lower() not in {b"content-length", b"transfer-encoding", b"connection", b"upgrade"}
+)
+VALUES = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_categories=["Cc"]), max_size=20)
+FIELDS = st.lists(st.tuples(NAMES, VALUES.map(lambda value: value.strip(" ").encode("latin-1"))), max_size=5)
+EXTENSIONS = st.from_regex(rb'(;[a-z]{1,4}(=([a-z0-9]{1,4}|"[a-z ,;]{0,4}"))?){0,2}', fullmatch=True)
+PIECES = st.lists(st.binary(min_size=1, max_size=40), max_size=6)
+STATUSES = st.integers(200, 599).filter(lambda status: status not in {204, 304})
+CUTS = st.lists(st.integers(0, 2000), max_size=6)
+Fields = list[tuple[bytes, bytes]]
+
+
+def lines(fields: Fields) -> bytes:
+    """Write field lines."""
+    return b"".join(b"%b: %b\r\n" % field for field in fields)
+
+
+def as_sent(fields: Iterable[tuple[str, str]]) -> Fields:
+    """Take fields back to the bytes that they came in."""
+    return [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in fields]
+
+
+def cut(wire: bytes, positions: list[int]) -> list[bytes]:
+    """Cut bytes at positions, which may lie behind their end."""
+    marks = sorted({0, len(wire), *(position % len(wire) for position in positions)})
+    return [wire[a:b] for a, b in pairwise(marks)]
+
+
+class Written(NamedTuple):
+    """What a made-up server answers."""
+
+    status: int
+    fields: Fields
+    pieces: list[bytes]
+    extension: bytes
+    trailers: Fields
+    chunked: bool
+    close: bool
+
+    def head(self) -> Fields:
+        """List the fields of the head, those of the framing too."""
+        length = b"%d" % sum(map(len, self.pieces))
+        framing = (b"Transfer-Encoding", b"chunked") if self.chunked else (b"Content-Length", length)
+        return [*self.fields, framing, *([(b"Connection", b"close")] if self.close else [])]
+
+    def wire(self) -> bytes:
+        """Write it."""
+        wire = b"HTTP/1.1 %d \r\n" % self.status + lines(self.head()) + b"\r\n"
+        if not self.chunked:
+            return wire + b"".join(self.pieces)
+        coded = (b"%x%b\r\n%b\r\n" % (len(piece), self.extension, piece) for piece in self.pieces)
+        return wire + b"".join(coded) + b"0" + self.extension + b"\r\n" + lines(self.trailers) + b"\r\n"
+
+
+def by_h11(wire: bytes) -> tuple[bool, int, bytes, Fields, Fields]:
+    """Read an answer with h11: whether the connection can be used again, status, body, fields and trailers."""
+    connection = h11.Connection(h11.CLIENT)
+    connection.send(h11.Request(method="GET", target="/", headers=[("Host", "x")]))
+    connection.send(h11.EndOfMessage())
+    connection.receive_data(wire)
+    status, body, fields = 0, b"", []
+    while not isinstance(event := connection.next_event(), h11.EndOfMessage):
+        if isinstance(event, h11.Response):
+            status, fields = event.status_code, event.headers.raw_items()
+        elif isinstance(event, h11.Data):
+            body += bytes(event.data)
+    return connection.their_state is h11.DONE, status, body, fields, event.headers.raw_items()
+
+
+@settings(max_examples=150)
+@given(
+    written=st.builds(Written, STATUSES, FIELDS, PIECES, EXTENSIONS, FIELDS, st.booleans(), st.booleans()), cuts=CUTS
+)
+def test_what_was_written_is_read(written: Written, cuts: list[int]) -> None:
+    """Any legal answer in any pieces is read as it was written, and as h11 reads it."""
+    wire = written.wire()
+    verdict = read(cut(wire, cuts))
+    assert isinstance(verdict, Verdict)
+    seen = (*verdict[1:4], as_sent(verdict.headers), as_sent(verdict.trailers))
+    trailers = written.trailers if written.chunked else []
+    assert verdict.complete
+    assert seen == (not written.close, written.status, b"".join(written.pieces), written.head(), trailers)
+    assert seen == by_h11(wire)
+
+
+@settings(max_examples=400)
+@given(
+    wire=st.sampled_from([row[0] for row in LEGAL.values()] + ILLEGAL),
+    changes=st.lists(
+        st.tuples(st.integers(0, 500), st.sampled_from(list(range(33)) + list(b":;,059afzH\x7f\xff"))), max_size=3
+    ),
+    cuts=CUTS,
+)
+def test_damaged_answers_have_one_verdict(wire: bytes, changes: list[tuple[int, int]], cuts: list[int]) -> None:
+    """Whatever arrives is an answer or one of our errors, and the pieces it comes in do not decide which."""
+    damaged = bytearray(wire)
+    for position, byte in changes:
+        damaged[position % len(damaged)] = byte
+    whole = read([bytes(damaged)], closes=True)
+    assert read(cut(bytes(damaged), cuts), closes=True) == whole

@@ -1,0 +1,1 @@
+"""The layers around an exchange: retries, circuits, credentials."""

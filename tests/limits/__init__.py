@@ -1,0 +1,1 @@
+"""When requests may start."""

@@ -1,0 +1,1 @@
+"""Samples of what runs for long: `make long` has the whole."""

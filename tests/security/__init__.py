@@ -1,0 +1,1 @@
+"""What no server, caller or log may do or see."""

@@ -1,0 +1,1 @@
+"""One exchange after the other, over real sockets."""

@@ -1,0 +1,99 @@
+"""What stands between the sockets and aiohttp's handlers: other people's requests pass, and nothing else does."""
+
+import asyncio
+
+import aiohttp
+import pytest
+
+from headrace import AiohttpTransport, AsyncClient, WireTransport
+from headrace.errors import ConnectionLost, ProtocolError
+from tests.conftest import Serve, ServeScript
+from tests.kit.cases import Recording
+from tests.servers.raw import Do, read_request, reply
+from tests.servers.tls import TlsMaterial
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+LENIENT = CHUNKED + b"5\r\nhello\n0\r\n\r\n"
+
+
+async def test_a_session_keeps_its_own_requests(serve_script: ServeScript) -> None:
+    """On one connection, requests of the caller's own session are read as aiohttp reads them, and ours as we do."""
+    server = await serve_script(
+        [Do.READ, reply(b"1"), Do.READ, LENIENT, Do.READ, reply(b"3"), Do.READ, LENIENT, Do.HOLD]
+    )
+    async with (
+        aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
+        AsyncClient(server.url, transport=AiohttpTransport(session)) as client,
+    ):
+        assert await client.get() == 1
+        async with session.get(server.url) as answer:
+            assert await answer.read() == b"hello"
+        assert await client.get() == 3
+        with pytest.raises(ProtocolError, match="not legal"):
+            await client.get()
+    assert len(server.connections) == 1
+
+
+@pytest.mark.hazard(22)
+async def test_bytes_on_an_idle_connection_retire_it_over_tls(serve: Serve, tls: TlsMaterial, transport: str) -> None:
+    """Over TLS too, what arrives while nobody waits reaches nobody."""
+    spoken = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
+        while True:
+            await read_request(reader)
+            writer.write(reply(b"%d" % number))
+            if number == 0:
+                await asyncio.sleep(0)
+                writer.write(reply(b"666"))
+                await writer.drain()
+                spoken.set()
+
+    server = await serve(answer, ssl=tls.server_context())
+    async with AsyncClient(server.url, transport=transport, tls=tls.trusting) as client:
+        assert await client.get() == 0
+        await spoken.wait()
+        # An idle connection that has been spoken on is closed, which its server hears.
+        await asyncio.wait_for(server.connections[0].ended.wait(), 10)
+        assert await client.get() == 1
+
+
+@pytest.mark.hazard(23)
+async def test_a_reset_completes_no_body(serve_script: ServeScript, transport: str) -> None:
+    """A body that runs to the end of the connection is not whole where the connection is reset."""
+    go = asyncio.Event()
+    server = await serve_script([Do.READ, b"HTTP/1.1 200 OK\r\n\r\nhello", go, Do.RESET])
+    async with AsyncClient(server.url, transport=transport) as client, client.stream("GET") as response:
+        pieces = response.aiter_bytes()
+        assert await anext(pieces) == b"hello"
+        go.set()
+        with pytest.raises(ConnectionLost):
+            await anext(pieces)
+
+
+async def test_a_large_body_in_memory_is_no_warning(serve: Serve, transport: str) -> None:
+    """Bytes that the caller has in memory are sent from there, however many there are."""
+    sizes = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
+        sizes.append(len((await read_request(reader)).body))
+        writer.write(reply(b"1"))
+        await reader.read()
+
+    server = await serve(answer)
+    async with AsyncClient(server.url, transport=transport) as client:
+        assert await client.post(data=b"x" * (3 << 20)) == 1
+        assert client.stats.bytes_out >= 3 << 20
+    assert sizes == [3 << 20]
+
+
+@pytest.mark.hazard(18)
+async def test_trailers_can_be_read(serve_script: ServeScript, transport: str) -> None:
+    """What follows a chunked body is on the response that a transport hands out, apart from the fields of its head."""
+    server = await serve_script([Do.READ, CHUNKED + b"1\r\n1\r\n0\r\nX-Sum: 9\r\nSet-Cookie: a=b\r\n\r\n", Do.HOLD])
+    recording = Recording(AiohttpTransport() if transport == "aiohttp" else WireTransport())
+    async with AsyncClient(server.url, transport=recording) as client:
+        assert await client.get() == 1
+    assert recording.response is not None
+    assert list(recording.response.trailers) == [("X-Sum", "9"), ("Set-Cookie", "a=b")]
+    assert "Set-Cookie" not in recording.response.headers
