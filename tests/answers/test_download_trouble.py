@@ -46,7 +46,7 @@ async def test_another_process_is_refused(tmp_path: Path) -> None:
     part = PartFile(tmp_path / "a.bin", None)
     code = """
 import sys, pathlib
-from headrace._io.partfile import PartFile
+from headrace._io.answers.part_file import PartFile
 from headrace.errors import DownloadError
 try:
     PartFile(pathlib.Path(sys.argv[1]), None)

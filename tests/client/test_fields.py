@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from multidict import CIMultiDict
 
 from headrace import AsyncClient, RateLimiter, Retry, errors
 from headrace._core import dates, ranges
-from headrace._core.retries import retry
+from headrace._core.retries import retry_after
 from headrace.auth import OAuth2ClientCredentials
 from headrace.testing import MockTransport, Response
 from tests.servers.raw import Do, reply
@@ -70,11 +71,11 @@ def test_what_is_no_date_is_none(text: str) -> None:
     """A date that cannot be read is none, wherever one is looked for."""
     date = dates.read(text)
     assert date is None or date.tzinfo is not None
-    seconds = retry.retry_after(text, NOW)
+    seconds = retry_after.seconds(text, NOW)
     assert seconds is None or seconds >= 0
-    headers = {"Last-Modified": text, "Date": format_datetime(NOW, usegmt=True)}
-    assert ranges.strong_validator(headers) in (None, text.strip())
-    assert ranges.strong_validator({"Last-Modified": headers["Date"], "Date": text}) in (None, headers["Date"])
+    now = format_datetime(NOW, usegmt=True)
+    assert ranges.strong_validator(CIMultiDict({"Last-Modified": text, "Date": now})) in (None, text.strip())
+    assert ranges.strong_validator(CIMultiDict({"Last-Modified": now, "Date": text})) in (None, now)
 
 
 @pytest.mark.hazard(65)

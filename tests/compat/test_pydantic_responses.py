@@ -314,7 +314,8 @@ def test_models_of_pydantic_v1_are_refused_by_name() -> None:
 LOADING = """
 import sys, dataclasses, typing
 import pydantic, pydantic.dataclasses, typing_extensions
-from headrace._core import decode, encode
+from headrace._core.request import encode
+from headrace._core.values import decode
 assert "headrace.compat.pydantic" not in sys.modules
 class Geo(pydantic.BaseModel):
     lat: float = pydantic.Field(alias="latitude")
@@ -359,7 +360,7 @@ def test_pydantic_that_others_imported_is_not_touched() -> None:
     """The shim is not loaded for formats that have nothing of pydantic's, also where pydantic is there."""
     code = """
 import sys, dataclasses, typing, pydantic, headrace
-from headrace._core import decode
+from headrace._core.values import decode
 Row = dataclasses.make_dataclass("Row", [("a", typing.List[int])])
 decode.decoder_for(list[Row]), decode.decoder_for(typing.Dict[str, typing.Any]), decode.decoder_for(headrace.Response)
 print("headrace.compat.pydantic" in sys.modules)

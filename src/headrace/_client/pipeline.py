@@ -140,7 +140,11 @@ class Pipeline:
                 )
             if decoder is _STREAMED:
                 return StreamedResponse(request, response, math.inf if call.timeout is UNSET else deadline.due)
-            content = response.body if response.coding == b"" else await self._decompressed(copy.copy(response))
+            content = (
+                response.body
+                if response.coding == b""
+                else await self._decompressed(response := copy.copy(response))  # whose body is given away
+            )
             return answer.value(content, decoder, request, response, _now)
         except BaseException as error:
             failed(error, call, request, deadline, stats)
