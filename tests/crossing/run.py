@@ -264,6 +264,8 @@ class Crossing:
         report, ledger, number = self.report, self.ledger, plan.number
         report.requests += 1
         line = ledger.written.pop(number, None)
+        if line is not None and line.spoken:
+            ledger.excused[number] = 1  # also where the server has not come to see it
         if isinstance(outcome, Crossed) and line is not None and line.spoken:
             # What it got was said after it was written, or it would be among those that are `overlooked`.
             report.outcomes["(took what was said after it was written)"] += 1
