@@ -1,16 +1,19 @@
 """What stands between the sockets and aiohttp's handlers: other people's requests pass, and nothing else does."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 import pytest
 
-from headrace import AiohttpTransport, AsyncClient, WireTransport
+from headrace import AiohttpTransport, AsyncClient, Timeout, WireTransport
 from headrace.errors import ConnectionLost, ProtocolError
 from tests.conftest import Serve, ServeScript
 from tests.kit.cases import Recording
 from tests.servers.raw import Do, read_request, reply
 from tests.servers.tls import TlsMaterial
+from tests.wire.test_pool import until
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 LENIENT = CHUNKED + b"5\r\nhello\n0\r\n\r\n"
@@ -69,6 +72,39 @@ async def test_a_reset_completes_no_body(serve_script: ServeScript, transport: s
         go.set()
         with pytest.raises(ConnectionLost):
             await anext(pieces)
+
+
+async def test_a_timer_that_an_early_answer_has_left_ends_no_later_request(serve: Serve) -> None:
+    """When a body is written, aiohttp begins to wait for an answer, also for one that has come in the same step."""
+
+    async def early(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            writer.write(reply(b"%d" % number))
+            answered.set()
+            await reader.readuntil(b"0\r\n\r\n" if b"chunked" in head else b"x")
+
+    async def body(steps: int) -> AsyncIterator[bytes]:
+        yield b"a"
+        await answered.wait()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+
+    server = await serve(early)
+    transport = AiohttpTransport()
+    connections: Any = transport._session.connector
+    left = 0
+    async with AsyncClient(server.url, transport=transport) as client:
+        for steps in range(6):
+            answered = asyncio.Event()
+            await client.post(data=body(steps), timeout=Timeout(read=0.05))
+            for _ in range(10):  # aiohttp gives the connection back when it has heard that the body is written
+                await asyncio.sleep(0)
+            idle = [handler for handlers in connections._conns.values() for handler, _ in handlers]
+            left += any(handler._read_timeout_handle for handler in idle)
+            await until(lambda idle=idle: not any(handler._read_timeout_handle for handler in idle))
+            await client.post(data=b"x")
+    assert left
 
 
 async def test_a_large_body_in_memory_is_no_warning(serve: Serve, transport: str) -> None:

@@ -64,8 +64,7 @@ class Watch:
             except ValidationError:
                 conn.release()
                 raise
-            guard = _guard_of(conn, self.request.origin.text)
-            self.reused = guard.served
+            guard = self._guard_of(conn)
             guard.begin(self)
             return await send(request, conn)
 
@@ -82,6 +81,26 @@ class Watch:
         request.send = guarded  # type: ignore[method-assign] # the only moment between connecting and writing
         request.write_bytes = opened  # type: ignore[method-assign,assignment]
         return await handler(request)
+
+    def _guard_of(self, connection: Any) -> Guard:
+        """Find the guard of a connection, or put one there.
+
+        Raises:
+            Unwritten: It has ended, or aiohttp would not use it again: bytes have come that it keeps, or a timer has
+                ended that an earlier request has left there.
+        """
+        handler = connection.protocol
+        transport = handler.transport
+        found = None if transport is None else transport.get_protocol()
+        self.reused = isinstance(found, Guard) and found.served
+        if handler.should_close or transport is None:
+            self.refused = idle.refusal(self.request.origin.text, ended=transport is None)
+            raise Unwritten
+        if isinstance(found, Guard):
+            return found
+        guard = Guard(handler, transport)
+        transport.set_protocol(guard)
+        return guard
 
     def check(self) -> None:
         """Insist that the answer, which aiohttp has read to its end, has ended.
@@ -165,6 +184,7 @@ class Guard(asyncio.Protocol):
     def begin(self, watch: Watch) -> None:
         """Judge the bytes from now on as the answer to a request, as soon as it is written."""
         self._watch = watch
+        self._handler._drop_timeout()  # noqa: SLF001 - aiohttp starts it behind the body, though all was answered before
         self._parser = getattr(self._handler, "_parser", None)
         self._gate = self._handler.transport = _Gate(self._transport, self)
 
@@ -288,21 +308,3 @@ class Guard(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Hand it on."""
         self._handler.resume_writing()
-
-
-def _guard_of(connection: Any, origin: str) -> Guard:
-    """Find the guard of a connection to an origin, or put one there.
-
-    Raises:
-        headrace.errors.TransportError: It has ended, or bytes have come that aiohttp keeps: whose answer would they be?
-    """
-    handler = connection.protocol
-    transport = handler.transport
-    if handler.should_close or transport is None:
-        raise idle.refusal(origin, ended=transport is None)
-    found = transport.get_protocol()
-    if isinstance(found, Guard):
-        return found
-    guard = Guard(handler, transport)
-    transport.set_protocol(guard)
-    return guard
