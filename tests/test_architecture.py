@@ -89,6 +89,29 @@ def sources() -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
+def borrowed(name: str, source: str) -> list[str]:
+    """Return what a file of the tests imports from a module of tests, as sentences.
+
+    Args:
+        name: The file's name from the root of the repository.
+        source: Its text.
+    """
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            imported = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            imported = [f"{node.module or ''}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        found += [
+            f"{name}:{node.lineno} imports {each}: what tests share is in tests/kit"
+            for each in imported
+            if any(part.startswith("test_") for part in each.split("."))
+        ]
+    return found
+
+
 def test_every_module_has_a_level() -> None:
     """A new room is named in LEVELS, where the next reader looks for it."""
     strangers = {room for name in modules() if (room := room_of(name)) not in LEVEL_OF and name not in FOLDERS}
@@ -121,6 +144,14 @@ def test_no_cycles() -> None:
 def test_nothing_is_too_long() -> None:
     """No file and no function outgrows what a reader holds in mind."""
     found = [sentence for name, path in sources().items() for sentence in too_long(name, path.read_text())]
+    assert not found, "\n".join(found)
+
+
+def test_no_test_is_a_library() -> None:
+    """No file of the tests imports from a module of tests."""
+    files = {name: path for name, path in sources().items() if name.startswith("tests/")}
+    found = [sentence for name, path in files.items() for sentence in borrowed(name, path.read_text())]
+    assert len(files) > 100
     assert not found, "\n".join(found)
 
 
@@ -184,6 +215,26 @@ def test_cycles_are_found() -> None:
     """A cycle is named from its first to its last step, and a diamond is none."""
     assert cycle_in({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
     assert cycle_in({"a": {"b", "c"}, "b": {"d"}, "c": {"d"}}) is None
+
+
+@pytest.mark.parametrize(
+    ("source", "lines"),
+    [
+        ("from tests.wire.test_pool import until", [1]),
+        ("from tests.wire import test_pool", [1]),
+        ("import tests.wire.test_pool as pool", [1]),
+        ("from .test_pool import until", [1]),
+        ("from . import test_pool", [1]),
+        ("if TYPE_CHECKING:\n    from tests.wire.test_pool import Mill", [2]),
+        ("def late():\n    from tests.wire.test_pool import until", [2]),
+        ("from tests.kit.waiting import until", []),
+        ("from tests.conftest import Serve", []),
+    ],
+)
+def test_borrowing_is_seen(source: str, lines: list[int]) -> None:
+    """Every way to import from a module of tests is seen."""
+    found = borrowed("tests/made_up.py", source)
+    assert [sentence.partition(" ")[0] for sentence in found] == [f"tests/made_up.py:{line}" for line in lines]
 
 
 def test_length_is_measured() -> None:

@@ -13,8 +13,8 @@ import pytest
 from headrace import AsyncClient
 from headrace._io import threads
 from headrace._io.answers.part_file import PartFile
-from tests.bodies.test_files import is_open
 from tests.conftest import Serve, ServeScript
+from tests.kit.descriptors import is_open
 from tests.kit.downloads import BODY, ETAG
 from tests.servers.raw import WAIT_SECONDS, Do, reply
 

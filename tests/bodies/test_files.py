@@ -1,14 +1,10 @@
 """Files as bodies: every byte arrives, whatever the file is called and however it was given."""
 
 import asyncio
-import email
-import email.policy
 import io
 import os
-import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
-from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +14,10 @@ import pytest
 from headrace import AsyncClient
 from headrace.errors import HTTPInternalServerError, ValidationError
 from tests.conftest import ServeScript
+from tests.kit.descriptors import is_open
+from tests.kit.multipart import LARGE, content, field, parts
 from tests.servers.nginx import Nginx
-from tests.servers.raw import Do, RawServer, SeenRequest, reply
-
-#: 5 MB, an odd number of bytes, no two pages alike.
-LARGE = random.Random(5).randbytes(5_000_001)  # noqa: S311 - no secret
+from tests.servers.raw import Do, RawServer, reply
 
 
 @pytest.fixture
@@ -36,40 +31,6 @@ async def client(server: RawServer, transport: str) -> AsyncIterator[AsyncClient
     """A client of that server."""
     async with AsyncClient(server.url, transport=transport) as made:
         yield made
-
-
-def is_open(path: Path) -> bool:
-    """Tell whether this process has a file open."""
-    wanted = path.stat()
-    for descriptor in os.listdir("/dev/fd"):  # noqa: PTH208 - names of descriptors, no paths
-        with suppress(OSError):
-            if os.path.samestat(os.fstat(int(descriptor)), wanted):
-                return True
-    return False
-
-
-def parts(request: SeenRequest) -> list[EmailMessage]:
-    """Take a multipart body apart with the standard library's parser."""
-    head = f"Content-Type: {request.header('Content-Type')}\r\n\r\n".encode()
-    message = email.message_from_bytes(head + request.body, policy=email.policy.HTTP)
-    assert message.get_content_type() == "multipart/form-data"
-    assert not message.defects
-    return list(message.iter_parts())
-
-
-def content(part: EmailMessage) -> bytes:
-    """Return the bytes of a part."""
-    payload = part.get_payload(decode=True)
-    assert isinstance(payload, bytes)
-    return payload
-
-
-def field(part: EmailMessage) -> str | None:
-    """Return the name of the form field of a part."""
-    disposition = part["Content-Disposition"]
-    assert disposition.content_disposition == "form-data"
-    name: str | None = disposition.params.get("name")
-    return name
 
 
 @pytest.mark.parametrize("kind", [str, Path])

@@ -1,9 +1,6 @@
 """Uploads that go wrong, or another way than planned: never cut in silence, never sent on without need."""
 
 import asyncio
-import os
-import socket
-import stat
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,10 +15,11 @@ from headrace.errors import (
     UploadError,
     ValidationError,
 )
-from tests.bodies.test_files import is_open, parts
 from tests.conftest import Serve, ServeScript
+from tests.kit.descriptors import is_connected, is_open
+from tests.kit.multipart import parts
+from tests.kit.waiting import ended, until
 from tests.servers.raw import WAIT_SECONDS, Do, RawServer, read_request, reply, reset
-from tests.wire.test_pool import ended, until
 
 MOVED = reply(b"", "Location: /there", status="307 Temporary Redirect")
 TOO_LARGE = reply(b'"too large"', status="413 Content Too Large")
@@ -102,23 +100,6 @@ async def test_an_early_answer_ends_a_file(serve: Serve, transport: str, huge: P
         assert await client.get() == "next"
     assert len(server.connections[0].received) < 32 << 20
     assert len(server.connections) == 2
-
-
-def is_connected(port: int) -> bool:
-    """Tell whether this process has a socket that is bound to a port."""
-    for descriptor in os.listdir("/dev/fd"):  # noqa: PTH208 - names of descriptors, no paths
-        with suppress(OSError):
-            copy = os.dup(int(descriptor))
-            try:
-                if stat.S_ISSOCK(os.fstat(copy).st_mode):
-                    connection = socket.socket(fileno=copy)
-                    found = connection.getsockname()[1:2]
-                    connection.detach()
-                    if found == (port,):
-                        return True
-            finally:
-                os.close(copy)
-    return False
 
 
 async def test_an_early_answer_leaves_no_socket_behind(serve: Serve, transport: str, huge: Path) -> None:

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from headrace import AsyncClient, FilePart
 from headrace._io.bodies.multipart import BytesPart, MultipartBody
 from headrace.errors import ValidationError
-from tests.bodies.test_files import LARGE, content, field, is_open, parts
 from tests.conftest import Serve, ServeScript
+from tests.kit.descriptors import is_open
+from tests.kit.multipart import LARGE, content, field, parts
+from tests.kit.waiting import ended
 from tests.servers.raw import WAIT_SECONDS, Do, RawServer, SeenRequest, read_request, reply
 from tests.servers.tls import TlsMaterial
-from tests.wire.test_pool import ended
 
 
 @pytest.fixture

@@ -17,10 +17,10 @@ from headrace.errors import (
     TransportError,
     UploadError,
 )
-from tests.bodies.test_files import is_open
 from tests.conftest import Serve
+from tests.kit.descriptors import is_open
+from tests.kit.waiting import ended, until
 from tests.servers.raw import WAIT_SECONDS, read_request, reply, reset
-from tests.wire.test_pool import ended, until
 
 SIZE = 6_000_000
 METHODS = ["stream_file", "upload_file"]

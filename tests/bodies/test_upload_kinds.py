@@ -12,10 +12,10 @@ import pytest
 
 from headrace import AsyncClient
 from headrace.errors import ValidationError
-from tests.bodies.test_files import is_open
 from tests.conftest import Serve, ServeScript
+from tests.kit.descriptors import is_open
+from tests.kit.waiting import until
 from tests.servers.raw import WAIT_SECONDS, Do, RawServer, reply
-from tests.wire.test_pool import until
 
 
 @pytest.fixture

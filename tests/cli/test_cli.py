@@ -18,6 +18,7 @@ from rich.console import Console
 
 from headrace import AsyncClient, errors
 from headrace.cli import _data, _demo, _models, _process, _report, _server, main
+from tests.kit.commands import without
 
 SECONDS = 120.0
 COMMAND = (sys.executable, "-m", "headrace.cli")
@@ -33,12 +34,6 @@ def headrace(*arguments: str, command: Sequence[str] = COMMAND) -> subprocess.Co
         command: What starts it.
     """
     return subprocess.run([*command, *arguments], capture_output=True, encoding="utf-8", timeout=SECONDS, check=False)
-
-
-def without(module: str) -> Sequence[str]:
-    """Return what starts the command line where a module is not installed."""
-    code = f"import sys; sys.modules[{module!r}] = None; from headrace.cli import main; sys.exit(main())"
-    return (sys.executable, "-c", code)
 
 
 def started(*arguments: str) -> tuple["subprocess.Popen[str]", int]:

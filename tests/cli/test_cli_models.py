@@ -10,8 +10,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from headrace.cli import main
-from tests.cli.test_cli import without
 from tests.kit import ROOT
+from tests.kit.commands import without
 
 COMMAND = (sys.executable, "-m", "headrace.cli")
 SHOP = "tests.models_to_structify.shop"

@@ -12,9 +12,9 @@ from headrace import AsyncClient, RateLimiter, Retry, errors
 from headrace.testing import MockTransport, Request, Response, json_response, sequence, text_response
 from tests.conftest import Serve, ServeScript
 from tests.kit.virtual import VirtualLoop, run
+from tests.kit.waiting import under_a_timeout
 from tests.servers.echo import EchoServer
 from tests.servers.raw import Do
-from tests.wire.test_pool import under_a_timeout
 
 
 async def test_closed_client_sends_nothing(echo: EchoServer, transport: str, caplog: pytest.LogCaptureFixture) -> None:

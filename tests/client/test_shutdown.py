@@ -18,8 +18,8 @@ from headrace.testing import MockTransport
 from tests.crossing.ledger import Ledger
 from tests.crossing.resources import resources
 from tests.crossing.server import Server
-from tests.flow.test_cancellation import SCENARIOS, Bench, _left, _settled
 from tests.kit import ROOT
+from tests.kit.cancelling import SCENARIOS, Bench, left, settled
 from tests.servers.echo import EchoServer
 from tests.servers.proxy import ForwardProxy
 from tests.servers.raw import WAIT_SECONDS
@@ -121,8 +121,8 @@ async def test_closed_at_every_step(
             assert not request.cancelled()
             assert isinstance(request.exception(), (*_ENDS, type(None))), f"step {step}: {request.exception()!r}"
             failures += request.exception() is not None
-        assert await _settled(lambda: not _left(None)), _left(None)
-        assert await _settled(lambda: not server.peers)
+        assert await settled(lambda: not left(None)), left(None)
+        assert await settled(lambda: not server.peers)
     await server.stop()
     assert failures > 2
     assert heard == []
@@ -258,4 +258,4 @@ async def test_closing_leaves_no_timer(echo: EchoServer, transport: str) -> None
     before = resources().timers
     async with AsyncClient(echo.url, transport=transport, timeout=30) as client:
         await client.get("/x")
-    assert await _settled(lambda: resources().timers <= before)
+    assert await settled(lambda: resources().timers <= before)

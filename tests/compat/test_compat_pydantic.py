@@ -19,26 +19,12 @@ from headrace import models
 from headrace._core.values import shims
 from headrace.compat.pydantic import BaseModel, PaginatedResponse, Response, structify
 from headrace.errors import ResponseParseError, ResponseValidationError, StructifyError, ValidationError
+from tests.kit.pydantic_models import NOON, URL, Address, Geo, Page
 
-NOON = dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)
-URL = "https://api.example.com/users/1"
 T = TypeVar("T")
 UserId = NewType("UserId", int)
 Color = enum.Enum("Color", {"RED": "red", "BLUE": "blue"})
 Row = TypedDict("Row", {"id": int})  # noqa: UP013 - a line, not a page
-
-
-class Geo(BaseModel):
-    """The innermost model."""
-
-    lat: float
-
-
-class Address(BaseModel):
-    """A nested model."""
-
-    city: str = Field(alias="cityName")
-    geo: Geo | None = None
 
 
 class Login(pydantic.BaseModel):
@@ -49,12 +35,6 @@ class Login(pydantic.BaseModel):
     keys: list[SecretBytes] = []
     number: pydantic.Secret[int] = pydantic.Secret[int](0)
     anything: Any = None
-
-
-class Page(Response):
-    """A response."""
-
-    number: int
 
 
 class FrozenPage(Page, frozen=True):

@@ -19,7 +19,7 @@ from typing_extensions import TypeAliasType
 from headrace import models
 from headrace.compat.pydantic import structify
 from headrace.errors import StructifyError, ValidationError
-from tests.compat.test_compat_pydantic import NOON, URL, Address, Geo, Page
+from tests.kit.pydantic_models import NOON, URL, Address, Geo, Page
 
 T = TypeVar("T")
 UserId = NewType("UserId", int)

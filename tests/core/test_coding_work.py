@@ -14,8 +14,8 @@ import pytest
 from headrace import AsyncClient
 from headrace._core.http import content_coding
 from headrace._core.http.content_coding_streaming import Decoding
-from tests.core.test_coding import ENCODERS, MIB, NOISE, each_coding, forget
-from tests.security.test_memory import bounded
+from tests.kit.codings import ENCODERS, MIB, NOISE, each_coding, forget
+from tests.kit.memory import bounded
 from tests.servers.raw import read_request, reply
 
 if TYPE_CHECKING:

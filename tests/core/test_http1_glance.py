@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from headrace._core.http.parser import read_whole
-from tests.core.test_http1 import GLUED, OK, read, start
+from tests.kit.http1_answers import GLUED, OK, read, start
 
 
 def test_the_usual_answer_is_read_at_a_glance() -> None:

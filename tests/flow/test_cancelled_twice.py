@@ -13,12 +13,12 @@ import pytest
 
 from headrace import AsyncClient
 from headrace.testing import MockTransport, Request, Response, stream_response
-from tests.bodies.test_files_trouble import is_connected
 from tests.conftest import Serve
+from tests.kit.descriptors import is_connected
 from tests.kit.downloads import BODY, DIGEST, names
+from tests.kit.waiting import until
 from tests.servers.raw import read_request, reply
 from tests.servers.tls import TlsMaterial
-from tests.wire.test_pool import until
 
 _SPLIT = 100_000
 _WORK_TAKES = 3  # steps of the loop

@@ -9,9 +9,9 @@ import pytest
 
 from headrace import AsyncClient, PoolLimits, Retry, errors
 from headrace.testing import MockTransport, Request, Response
+from tests.kit.mill import Mill, silent
 from tests.servers.process import HOST
 from tests.servers.raw import Do, read_request, reply
-from tests.wire.test_pool import Mill, silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable

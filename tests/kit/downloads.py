@@ -10,8 +10,8 @@ import pytest
 
 from headrace import AsyncClient
 from headrace.errors import ConnectionLost
+from tests.kit.waiting import until
 from tests.servers.raw import reply
-from tests.wire.test_pool import until
 
 BODY = os.urandom(300_000)
 DIGEST = hashlib.sha256(BODY).hexdigest()

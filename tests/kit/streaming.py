@@ -6,6 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from headrace import AsyncClient
+
 
 def cuts(text: bytes, at: Sequence[int]) -> list[bytes]:
     """Cut a text at these places."""
@@ -44,3 +46,9 @@ async def gather(found: AsyncIterable[Any]) -> tuple[list[Any], Exception | None
     except Exception as error:  # noqa: BLE001 - it is what is asked for
         return gathered, error
     return gathered, None
+
+
+async def read(client: AsyncClient, path: str, **options: Any) -> Any:
+    """Read a stream to its end."""
+    async with client.stream("GET", path, **options) as answer:
+        return await answer.json(dict[str, int]) if hasattr(answer, "json") else await answer.aread()

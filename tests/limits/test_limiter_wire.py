@@ -15,9 +15,9 @@ from headrace import AsyncClient, PoolLimits, RateLimiter, Retry, errors
 from headrace._io.wire.connection import Connection
 from headrace.testing import MockTransport, Response
 from tests.kit.virtual import most_in_a_window
+from tests.kit.waiting import until
 from tests.servers.raw import Do, reply
 from tests.servers.stamping import stamping_server
-from tests.wire.test_pool import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

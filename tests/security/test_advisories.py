@@ -19,8 +19,8 @@ from headrace.testing import MockTransport, Response
 from headrace.testing import Request as Sent
 from tests.conftest import Serve, ServeScript
 from tests.kit import ROOT
+from tests.kit.recording import serve_all
 from tests.kit.told import header
-from tests.security.test_security_injection import serve_all
 from tests.servers.echo import EchoServer
 from tests.servers.raw import Do, read_request, reply
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tracemalloc
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,32 +21,19 @@ from headrace._io.bodies.multipart import BytesPart, MultipartBody
 from headrace._io.wire.body import Arriving
 from headrace.errors import ProtocolError, ResponseTooLarge
 from headrace.testing import MockTransport, stream_response
+from tests.kit.memory import MIB, bounded
 from tests.servers.raw import Do
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
     from headrace._core.messages import Response
     from tests.conftest import ServeScript
 
-MIB = 1 << 20
 HALF = MIB // 2
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 CHUNKS = 16 * 1024
 TINY = b"2\r\nxy\r\n" * CHUNKS
-
-
-@contextmanager
-def bounded(limit: int) -> Iterator[None]:
-    """Insist that what is done inside takes no more memory than a limit of so many bytes allows."""
-    tracemalloc.start()
-    before = tracemalloc.get_traced_memory()[0]
-    try:
-        yield
-        grown = tracemalloc.get_traced_memory()[1] - before
-    finally:
-        tracemalloc.stop()
-    assert grown <= 2 * limit + 8 * MIB
 
 
 async def cut(text: bytes, times: int = 1, size: int = 2) -> AsyncIterator[bytes]:

@@ -15,7 +15,7 @@ from headrace._core.request.credentials import Credentials
 from headrace.testing import Request, Response
 from headrace.types import Send
 from tests.conftest import MakeProxy, Serve
-from tests.security.test_security_injection import serve_all
+from tests.kit.recording import serve_all
 from tests.servers.raw import RawServer, reply
 
 INJECTED = " HTTP/1.1\r\nHost: x\r\n\r\nDELETE /admin HTTP/1.1\r\nX: "

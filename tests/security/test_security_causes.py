@@ -13,7 +13,7 @@ from headrace import AiohttpTransport, AsyncClient, Timeout, errors
 from headrace._io.frames import chain
 from headrace.auth import OAuth2ClientCredentials
 from tests.conftest import ServeScript
-from tests.security.test_security_secrets import read
+from tests.kit.streaming import read
 from tests.servers.raw import Do, Step, reply
 
 CANARY = "canary-77e2"

@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 
 from headrace import AsyncClient, errors
-from headrace.auth import APIKey, BearerAuth
+from headrace.auth import BearerAuth
 from headrace.testing import MockTransport, Request, Response, json_response, sequence
 from tests.conftest import MakeProxy, Serve
+from tests.kit.credentials import CANARY, CHOSEN_ANEW, KINDS, STATUSES
+from tests.kit.recording import serve_all
 from tests.kit.told import header
-from tests.security.test_security_injection import serve_all
 from tests.servers.echo import EchoServer
 from tests.servers.raw import reply
 
-CANARY = "canary-1f7d"
 HOME = "https://api.example.com"
 #: Where a redirect leads, and whether that is the same origin (RFC 6454, section 4).
 PLACES: dict[str, tuple[list[str], bool]] = {
@@ -30,21 +30,6 @@ PLACES: dict[str, tuple[list[str], bool]] = {
     "case and default port": (["HTTPS://API.Example.com:443/there"], True),
     "there and back": (["https://other.example.org/", f"{HOME}/back"], False),
 }
-#: What a client, or its call, goes with.
-KINDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "Authorization": ({}, {"headers": {"Authorization": f"Basic {CANARY}"}}),
-    "bearer_token": ({"bearer_token": CANARY}, {}),
-    "Auth of a field": ({"auth": APIKey(CANARY, header="X-Own-Name")}, {}),
-    "Auth of the query": ({"auth": APIKey(CANARY, query="own")}, {}),
-    "X-Api-Key": ({"headers": {"X-Api-Key": CANARY}}, {}),
-    "Cookie": ({}, {"headers": {"Cookie": f"sid={CANARY}"}}),
-    "cookies of the client": ({"cookies": {"sid": CANARY}}, {}),
-    "cookies of the call": ({}, {"cookies": {"sid": CANARY}}),
-    "Proxy-Authorization": ({"headers": {"Proxy-Authorization": CANARY}}, {}),
-}
-STATUSES = [301, 302, 303, 307, 308]
-#: Fields that are never sent a second time, not even to the same origin: cookies are chosen anew for each hop.
-CHOSEN_ANEW = {"Cookie"}
 
 
 def ledger(request: Request) -> str:

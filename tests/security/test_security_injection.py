@@ -8,9 +8,9 @@ import pytest
 
 from headrace import AsyncClient, FilePart, errors
 from tests.conftest import Serve
+from tests.kit.recording import serve_all
 from tests.kit.told import header
 from tests.servers.echo import EchoServer
-from tests.servers.raw import RawServer, SeenRequest, read_request, reply
 
 BAD = ["\r", "\n", "\0", "\r\nX-Injected: 1", "\x01", "\x7f"]
 PLACES: dict[str, Any] = {
@@ -208,16 +208,3 @@ async def test_no_part_breaks_out_of_its_head(serve: Serve, transport: str, plac
         assert b"x-injected" not in [line.partition(b":")[0].lower() for line in head.split(b"\r\n")]
         assert head.count(b'"') % 2 == 0
         assert not set(head) & set(range(32)) - set(b"\r\n")
-
-
-async def serve_all(serve: Serve) -> RawServer:
-    """Start a server that answers every request with nothing, and keeps what it has read."""
-
-    async def answer(reader: Any, writer: Any, _: int) -> None:
-        while True:
-            request: SeenRequest = await read_request(reader)
-            server.requests.append(request)
-            writer.write(reply(b"ok"))
-
-    server = await serve(answer)
-    return server

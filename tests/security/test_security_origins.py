@@ -7,8 +7,8 @@ import pytest
 
 from headrace import AsyncClient
 from headrace.auth import BearerAuth
-from tests.security.test_security_credentials import CANARY, CHOSEN_ANEW, STATUSES
-from tests.security.test_security_credentials import KINDS as MADE_UP
+from tests.kit.credentials import CANARY, CHOSEN_ANEW, STATUSES
+from tests.kit.credentials import KINDS as MADE_UP
 from tests.servers.ledger import Entry, leading, ledger_server
 from tests.servers.process import HOST
 from tests.servers.tls import TlsMaterial

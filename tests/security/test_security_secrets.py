@@ -16,6 +16,7 @@ from headrace.auth import APIKey, BasicAuth
 from headrace.testing import MockTransport, Response, json_response
 from tests.conftest import MakeProxy, ServeScript
 from tests.kit.ids import same_everywhere
+from tests.kit.streaming import read
 from tests.servers.raw import Do, reply
 
 CANARY = "canary-77e2"
@@ -77,12 +78,6 @@ CALLS: dict[str, Callable[[AsyncClient], Any]] = {
     ),
 }
 CANARY_FILE = Path(__file__)
-
-
-async def read(client: AsyncClient, path: str, **options: Any) -> Any:
-    """Read a stream to its end."""
-    async with client.stream("GET", path, **options) as answer:
-        return await answer.json(dict[str, int]) if hasattr(answer, "json") else await answer.aread()
 
 
 async def outcome(call: Any) -> BaseException | None:

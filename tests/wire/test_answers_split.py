@@ -13,8 +13,8 @@ from headrace._core.http.parser_streaming import StreamingParser
 from headrace._core.messages import Request
 from headrace._io.session.guard import Guard, Watch
 from headrace.errors import ProtocolError, ResponseTooLarge, TransportError
-from tests.core.test_http1 import Verdict, read
 from tests.kit.cases import Case, cases
+from tests.kit.http1_answers import Verdict, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

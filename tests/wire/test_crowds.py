@@ -14,7 +14,7 @@ from headrace.errors import PoolTimeout, RequestTimeout, TransportError
 from headrace.transports import Connections
 from tests.crossing.ledger import Ledger, payload
 from tests.crossing.server import Server
-from tests.wire.test_pool import until
+from tests.kit.waiting import until
 
 WAITING = 10_000
 IN_FLIGHT = 1_000

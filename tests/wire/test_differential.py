@@ -20,7 +20,7 @@ from headrace import AiohttpTransport, WireTransport
 from headrace._core.messages import HeaderBlock, Origin, Request
 from headrace._core.values import answer
 from tests.conftest import pytest_asyncio_loop_factories
-from tests.core.test_http1_h11 import CUTS, EXTENSIONS, FIELDS, PIECES, Fields, as_sent, cut, lines
+from tests.kit.http1_drawn import CUTS, EXTENSIONS, FIELDS, PIECES, Fields, as_sent, cut, lines
 from tests.servers.raw import RawServer
 
 if TYPE_CHECKING:

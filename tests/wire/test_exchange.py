@@ -18,8 +18,9 @@ from headrace.errors import (
     ResponseTooLarge,
 )
 from tests.conftest import Serve, ServeScript
+from tests.kit.mill import silent
+from tests.kit.waiting import ended, under_a_timeout
 from tests.servers.raw import WAIT_SECONDS, Do, Step, read_request, reply
-from tests.wire.test_pool import ended, silent, under_a_timeout
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"

@@ -10,11 +10,11 @@ from headrace import AsyncClient
 from headrace._io.session import transport as aiohttp_transport
 from headrace._io.wire import uploading
 from headrace.errors import HTTPExpectationFailed, HTTPRequestEntityTooLarge, HTTPUnauthorized
-from tests.bodies.test_files import is_open
 from tests.conftest import Serve
+from tests.kit.descriptors import is_open
+from tests.kit.waiting import ended
 from tests.servers.nginx import Nginx
 from tests.servers.raw import WAIT_SECONDS, read_request, reply
-from tests.wire.test_pool import ended
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 

@@ -2,89 +2,16 @@
 
 import asyncio
 import socket
-from collections import defaultdict
-from collections.abc import Callable, Coroutine
-from typing import Any
 
 import pytest
 
 from headrace import AsyncClient, PoolLimits, Timeout, WireTransport
 from headrace.errors import ConnectError, ConnectionLost, RequestTimeout, TransportError
 from tests.conftest import Serve, ServeScript
+from tests.kit.mill import Mill, silent
+from tests.kit.waiting import ended
 from tests.servers.process import HOST
-from tests.servers.raw import WAIT_SECONDS, Do, RawServer, Step, read_request, reply
-
-
-class Mill:
-    """A server that answers a request with its path, once the test lets it."""
-
-    def __init__(self) -> None:
-        self.served: list[tuple[str, int]] = []
-        """Path and number of the connection of each request, in the order of their arrival."""
-        self.most_open = 0
-        self.server: RawServer
-        self._gates: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
-
-    @classmethod
-    async def start(cls, serve: Serve) -> "Mill":
-        """Start a mill with the `serve` fixture."""
-        mill = cls()
-        mill.server = await serve(mill._handle)
-        return mill
-
-    @property
-    def url(self) -> str:
-        """The base URL."""
-        return self.server.url
-
-    @property
-    def paths(self) -> list[str]:
-        """The path of each request."""
-        return [path for path, _ in self.served]
-
-    def release(self, *paths: str) -> None:
-        """Answer these paths from now on."""
-        for path in paths:
-            self._gates[path].set()
-
-    async def arrived(self, *paths: str) -> None:
-        """Wait until these requests are here."""
-        await until(lambda: set(paths) <= set(self.paths))
-
-    async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
-        while True:
-            path = (await read_request(reader)).line.split()[1]
-            self.served.append((path, number))
-            self.most_open = max(self.most_open, self.server.open_connections)
-            await self._gates[path].wait()
-            writer.write(reply(path.encode()))
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait until something is so."""
-    async with asyncio.timeout(WAIT_SECONDS):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0.001)
-
-
-async def ended(server: RawServer, number: int = 0) -> None:
-    """Wait until the client has ended a connection, counted from 0."""
-    await asyncio.wait_for((await server.accepted(number + 1)).ended.wait(), WAIT_SECONDS)
-
-
-async def under_a_timeout(server: RawServer, call: Coroutine[Any, Any, Any]) -> None:
-    """Await a request under an `asyncio.timeout` that ends once the server has a connection."""
-    async with asyncio.timeout(WAIT_SECONDS) as limit:
-        accepted = asyncio.ensure_future(server.accepted(1))
-        accepted.add_done_callback(lambda _: limit.reschedule(0))
-        await call
-
-
-async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter, __: int) -> None:
-    """Accept and never say anything."""
-    await reader.read()
+from tests.servers.raw import WAIT_SECONDS, Do, Step, reply
 
 
 async def test_requests_in_a_row_share_a_connection(serve: Serve, transport: str) -> None:

@@ -9,9 +9,10 @@ import pytest
 from headrace import AsyncClient, PoolLimits, Timeout, WireTransport
 from headrace.errors import PoolTimeout, RequestTimeout, TransportError
 from tests.conftest import Serve, ServeScript
+from tests.kit.mill import Mill, silent
+from tests.kit.waiting import ended, until
 from tests.servers.raw import WAIT_SECONDS, Do, Step, read_request, reply
 from tests.servers.tls import TlsMaterial
-from tests.wire.test_pool import Mill, ended, silent, until
 
 
 def shown(mill: Mill, most: int, *, open: int, idle: int = 0, waiting: int = 0) -> str:  # noqa: A002 - as it reads

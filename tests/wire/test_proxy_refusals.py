@@ -8,9 +8,9 @@ import pytest
 from headrace import AsyncClient, PoolLimits, Timeout
 from headrace.errors import ConnectError, TransportError
 from tests.conftest import Serve, ServeScript
+from tests.kit.proxies import PASSWORD, told
 from tests.servers.raw import Do, read_request, reply
 from tests.servers.tls import TlsMaterial
-from tests.wire.test_tls_proxy import PASSWORD, told
 
 ANSWERS: dict[str, bytes] = {
     "407 with a body": reply(b"<h1>no</h1>", "Proxy-Authenticate: Basic", status="407 Proxy Authentication Required"),

@@ -12,11 +12,11 @@ import pytest
 from headrace import AsyncClient, PoolLimits
 from headrace.errors import ConnectError, HTTPBadGateway, HTTPProxyAuthenticationRequired
 from tests.conftest import Serve
+from tests.kit.proxies import told
 from tests.servers.process import HOST, unavailable
 from tests.servers.raw import RawServer, read_request, reply
 from tests.servers.real_proxy import PASSWORD, USER, RealProxy, real_proxy
 from tests.servers.tls import TlsMaterial
-from tests.wire.test_tls_proxy import told
 
 BASIC = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 SIZES = [0, 1, 1_000, 65_536, 1_000_003]

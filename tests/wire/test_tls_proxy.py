@@ -4,7 +4,6 @@ import asyncio
 import base64
 import socket
 import ssl
-import traceback
 from typing import Any
 from urllib.parse import quote
 
@@ -13,20 +12,15 @@ import pytest
 from headrace import AsyncClient
 from headrace.errors import ConnectError, HTTPProxyAuthenticationRequired, TransportError
 from tests.conftest import MakeProxy, Serve, ServeScript
+from tests.kit.mill import silent
+from tests.kit.proxies import PASSWORD, told
+from tests.kit.waiting import ended
 from tests.servers.nginx import Nginx
 from tests.servers.nginx import user as nginx_user
 from tests.servers.process import HOST
 from tests.servers.proxy import ForwardProxy
 from tests.servers.raw import Do, RawServer, Step, read_request, reply
 from tests.servers.tls import TlsMaterial
-from tests.wire.test_pool import ended, silent
-
-PASSWORD = "swordfish"
-
-
-def told(error: BaseException) -> str:
-    """Write all that a log would tell of an error, its causes included."""
-    return "".join(traceback.format_exception(error)) + repr(error)
 
 
 @pytest.fixture
