@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import math
 import random
 import time
 from collections.abc import AsyncIterator
@@ -354,8 +355,8 @@ class Crossing:
             if pool._open != idle or any(lane.waiters for lane in pool._lanes.values()):
                 self.report.leaked.append(f"slots: {wire!r}")
         for limiter in limiters:
-            if limiter.waiting or limiter._granted or limiter._in_flight:
-                self.report.leaked.append(f"places: {limiter!r}, {limiter._granted} granted")
+            if limiter.idle_in() == math.inf:
+                self.report.leaked.append(f"places: {limiter!r}")
 
     async def _restart(self, server: Server) -> None:
         while True:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -77,7 +78,7 @@ async def test_another_origin_pauses_itself_alone(serve: Serve, transport: str, 
             await asyncio.gather(waiting, return_exceptions=True)
     assert len(other.requests) == 2
     assert client.stats.limiter_waits == 4
-    assert (limiter.waiting, limiter._granted) == (0, 0)
+    assert limiter.idle_in() < math.inf
 
 
 @pytest.mark.hazard(69)

@@ -179,7 +179,7 @@ def test_a_start_that_is_held_keeps_the_law_that_came_meanwhile(
             await limiter.rejoin()
         starts.append(loop.time())
         assert starts[-1] == moment
-        assert limiter._granted == limiter.waiting == 0
+        assert limiter.idle_in() < math.inf
         for _ in range(4):  # what comes behind it finds it counted, once
             await limiter.acquire()
             starts.append(loop.time())
@@ -189,3 +189,31 @@ def test_a_start_that_is_held_keeps_the_law_that_came_meanwhile(
         assert starts[6] < moment + interval * (4 // rate + 1)
 
     run(main)
+
+
+def test_its_windows_can_be_read() -> None:
+    """What holds is told as pairs of starts and seconds, margin and burst included, also after a change."""
+    limiter = RateLimiter(10, 2.0, burst=2, margin=0.5)
+    assert limiter.windows == ((10, 2.5), (2, 0.5))
+    limiter.update(5)
+    assert limiter.windows == ((5, 2.5), (2, 1.0))
+    assert RateLimiter.all_of((0.5, 1), (5000, 3600)).windows == ((1, 2.0), (5000, 3600))
+
+
+def test_its_starts_can_be_read() -> None:
+    """The starts that count are told with their moments: by weight, none that is over, held or taken back."""
+    now = [0.0]
+    limiter = RateLimiter.all_of((5, 1.0), (10, 4.0), clock=lambda: now[0])
+    assert limiter.starts == ()
+    assert limiter.try_acquire()
+    now[0] = 2.0
+    assert limiter.try_acquire(3)
+    assert limiter.try_acquire()
+    assert limiter.starts == (0.0, 2.0, 2.0, 2.0, 2.0)
+    limiter.hold()
+    assert limiter.starts == (0.0, 2.0, 2.0, 2.0)
+    now[0] = 4.0
+    assert limiter.resume()
+    assert limiter.starts == (2.0, 2.0, 2.0, 4.0)
+    now[0] = 8.0
+    assert limiter.starts == ()

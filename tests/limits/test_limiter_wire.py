@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,28 +26,8 @@ if TYPE_CHECKING:
     from tests.conftest import ServeScript
 
 
-class Stamps(deque[float]):
-    """The starts that a window remembers, and all that it has forgotten."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.all: list[float] = []
-
-    def append(self, moment: float, /) -> None:
-        """Note a start."""
-        self.all.append(moment)
-        super().append(moment)
-
-    def pop(self) -> float:  # type: ignore[override] # a start that is taken back is always the last one
-        """Note that the last start was taken back."""
-        assert self.all.pop() == self[-1]
-        return super().pop()
-
-
-def stamped(limiter: RateLimiter) -> list[float]:
-    """Return the list in which a limiter notes its starts from now on."""
-    limiter._starts = limiter._windows[0].starts = stamps = Stamps()
-    return stamps.all
+#: A limit that holds nothing up and remembers every start of a test. Beside it, the limit in question has company.
+REMEMBERING = (10**6, 3600.0)
 
 
 async def block(seconds: float, chance: random.Random) -> None:
@@ -61,8 +42,14 @@ async def block(seconds: float, chance: random.Random) -> None:
     ("rate", "interval", "requests", "connections"),
     [(10, 1.0, 25, 100), (500, 0.5, 2000, 100)],
 )
+@pytest.mark.parametrize("more", [(), (REMEMBERING,)], ids=["alone", "remembering"])
 async def test_no_window_has_more_than_its_rate(
-    rate: int, interval: float, requests: int, connections: int, monkeypatch: pytest.MonkeyPatch
+    rate: int,
+    interval: float,
+    requests: int,
+    connections: int,
+    more: tuple[tuple[float, float], ...],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A burst through a pool smaller than the rate, the loop blocked at random: as stamped, as sent, as received."""
     margin = 0.25
@@ -74,26 +61,29 @@ async def test_no_window_has_more_than_its_rate(
         return begin(self, *arguments)
 
     monkeypatch.setattr(Connection, "begin", beginning)
-    limiter = RateLimiter(rate, interval, margin=margin)
-    starts = stamped(limiter)
+    limiter = RateLimiter.all_of((rate, interval), *more, margin=margin)
     pool = PoolLimits(max_connections=connections)
     with stamping_server(lambda *_: reply(b"1")) as server:
         async with AsyncClient(server.url, limiter=limiter, pool=pool) as client:
             blocking = asyncio.ensure_future(block(1.5, random.Random(rate)))  # noqa: S311 - no secret
             assert await asyncio.gather(*(client.get("/") for _ in range(requests))) == [1] * requests
             await blocking
-    assert len(starts) == len(sent) == len(server.arrivals) == requests
-    assert most_in_a_window(starts, interval + margin) <= rate
+    assert len(sent) == len(server.arrivals) == requests
+    if more:
+        assert len(limiter.starts) == requests
+        assert most_in_a_window(list(limiter.starts), interval + margin) <= rate
     # The margin takes what lies between the stamp and the socket, and between the socket and the server: a busy
     # machine holds up both of them.
     assert most_in_a_window(sent, interval) <= rate
     assert most_in_a_window(server.arrivals, interval) <= rate
 
 
-async def test_a_start_waits_for_its_connection_on_either_transport(transport: str) -> None:
+@pytest.mark.parametrize("more", [(), (REMEMBERING,)], ids=["alone", "remembering"])
+async def test_a_start_waits_for_its_connection_on_either_transport(
+    transport: str, more: tuple[tuple[float, float], ...]
+) -> None:
     """Where all connections are busy, a start counts when its request is sent: none is counted twice or forgotten."""
-    limiter = RateLimiter(20, 0.2)
-    starts = stamped(limiter)
+    limiter = RateLimiter.all_of((20, 0.2), *more)
     with stamping_server(lambda *_: reply(b"1")) as server:
         pool = PoolLimits(max_connections=2)
         async with AsyncClient(server.url, limiter=limiter, pool=pool, transport=transport) as client:
@@ -103,20 +93,21 @@ async def test_a_start_waits_for_its_connection_on_either_transport(transport: s
                 task.cancel()
             done = await asyncio.gather(*tasks, return_exceptions=True)
     assert Counter(map(type, done)) == {int: 60, asyncio.CancelledError: 10}
-    assert len(starts) == len(server.arrivals) == 60
-    assert limiter._granted == limiter.waiting == 0
-    assert most_in_a_window(starts, 0.2) <= 20
+    assert len(server.arrivals) == 60
+    assert limiter.idle_in() < math.inf
+    if more:
+        assert len(limiter.starts) == 60
+        assert most_in_a_window(list(limiter.starts), 0.2) <= 20
 
 
 async def test_a_connection_that_ends_before_its_turn_is_replaced(serve_script: ServeScript) -> None:
     """A server that ends each connection right behind its answer: whoever was to have it gets another."""
     server = await serve_script([Do.READ, reply(b"1")])
-    limiter = RateLimiter(100)
-    starts = stamped(limiter)
+    limiter = RateLimiter.all_of((100, 1.0), REMEMBERING)
     async with AsyncClient(server.url, limiter=limiter, pool=PoolLimits(max_connections=1)) as client:
         assert await asyncio.gather(*(client.get("/") for _ in range(20))) == [1] * 20
-    assert len(starts) == 20
-    assert limiter._granted == 0
+    assert len(limiter.starts) == 20
+    assert limiter.idle_in() < math.inf
 
 
 async def test_a_connection_that_cannot_be_made_counts(transport: str) -> None:
@@ -128,7 +119,7 @@ async def test_a_connection_that_cannot_be_made_counts(transport: str) -> None:
                 await client.get("/")
         with pytest.raises(errors.RequestTimeout):
             await client.get("/", timeout=0.02)
-    assert (limiter._granted, limiter.waiting) == (0, 0)
+    assert limiter.idle_in() < math.inf
 
 
 class Guarded:
@@ -323,4 +314,4 @@ async def test_closing_ends_who_meets_a_pause_with_a_connection() -> None:
             with pytest.raises(errors.TransportError, match="closed"):
                 await task
     assert len(server.arrivals) == 1
-    assert (limiter.waiting, limiter._granted) == (0, 0)
+    assert limiter.idle_in() < math.inf

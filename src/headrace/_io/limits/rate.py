@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from headrace._core.limits.server_limits import Mark, Told
+    from headrace._core.limits.windows import Window
 
 #: Starts that may be made on one look at the window, at most.
 _CHUNK: Final = 256
@@ -143,6 +144,21 @@ class RateLimiter(StartQueue):
         return self._limits[0][1]
 
     @property
+    def windows(self) -> tuple[tuple[int, float], ...]:
+        """How many starts (at least 1) every window of how many seconds may hold, `margin` and `burst` included."""
+        return tuple((window.capacity, window.seconds) for window in self._windows)
+
+    @property
+    def starts(self) -> tuple[float, ...]:
+        """The moments of the starts that still count, in seconds of its clock, the oldest first.
+
+        A start of weight 3 is there three times; one that is held, or was taken back, is not.
+        """
+        longest = self._longest()
+        now = self._clock()
+        return tuple(moment for moment in longest.starts if moment + longest.seconds > now)
+
+    @property
     def follow(self) -> bool:
         """Whether what the server says of its limits is listened to."""
         return self._follower is not None
@@ -229,11 +245,13 @@ class RateLimiter(StartQueue):
         Raises:
             headrace.errors.ValidationError: A value is no number above 0, or none of several limits has the interval.
         """
-        # The longest memory has every start that still counts anywhere.
-        starts = max(self._windows, key=lambda window: window.seconds).starts
-        self._set(changed(self._limits, rate, interval), starts)
+        self._set(changed(self._limits, rate, interval), self._longest().starts)
         self._take_back()
         self._look_again()
+
+    def _longest(self) -> Window:
+        """Find the window whose memory has every start that still counts anywhere."""
+        return max(self._windows, key=lambda window: window.seconds)
 
     def _look_again(self) -> None:
         """Take note of a law that is another one than a moment ago."""
