@@ -15,16 +15,18 @@ from headrace import AsyncClient, Retry, Timeout, errors
 from headrace.auth import APIKey, BasicAuth
 from headrace.testing import MockTransport, Response, json_response
 from tests.conftest import MakeProxy, ServeScript
+from tests.kit import ROOT
 from tests.kit.ids import same_everywhere
 from tests.kit.streaming import read
 from tests.servers.raw import Do, reply
 
 CANARY = "canary-77e2"
+TESTS = str(ROOT / "tests")
 QUIET = f"/x?token={CANARY}&sig={CANARY}&appid={CANARY}&accessKey={CANARY}&X-Amz-Security-Token={CANARY}"
 
 
 def told(error: BaseException) -> str:
-    """Write all that a tracker of errors may keep: the traceback with the variables of every frame but the test's."""
+    """Write all that a tracker of errors may keep: the traceback with the variables of every frame but the tests'."""
     texts = [repr(error), str(error), repr(vars(error)) if not isinstance(error, errors.HTTPError) else ""]
     seen: list[BaseException] = []
     waiting: list[BaseException | None] = [error]
@@ -35,7 +37,7 @@ def told(error: BaseException) -> str:
         seen.append(each)
         waiting += [each.__cause__, each.__context__]
         trace = each.__traceback__
-        while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+        while trace is not None and trace.tb_frame.f_code.co_filename.startswith(TESTS):
             trace = trace.tb_next
         shown = traceback.TracebackException(type(each), each, trace, capture_locals=True, compact=False)
         texts += shown.format()
