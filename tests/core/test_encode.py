@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import datetime as dt
 import enum
 import re
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, unquote
+from typing import Any
 from uuid import UUID
 
 import attrs
-import h11
 import msgspec
 import pydantic
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from yarl import URL
 
-from headrace import AsyncClient
-from headrace._core.messages import Request, Response
-from headrace._io.wire.transport import WireTransport
 from headrace.errors import ValidationError
+from tests.kit.sent import send
 
 NOON = dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)
 ID = UUID("12345678-1234-5678-1234-567812345678")
@@ -75,67 +68,6 @@ class Planet(pydantic.BaseModel):
     """A pydantic model."""
 
     mass: float = pydantic.Field(alias="kg")
-
-
-class Sent(NamedTuple):
-    """One request as a strict server reads it."""
-
-    method: str
-    target: str
-    fields: list[tuple[str, str]]
-    body: bytes
-
-    def field(self, name: str) -> str | None:
-        """Return the one field of a name, or `None`."""
-        values = [value for key, value in self.fields if key == name]
-        assert len(values) <= 1
-        return values[0] if values else None
-
-
-class Recorder:
-    """A transport that keeps the requests as the bytes of the wire."""
-
-    def __init__(self) -> None:
-        self.wires: list[bytes] = []
-
-    async def send(self, request: Request) -> Response:
-        """Write the request as the wire transport does, and answer with nothing."""
-        wire = WireTransport()
-        body = request.body if isinstance(request.body, bytes) else b""
-        self.wires.append(wire._head(request) + body)
-        await wire.close()
-        return Response(204)
-
-    async def close(self) -> None:
-        """Nothing is open."""
-
-
-def read(wire: bytes) -> Sent:
-    """Read exactly one request with h11, to the last byte."""
-    server = h11.Connection(h11.SERVER)
-    server.receive_data(wire)
-    request = server.next_event()
-    assert isinstance(request, h11.Request)
-    body = b""
-    while not isinstance(event := server.next_event(), h11.EndOfMessage):
-        assert isinstance(event, h11.Data)
-        body += bytes(event.data)
-    assert server.trailing_data == (b"", False)
-    fields = [(name.decode(), value.decode("latin-1")) for name, value in request.headers]
-    return Sent(request.method.decode(), request.target.decode(), fields, body)
-
-
-def send(*calls: dict[str, Any], uri: Any = "http://api.example.com/v1", **options: Any) -> list[Sent]:
-    """Make calls with one client and read what it sends."""
-
-    async def main() -> list[bytes]:
-        recorder = Recorder()
-        async with AsyncClient(uri, transport=recorder, **options) as client:
-            for call in calls:
-                await client.request(**{"method": "GET", **call})
-        return recorder.wires
-
-    return [read(wire) for wire in asyncio.run(main())]
 
 
 def target(path: Any = None, parameters: Any = None, uri: Any = "http://api.example.com/v1", **options: Any) -> str:
@@ -356,43 +288,3 @@ def test_what_is_no_mapping_is_refused(argument: str, value: Any) -> None:
     refuse(f"^{argument}", {argument: value})
     refuse(f"^{argument}", {"cookies": {"a": "b"}, argument: value})
     refuse(f"^{argument}", {}, **{argument: value})
-
-
-TEXT = st.text(max_size=12) | st.text("\r\n\t\0 :;,=&?#/%\\\"'aZ9.é\u20ac\ud800", max_size=12)
-NAMES = st.from_regex(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,8}", fullmatch=True)
-ANY_PATHS = TEXT | TEXT.map("http://other.example.com/{}".format) | TEXT.map("http://other.example.com?{}".format)
-
-
-def found_again(argument: str, value: Any, sent: Sent) -> bool:
-    """Tell whether a server reads what a caller wrote."""
-    path, _, query = sent.target.partition("?")
-    if argument == "method":
-        return sent.method == (value.upper() if value.isalpha() else value)
-    if argument == "path":
-        return re.search("[%?#]|://", value) is not None or unquote(path) == (
-            f"/v1/{value.lstrip('/')}" if value else "/v1"
-        )
-    (name, text), *_ = value.items()
-    if argument == "parameters":
-        return parse_qsl(query, keep_blank_values=True, errors="strict") == [(name, text)]
-    if argument == "cookies":
-        return sent.field("cookie") == f"{name}={text}".strip(" ")
-    return sent.field(name.lower()) == text.strip(" \t")
-
-
-@settings(max_examples=400)
-@given(
-    st.tuples(st.just("method"), TEXT | NAMES)
-    | st.tuples(st.just("path"), ANY_PATHS)
-    | st.tuples(st.just("parameters"), st.dictionaries(TEXT, TEXT, min_size=1, max_size=1))
-    | st.tuples(st.just("headers"), st.dictionaries(TEXT | NAMES.map("X-{}".format), TEXT, min_size=1, max_size=1))
-    | st.tuples(st.just("cookies"), st.dictionaries(TEXT | NAMES, TEXT, min_size=1, max_size=1))
-)
-def test_any_text_is_refused_or_found_again(given_text: tuple[str, Any]) -> None:
-    """Whatever text an argument has, it is refused, or a strict server reads one request that has it."""
-    argument, value = given_text
-    try:
-        (sent,) = send({argument: value})
-    except ValidationError:
-        return
-    assert found_again(argument, value, sent)
