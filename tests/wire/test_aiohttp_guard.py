@@ -13,7 +13,7 @@ from tests.conftest import Serve, ServeScript
 from tests.kit.cases import Recording
 from tests.servers.raw import Do, read_request, reply
 from tests.servers.tls import TlsMaterial
-from tests.wire.test_pool import until
+from tests.kit.waiting import until
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 LENIENT = CHUNKED + b"5\r\nhello\n0\r\n\r\n"
