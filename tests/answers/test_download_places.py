@@ -1,6 +1,7 @@
 """What lies beside a download's place: no link is followed, only plain files of our own are used, nobody else reads."""
 
 import os
+import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -249,3 +250,25 @@ async def test_the_disk_has_the_file_before_its_name(
         await client.download("/a", folder / "a.bin", fsync=fsync)
     whole = [("file", (len(BODY), 0o640)), ("name", "a.bin"), ("folder", inode(folder))]
     assert steps == (whole if fsync else whole[1:2])
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "device"])
+async def test_what_is_no_file_is_not_replaced(kind: str, server: RawServer, client: AsyncClient, folder: Path) -> None:
+    """A device, a pipe or a socket at the destination stays there, and nothing is asked for."""
+    place = folder / "a.bin"
+    if kind == "pipe":
+        os.mkfifo(place)
+    elif kind == "device":
+        if os.geteuid() != 0:
+            pytest.skip("needs root")
+        os.mknod(place, 0o600 | stat.S_IFCHR, os.makedev(1, 3))  # another /dev/null
+    with socket.socket(socket.AF_UNIX) as listener:
+        if kind == "socket":
+            listener.bind(str(place))
+        before = place.lstat()
+        async with client:
+            with pytest.raises(DownloadError, match=r"a\.bin' is a device, a pipe or a socket"):
+                await client.download("/a", place)
+    assert (place.lstat().st_ino, place.lstat().st_mode) == (before.st_ino, before.st_mode)
+    assert names(folder) == ["a.bin"]
+    assert not server.requests

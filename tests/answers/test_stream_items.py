@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from headrace import AsyncClient, BaseModel, Event, Reject, Response, streams
-from headrace.errors import ConnectionLost, ResponseValidationError
+from headrace.errors import ConnectionLost, ResponseParseError, ResponseValidationError, ValidationError
 from tests.conftest import ServeScript
 from tests.servers.raw import Do
 
@@ -115,3 +115,17 @@ async def test_events_go_on_behind_the_last_one(serve_script: ServeScript, trans
         assert [(await anext(events)).data, (await anext(events)).data] == ["a", "b"]
         await events.aclose()
     assert server.requests[1].header("Last-Event-ID") == "1"
+
+
+@pytest.mark.parametrize("kind", ["text/html", "application/octet-stream", "", "\u00e9"])
+async def test_a_type_that_names_no_format(serve_script: ServeScript, transport: str, kind: str) -> None:
+    """What a server calls its answer is the server's fault, and no wrong argument."""
+    server = await serve_script([Do.READ, head(kind) + chunks(b"1\n") + END])
+    async with (
+        AsyncClient(server.url, transport=transport) as client,
+        client.stream("GET", "/") as response,
+    ):
+        with pytest.raises(ResponseParseError, match=r'^format: .*give "ndjson"') as caught:
+            response.aiter_items()
+        assert not isinstance(caught.value, ValidationError)
+        assert [row async for row in response.aiter_items(format="ndjson")] == [1]

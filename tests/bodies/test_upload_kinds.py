@@ -138,3 +138,14 @@ async def test_a_file_that_is_all_hole(server: RawServer, client: AsyncClient, t
     await client.stream_file(path)
     assert server.requests[0].body == bytes(5000)
     assert server.requests[0].header("Content-Length") == "5000"
+
+
+@pytest.mark.parametrize("method", ["stream_file", "upload_file"])
+async def test_a_closed_file(server: RawServer, client: AsyncClient, tmp_path: Path, method: str) -> None:
+    """A file that is closed is refused by its argument, and nothing is sent."""
+    (tmp_path / "x").write_bytes(b"x")
+    with (tmp_path / "x").open("rb") as file:
+        pass
+    with pytest.raises(ValidationError, match=r"the file is closed, takes an open one"):
+        await getattr(client, method)(file)
+    assert not server.requests

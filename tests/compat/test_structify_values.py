@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal
 import annotated_types
 import msgspec
 import pydantic
+import pydantic_core
 import pytest
 from pydantic import ConfigDict, Field
 
@@ -348,3 +349,36 @@ def test_metadata_without_a_hash_does_not_keep_a_model_from_being_sent() -> None
     """What stands beside a type inside another may be a dict."""
     model = pydantic.create_model("One", x=(list[Annotated[int, {"no": "hash"}]], ...))
     assert encode.json(model(x=[1])) == b'{"x":[1]}'
+
+
+class Folded(enum.StrEnum):
+    """An enum that reads in its own way."""
+
+    A = "a"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """Read texts in any case."""
+        return pydantic_core.core_schema.no_info_plain_validator_function(lambda text: cls(text.lower()))
+
+
+@pytest.mark.parametrize(
+    ("kind", "good", "mended"),
+    [
+        (Folded, '"A"', Folded.A),
+        (dict[Folded, int], '{"A":1}', {Folded.A: 1}),
+        (Annotated[int, Field(le=2**63)], "1", 1),
+        (Annotated[int, Field(gt=-(2**70))], "1", 1),
+        (tuple[()], "[]", ()),
+    ],
+    ids=str,
+)
+def test_what_only_pydantic_reads_is_read_by_it(kind: Any, good: str, mended: Any) -> None:
+    """Enums with code of their own, bounds beyond 64 bits and the empty tuple are read as pydantic reads them."""
+    default: Any = () if kind == tuple[()] else ...
+    model = pydantic.create_model("M", x=(kind, default))
+    document = f'{{"x":{good}}}'.encode()
+    assert model.model_validate_json(document).x == mended  # type: ignore[attr-defined] # made just now
+    for read_as in (Fast[model], structify(model)):  # type: ignore[valid-type] # made at run time
+        read: Any = decode.decode(document, decode.decoder_for(read_as))
+        assert read.x == mended

@@ -156,6 +156,34 @@ async def test_a_path_that_no_library_takes() -> None:
         assert await client.get("/") == {}
 
 
+#: The path of a `Secure` cookie, a field that comes over http, and whether it is kept (RFC 6265bis, section 5.7).
+_OVER_HTTP = [
+    ("/", "sid=evil; Path=/", False),
+    ("/", "sid=evil", False),
+    ("/", "sid=evil; Domain=a.example; Path=/x", False),
+    ("/x", "sid=evil; Path=/x/y", False),
+    ("/x", "sid=evil; Path=/", True),
+    ("/x", "sid=evil; Path=/xy", True),
+    ("/", "other=fine", True),
+]
+
+
+@pytest.mark.parametrize(("path", "field", "kept"), _OVER_HTTP)
+async def test_a_secure_cookie_is_not_set_over_http(path: str, field: str, kept: bool) -> None:
+    """Whoever can write to a plain connection cannot take the place of a cookie that came over TLS."""
+    answers = [Response(200, {"Set-Cookie": f"sid=good; Secure; Path={path}"}), Response(200, {"Set-Cookie": field})]
+    transport = MockTransport(sequence([*answers, *[json_response({})] * 3]))
+    async with AsyncClient("https://a.example", transport=transport) as client:
+        await client.get("/")
+        await client.get("http://a.example/p")
+        await client.get("/x/y/z")
+        await client.get("http://a.example/x/y/z")
+        await client.get("http://a.example/xy")
+    secure, *plain = [dict(request.headers.pairs).get("Cookie", "") for request in transport.requests[2:]]
+    assert "sid=good" in secure
+    assert any("=evil" in sent or "=fine" in sent for sent in [secure, *plain]) is kept
+
+
 #: Fields near to what servers send, and far from it.
 _PART = st.one_of(
     st.sampled_from(

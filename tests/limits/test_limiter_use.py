@@ -127,6 +127,27 @@ def test_a_limiter_outlives_its_loop() -> None:
     assert asyncio.run(come()) == 0
 
 
+def test_a_held_start_outlives_its_loop() -> None:
+    """A start that is held on a loop that has ended counts on the next, until it is dropped."""
+    limiter = RateLimiter(2, 3600)
+
+    async def wait() -> int:
+        waiter = asyncio.ensure_future(limiter.acquire())  # cancelled by the end of the loop
+        await asyncio.sleep(0)
+        return 0 if waiter.done() else limiter.waiting
+
+    async def hold() -> int:
+        await limiter.acquire()
+        limiter.hold()
+        await limiter.acquire()
+        return await wait()
+
+    assert asyncio.run(hold()) == 1
+    assert asyncio.run(wait()) == 1
+    limiter.drop()
+    assert asyncio.run(wait()) == 0
+
+
 def test_two_loops_at_once_are_told() -> None:
     """A limiter that somebody waits for on one loop refuses to wait on another."""
     limiter = RateLimiter(1, 3600)

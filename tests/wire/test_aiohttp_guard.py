@@ -11,9 +11,9 @@ from headrace import AiohttpTransport, AsyncClient, Timeout, WireTransport
 from headrace.errors import ConnectionLost, ProtocolError
 from tests.conftest import Serve, ServeScript
 from tests.kit.cases import Recording
+from tests.kit.waiting import until
 from tests.servers.raw import Do, read_request, reply
 from tests.servers.tls import TlsMaterial
-from tests.kit.waiting import until
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 LENIENT = CHUNKED + b"5\r\nhello\n0\r\n\r\n"

@@ -10,6 +10,8 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from yarl import URL
 
 #: Cookies of one answer that are kept, and octets that a name with its value, and an attribute, may have (RFC 6265bis,
@@ -108,3 +110,31 @@ def may_set(cookie: SetCookie, url: URL) -> bool:
     if name.startswith("__host-"):
         return cookie.secure and not domain and cookie.path == "/"
     return cookie.secure or not name.startswith("__secure-")
+
+
+def would_hide(cookie: SetCookie, url: URL, kept: Iterable[Mapping[str, str]]) -> bool:
+    """Tell whether a cookie over plain http would stand before or over a `Secure` one (RFC 6265bis, section 5.7).
+
+    Args:
+        cookie: The cookie.
+        url: The URL that answered with it.
+        kept: The attributes of the `Secure` cookies of its name that are kept.
+    """
+    if url.scheme == "https":
+        return False
+    domain = cookie.domain.strip(".") or url.raw_host or ""
+    path = cookie.path if cookie.path.startswith("/") else url.raw_path.rpartition("/")[0] or "/"
+    return any(
+        (_is_within(domain, other["domain"]) or _is_within(other["domain"], domain)) and _leads_to(path, other["path"])
+        for other in kept
+    )
+
+
+def _is_within(domain: str, other: str) -> bool:
+    """Tell whether a domain is another one, or a part of it (RFC 6265bis, section 5.1.3)."""
+    return domain == other or domain.endswith(f".{other}")
+
+
+def _leads_to(path: str, other: str) -> bool:
+    """Tell whether a path is another one, or is below it (RFC 6265bis, section 5.1.4)."""
+    return path == other or path.startswith(other if other.endswith("/") else f"{other}/")

@@ -9,7 +9,7 @@ from headrace._core.values import partial, sse
 from headrace._core.values.array import ArrayParser
 from headrace._core.values.lines import MOST_BYTES, LineParser
 from headrace._core.values.records import LinesOfJSON, TextSequence
-from headrace.errors import ValidationError
+from headrace.errors import ResponseParseError, ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
@@ -172,13 +172,14 @@ def items(
 
     Raises:
         headrace.errors.ResponseValidationError: An item does not fit; its path tells which.
-        headrace.errors.ResponseParseError: An item or the document is not JSON, is cut short, or has no such array.
+        headrace.errors.ResponseParseError: An item or the document is not JSON, is cut short, or has no such array; or
+            the `Content-Type` of an answer names no format.
         headrace.errors.ResponseTooLarge: An item is longer.
         headrace.errors.ValidationError: An argument is wrong.
     """
     names = _names(path)
     if format is None:
-        format = "array" if path is not None else _format_of(content_type)  # noqa: A001 - as its argument
+        format = "array" if path is not None else _format_of(content_type, received)  # noqa: A001 - as its argument
     elif format not in ("array", *_PARSERS):
         raise wrong("format", format, '"ndjson", "json-seq", "array" or "sse"')
     if path is not None and format != "array":
@@ -236,7 +237,8 @@ def _names(path: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _format_of(content_type: Any) -> Format:
+def _format_of(content_type: Any, received: Any) -> Format:
+    """Find the format that a `Content-Type` names; one that names none is the server's fault where one has answered."""
     if not isinstance(content_type, str):
         raise wrong("content_type", content_type, "a str")
     kind = content_type.partition(";")[0].strip().lower()
@@ -246,5 +248,6 @@ def _format_of(content_type: Any) -> Format:
             found = name
     if found is None:
         shown = f"the Content-Type {kind!r} names none" if kind else "there is no Content-Type"
-        raise ValidationError(f'format: {shown}; give "ndjson", "json-seq", "array" or "sse"')
+        message = f'format: {shown}; give "ndjson", "json-seq", "array" or "sse"'
+        raise ValidationError(message) if received is None else ResponseParseError(message)
     return found

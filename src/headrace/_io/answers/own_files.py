@@ -10,6 +10,8 @@ import os
 import stat
 from typing import TYPE_CHECKING, Final
 
+from headrace.errors import DownloadError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -39,6 +41,22 @@ def make(path: Path, mode: int = _OURS_ALONE) -> int:
 def open_existing(path: Path, *, writable: bool) -> int:
     """Open what is there; raises `OSError` where nothing is, a link or a folder."""
     return os.open(path, (os.O_RDWR if writable else os.O_RDONLY) | _SAFE)
+
+
+def check_place(place: Path) -> None:
+    """Refuse to replace what is no file: a rename would take away a device, a pipe or a socket that others use.
+
+    Raises:
+        headrace.errors.DownloadError: There is such a thing.
+        OSError: It cannot be looked at.
+    """
+    try:
+        mode = place.stat(follow_symlinks=False).st_mode
+    except FileNotFoundError:
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
+        message = f"{str(place)!r} is a device, a pipe or a socket, takes the path of a file"
+        raise DownloadError(message)
 
 
 def is_plain(file: int) -> bool:

@@ -62,6 +62,7 @@ class PartFile:
         self._probe_path = place.with_name(f".{place.name}.part.mode")
         self._checksum = checksum
         self._key = os.path.realpath(self.path)
+        own_files.check_place(place)
         with self._lock:
             if self._key in self._busy:
                 raise self._refused()
@@ -222,6 +223,7 @@ class PartFile:
         if not own_files.is_at(self._file, self.path):
             message = f"somebody has taken {str(self.path)!r} away while it was written"
             raise DownloadError(message)
+        own_files.check_place(place)
         own_files.set_mode(self._file, own_files.mode_for(place, self._probe_path))
         if fsync:
             os.fsync(self._file)

@@ -360,3 +360,5 @@ def check_binary(file: Any, argument: str) -> None:
     """Raise a `ValidationError` unless the value is a file that reads bytes."""
     if isinstance(file, io.TextIOBase) or not callable(getattr(file, "read", None)):
         raise wrong(argument, file, "a path, or a file open for binary reading ('rb')")
+    if getattr(file, "closed", False) is True:
+        raise ValidationError(f"{argument}: the file is closed, takes an open one")

@@ -99,7 +99,7 @@ class Cookies:
             cookie = set_cookie.read(field)
             if cookie is None:
                 self._tell(url)
-            elif set_cookie.may_set(cookie, url):
+            elif set_cookie.may_set(cookie, url) and not set_cookie.would_hide(cookie, url, _secure(jar, cookie.name)):
                 try:
                     jar.update_cookies([(cookie.name, _morsel(cookie))], url)
                 except CookieError:  # of a path with a control character in it, where the library looks at it
@@ -115,6 +115,11 @@ class Cookies:
         if host not in self._told and len(self._told) < _MOST_TOLD:
             self._told.add(host)
             logger.warning("Dropped a cookie of %s that no Cookie field can carry back", host)
+
+
+def _secure(jar: aiohttp.CookieJar, name: str) -> list[Morsel[str]]:
+    """List the cookies of a name that go over TLS only."""
+    return [morsel for morsel in jar if morsel.key == name and morsel["secure"]]
 
 
 def _morsel(cookie: set_cookie.SetCookie) -> Morsel[str]:

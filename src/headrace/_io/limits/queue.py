@@ -171,10 +171,10 @@ class StartQueue:
                 if (self._aside or not self._is_free) and not self._loop.is_closed():
                     message = "the limiter is in use on another event loop"
                     raise RuntimeError(message)
-                # Whoever waited on a loop that was closed waits no more.
+                # Whoever waited on a loop that was closed waits no more; a start that is held still counts.
+                self._granted -= sum(waiter.granted for waiter in self._released)
                 for queue in (self._waiters, self._returned, self._released, self._aside, self._back):
                     queue.clear()
-                self._granted = 0
                 self._timer = None
             self._loop = loop
         return loop

@@ -11,6 +11,7 @@ import msgspec
 from pydantic.fields import FieldInfo
 
 from headrace.compat._structify.reasons import UNIONS, Unfaithful
+from headrace.compat._structify.values import INTEGERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,6 +40,8 @@ def constrained(kind: Any, metadata: Iterable[Any], model: Model) -> Any:
         return kind
     if "multiple_of" in kept and (type(kept["multiple_of"]) is not int or _may_be_float(kind)):
         raise Unfaithful("pydantic rounds a float before it asks what it is a multiple of")
+    if any(type(kept.get(name)) is int and kept[name] not in INTEGERS for name in ("gt", "ge", "lt", "le")):
+        raise Unfaithful("msgspec knows no bounds beyond 64 bits")
     try:
         meta = msgspec.Meta(**kept)
     except (TypeError, ValueError) as error:

@@ -96,7 +96,7 @@ def fitted(kind: Any, value: Any) -> Any:
     if origin in _DICTS and type(value) is dict:
         return {key: fitted(args[1], item) for key, item in value.items()}
     if origin in _LISTS and type(value) in _LISTS:
-        one_kind = origin is not tuple or args[-1] is ...
+        one_kind = origin is not tuple or args[-1:] == (...,)
         kinds: Sequence[Any] = [args[0]] * len(value) if one_kind else args
         if len(kinds) == len(value):
             return type(value)([fitted(*pair) for pair in zip(kinds, value, strict=True)])

@@ -245,5 +245,5 @@ def is_key(kind: Any) -> bool:
     if get_origin(kind) is Literal:
         return all(isinstance(value, str) for value in get_args(kind))
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
-        return all(type(each.value) is str for each in kind)
+        return values.is_read_alike(kind) and all(type(each.value) is str for each in kind)
     return kind in _KEYS

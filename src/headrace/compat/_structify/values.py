@@ -6,12 +6,12 @@ import enum
 from typing import Any, Final
 
 #: The integers that msgspec can look for; more would need more than 64 bits, with a sign.
-_INTEGERS: Final = range(-(2**63), 2**63)
+INTEGERS: Final = range(-(2**63), 2**63)
 
 
 def is_native(value: Any) -> bool:
     """Tell whether msgspec can look for a value in the way that pydantic does: as the text or integer that it is."""
-    return type(value) is str or (type(value) is int and value in _INTEGERS)
+    return type(value) is str or (type(value) is int and value in INTEGERS)
 
 
 def is_enum(kind: Any) -> bool:
@@ -26,7 +26,8 @@ def is_read_alike(kind: type[enum.Enum]) -> bool:
     values = [each.value for each in kind]
     native = all(map(is_native, values)) and len(set(map(type, values))) == 1
     missing: Any = kind._missing_  # pydantic hands it whatever the document has, msgspec only what could be a value
-    return is_enum(kind) and native and missing.__func__ is vars(enum.Enum)["_missing_"].__func__
+    own_code = hasattr(kind, "__get_pydantic_core_schema__")
+    return not own_code and is_enum(kind) and native and missing.__func__ is vars(enum.Enum)["_missing_"].__func__
 
 
 def is_written_alike(member: enum.Enum) -> bool:
