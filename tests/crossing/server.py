@@ -33,6 +33,7 @@ class Peer(asyncio.Protocol):
         """Begin."""
         self.transport = transport
         self.server.peers.add(self)
+        self.server.most_peers = max(self.server.most_peers, len(self.server.peers))
         self._line = self.server.ledger.lines.accept(transport)
 
     def connection_lost(self, _: Exception | None) -> None:
@@ -188,6 +189,8 @@ class Server:
         self.ledger = ledger
         ledger.lines = Lines()
         self.peers: set[Peer] = set()
+        self.most_peers = 0
+        """How many connections were open at once, at most."""
         self._ports = [0] * origins
         self._listening: list[socket.socket] = []
         self._accepting: set[asyncio.Task[Any]] = set()
