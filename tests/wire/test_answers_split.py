@@ -10,7 +10,7 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import HttpProcessingError
 
 from headrace._core.http.parser_streaming import StreamingParser
-from headrace._core.messages import Request
+from headrace._core.messages import HeaderBlock, Request
 from headrace._io.session.guard import Guard, Watch
 from headrace.errors import ProtocolError, ResponseTooLarge, TransportError
 from tests.kit.cases import Case, cases
@@ -130,8 +130,7 @@ def by_aiohttp(pieces: list[bytes], case: Case, loop: asyncio.AbstractEventLoop,
         max_line_size=65536, max_field_size=65536, max_headers=256,
     )  # fmt: skip
     origin: Any = None
-    headers: Any = None
-    watch = Watch(Request(case.method, origin, "/", headers, max_response_bytes=case.limit))
+    watch = Watch(Request(case.method, origin, "/", HeaderBlock(()), max_response_bytes=case.limit))
     guard = Guard(handler, socket)
     guard.begin(watch)
     guard.open(patient=False)
