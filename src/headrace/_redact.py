@@ -75,7 +75,12 @@ def url(value: URL | str, also: Collection[str] = ()) -> str:
 def path(value: Any) -> str:
     """Show what a caller gave as a path, checked or not, without userinfo and the values of secret parameters."""
     base, mark, raw_query = str(value).partition("?")
-    return _USERINFO.sub("//", base) + mark + query(raw_query)
+    head, slashes, rest = base.partition("//")
+    authority = rest.partition("/")[0]
+    port = authority.partition(":")[2]
+    if "@" in rest and "@" not in authority and port and not port.isdecimal():  # a password with slashes in it
+        rest = rest.rpartition("@")[2]
+    return _USERINFO.sub("//", head + slashes + rest) + mark + query(raw_query)
 
 
 def emptied(error: E) -> E:

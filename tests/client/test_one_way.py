@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from headrace import AsyncClient, Call, errors
+from headrace.auth import Credentials
 from headrace.testing import MockTransport, json_response, stream_response
 from headrace.transports import Request, Response
 from tests.kit.told import header
@@ -129,3 +130,26 @@ async def test_a_stream_that_fails_leaves_nothing_behind() -> None:
         assert client.stats.errors == {"HTTPNotFound": 1}
         assert client.stats.requests == 1
     assert ended.is_set()
+
+
+async def test_a_transport_may_give_one_answer_twice() -> None:
+    """A call has its own request in its error, and sends its own again, whatever the answer was made for before."""
+
+    class Renewing:
+        """Gives new credentials each time."""
+
+        count = 0
+
+        async def credentials(self, _refused: Any, _send: Any, /) -> Credentials:
+            """Make up a token."""
+            self.count += 1
+            return Credentials(headers={"Authorization": f"Bearer {self.count}"})
+
+    refused = json_response({}, 401)
+    transport = MockTransport(lambda _: refused)
+    async with AsyncClient("http://a.example", transport=transport, auth=Renewing()) as client:
+        for method, path in (("POST", "/pay"), ("GET", "/harmless")):
+            with pytest.raises(errors.HTTPUnauthorized) as caught:
+                await client.request(method, path)
+            assert (caught.value.method, caught.value.url) == (method, f"http://a.example{path}")
+    assert [request.method for request in transport.requests] == ["POST", "POST", "GET", "GET"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import re
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
@@ -9,7 +10,9 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headrace import AsyncClient
 from headrace.errors import ValidationError
+from headrace.testing import MockTransport, Response
 from tests.kit.sent import Sent, send
 
 TEXT = st.text(max_size=12) | st.text("\r\n\t\0 :;,=&?#/%\\\"'aZ9.é\u20ac\ud800", max_size=12)
@@ -71,3 +74,22 @@ def test_any_text_is_refused_or_found_again(given_text: tuple[str, Any]) -> None
     except ValidationError:
         return
     assert found_again(argument, value, sent)
+
+
+class Name(str, enum.Enum):  # noqa: UP042 - its text is not its value, unlike that of a `StrEnum`
+    """Names that a member of an enum stands for."""
+
+    FIELD = "X-Own"
+    PATH = "/users"
+    QUERY = "page"
+
+
+async def test_members_of_enums_are_their_values() -> None:
+    """Whatever takes a text takes a member of an enum of texts, and writes its value."""
+    transport = MockTransport(lambda _: Response(200))
+    async with AsyncClient("http://a.example", transport=transport) as client:
+        names: Any = {Name.FIELD: "1"}
+        await client.get(Name.PATH, headers=names, cookies=names, parameters={Name.QUERY: "2"})
+    request = transport.requests[0]
+    assert request.target == "/users?page=2"
+    assert {"X-Own": "1", "Cookie": "X-Own=1"}.items() <= dict(request.headers.pairs).items()

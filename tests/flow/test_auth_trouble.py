@@ -5,6 +5,7 @@ import base64
 import gzip
 import pickle
 import traceback
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -219,3 +220,25 @@ async def test_closing_ends_the_wait_for_a_token(oauth2: OAuth2Server, connect: 
     await client.close()
     with pytest.raises(errors.TransportError, match="closed"):
         await waiting
+
+
+async def test_an_error_that_many_get_is_each_one_s_own(oauth2: OAuth2Server, connect: Connect, tmp_path: Path) -> None:
+    """A failed renewal is every waiting call's own error: what one clears of it, another still needs."""
+    gate = Gate()
+
+    async def fail(_: web.Request) -> web.Response:
+        await gate.wait()
+        return web.Response(status=500)
+
+    oauth2.answer = fail
+    client = await connect()
+    calls = [asyncio.ensure_future(client.download("/x", tmp_path / f"{number}")) for number in range(4)]
+    calls += [asyncio.ensure_future(client.get("/y")) for _ in range(4)]  # type: ignore[list-item]
+    await gate.arrived(1)
+    gate.open()
+    found = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(each) for each in found] == [errors.AuthError] * 8
+    assert len(set(map(id, found))) == len(set(map(str, found))) * 8
+    oauth2.answer = None
+    for number in range(4):  # no destination is held by a download that could not end
+        await client.download("/x", tmp_path / f"{number}")

@@ -241,3 +241,34 @@ async def test_logs_and_reprs_of_a_success_tell_no_secret(auth: Any, logged: pyt
         shown = f"{client!r} {client.stats!r} {client.auth!r} {client.config!r}"
     assert CANARY not in shown + logged.text + repr(transport.requests) + repr([r.headers for r in transport.requests])
     assert "/x token=***" in logged.text
+
+
+@pytest.mark.hazard(45)
+async def test_a_misspelt_argument_tells_no_secret() -> None:
+    """What else was given to a call with an argument that nobody knows is in no frame of ours."""
+    async with AsyncClient("http://a.example", transport=MockTransport(lambda _: Response(200)), **SETTINGS) as client:
+        wrong: Any = {"headers": {"Authorization": CANARY}, "paramaters": {}}
+        for call in (client.get, client.post):
+            with pytest.raises(TypeError, match="paramaters") as caught:
+                await call("/x", **wrong)
+            assert CANARY not in told(caught.value)
+
+
+@pytest.mark.hazard(45)
+async def test_a_request_out_of_time_tells_no_secret() -> None:
+    """A request that did not end in time: neither its path nor its cookies are in a frame."""
+    never = MockTransport(lambda _: asyncio.get_running_loop().create_future())
+    async with AsyncClient("http://a.example", transport=never, **SETTINGS) as client:
+        with pytest.raises(errors.RequestTimeout) as caught:
+            await client.get(f"/x?key={CANARY}", cookies={"session": CANARY}, timeout=0.01)
+        assert CANARY not in told(caught.value)
+
+
+@pytest.mark.hazard(45)
+@pytest.mark.parametrize("secret", [f"{CANARY}/pw", f"pw/{CANARY}"])
+async def test_a_password_with_slashes_is_not_shown(secret: str) -> None:
+    """Whatever a URL with a password is refused for, and whatever the password has in it, it is not shown."""
+    async with AsyncClient("http://a.example", transport=MockTransport(lambda _: Response(200))) as client:
+        with pytest.raises(errors.FrameworkException) as caught:
+            await client.get(f"http://u:{secret}@a.example/")
+        assert CANARY not in told(caught.value)

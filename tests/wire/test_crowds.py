@@ -12,9 +12,11 @@ import pytest
 from headrace import AsyncClient, PoolLimits, Retry, Timeout
 from headrace.errors import PoolTimeout, RequestTimeout, TransportError
 from headrace.transports import Connections
+from tests.conftest import ServeScript
 from tests.crossing.ledger import Ledger, payload
 from tests.crossing.server import Server
 from tests.kit.waiting import until
+from tests.servers.raw import Do, reply
 
 WAITING = 10_000
 IN_FLIGHT = 1_000
@@ -206,3 +208,24 @@ async def test_a_server_that_restarts_under_a_thousand_requests(transport: str, 
             assert isinstance(error, TransportError)
             assert error.maybe_sent or not ledger.seen[number]
     assert not ledger.mixed
+
+
+async def test_a_wait_that_is_cancelled_gives_its_turn_on(serve_script: ServeScript, transport: str) -> None:
+    """Whoever waits and is cancelled in the step in which a connection is free does not take it along."""
+    free = asyncio.Event()
+    server = await serve_script([Do.READ, free, reply(b"{}"), Do.READ, reply(b"{}"), Do.READ, reply(b"{}")])
+    async with AsyncClient(server.url, transport=transport, pool=PoolLimits(max_connections=1), timeout=10) as client:
+        waiting: list[asyncio.Task[Any]] = []
+
+        async def first() -> None:
+            await client.get("/first")
+            waiting[0].cancel()
+
+        working = asyncio.ensure_future(first())
+        await server.accepted(1)
+        waiting += [asyncio.ensure_future(client.get(f"/{number}")) for number in range(2)]
+        await until(lambda: standing(client).waiting == 2)
+        free.set()
+        await working
+        assert await waiting[1] == {}
+    assert waiting[0].cancelled()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Unpack, cast, overload
 from headrace._core.call import OPTIONS, Call
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine
 
     from yarl import URL
 
@@ -268,9 +268,7 @@ class Verbs:
         return self._dispatch(as_call("patch", path, "PATCH", response_format, options, body))
 
 
-def as_call(
-    verb: str, path: Any, method: str, response_format: Any, options: Mapping[str, Any], body: Any = None
-) -> Call:
+def as_call(verb: str, path: Any, method: str, response_format: Any, options: dict[str, Any], body: Any = None) -> Call:
     """Make the call of a verb.
 
     Raises:
@@ -281,6 +279,8 @@ def as_call(
     unknown = options.keys() - OPTIONS
     if unknown:
         message = f"{verb}() got an unexpected keyword argument {min(unknown)!r}"
+        options.clear()  # logs may show the variables of a frame, and this is the verb's own too
+        path = body = None
         raise TypeError(message)
     if body is None:
         return Call(path, method, response_format, **options)

@@ -236,6 +236,9 @@ class Delivery(msgspec.Struct, eq=False, gc=False):
     repeated: bool = False
     follows: bool = False
 
+    def __repr__(self) -> str:
+        return f"<Delivery {len(self.attempts)} attempts{', sent' if self.sent else ''}>"
+
 
 class Request(msgspec.Struct, eq=False, gc=False, frozen=True):
     """One request as a transport sends it.

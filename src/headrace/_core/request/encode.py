@@ -248,7 +248,12 @@ def header(name: Any, value: Any) -> tuple[str, str]:
             " (CR, LF, NUL, another control character, or one beyond Latin-1)"
         )
         raise ValidationError(message)
-    return name, value
+    return _plain_name(name), value
+
+
+def _plain_name(name: str) -> str:
+    """Take the text of a name, which a member of an enum writes otherwise."""
+    return str.__str__(name)
 
 
 def basic(url: URL) -> str | None:
@@ -285,7 +290,7 @@ def cookies(values: Mapping[Any, Any]) -> str:
         if not isinstance(name, str) or not _TOKEN(name) or not _COOKIE_VALUE(value):
             message = f"{shown}: a name is a token, and a value has no semicolon, control or non-ASCII character"
             raise ValidationError(message)
-        written.append(f"{name}={value}")
+        written.append(f"{_plain_name(name)}={value}")
     return "; ".join(written)
 
 

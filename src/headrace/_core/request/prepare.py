@@ -107,7 +107,7 @@ class Defaults:
             path = ""
         elif not isinstance(path, (str, URL)):
             raise wrong("path", path, "a str, a yarl.URL or None")
-        path = str(path)
+        path = str.__str__(path) if isinstance(path, str) else str(path)
         if "://" in path and (absolute := _ABSOLUTE(path)):
             if absolute["scheme"].lower() not in ("http", "https"):
                 message = f"path: {absolute['scheme']}:// is not a scheme that can be requested; takes http or https"

@@ -90,8 +90,11 @@ async def download(open_: Open, url: URL, dest: Path, options: Options) -> Path:
         place = await one.run()
         await threads.run(part.verify)
         await threads.run(lambda: part.finish(place, fsync=options.fsync, overwrite=not one.named_by_server))
-    finally:
+    except BaseException as error:
+        go_on(error)  # whoever else meets this error, meanwhile, clears the frames that it has come through
         await threads.run(part.close)
+        raise
+    await threads.run(part.close)
     return place
 
 

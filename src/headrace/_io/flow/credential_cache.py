@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import math
 import time
 from typing import TYPE_CHECKING, Any
@@ -126,6 +127,9 @@ class CredentialCache:
         try:
             # Shielded: one caller that gives up must not take the answer from the others; the last one ends the asking.
             return await self._closing.or_closed(asyncio.shield(asking.task))
+        except Exception as error:  # noqa: BLE001 - whatever an `Auth` has raised
+            # To each asker an error of its own: it clears the frames that it finds in it, and others wait in theirs.
+            raise _own(error) from error.__cause__
         finally:
             asking.askers -= 1
             if not asking.askers and not asking.task.done():
@@ -178,3 +182,12 @@ class CredentialCache:
 
     def __repr__(self) -> str:
         return f"<CredentialCache of {type(self.auth).__name__}>"
+
+
+def _own(error: Exception) -> Exception:
+    """Copy an error that several share; one that cannot be copied is shared."""
+    try:
+        own = copy.copy(error)
+    except Exception:  # noqa: BLE001 - whatever an `Auth` has raised
+        return error
+    return own if type(own) is type(error) else error

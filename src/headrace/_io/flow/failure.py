@@ -36,9 +36,9 @@ def failed(error: BaseException, call: Call, request: Request | None, deadline: 
     if delivery.sink is not None:
         delivery.sink.close()
     if isinstance(error, asyncio.CancelledError) and deadline.is_mine():
-        where = call.path or ("" if request is None else request.shown)
+        where = _redact.path(call.path or ("" if request is None else request.shown))
         verdict = "was not answered" if call.response_format is Undecoded.STREAMED else "did not end"
-        message = f"{call.method} {_redact.path(where)} {verdict} within {deadline.seconds:g} s"
+        message = f"{call.method} {where} {verdict} within {deadline.seconds:g} s"
         late = RequestTimeout(message, maybe_sent=delivery.sent)
         late.attempts = delivery.attempts
         stats.errors["RequestTimeout"] += 1

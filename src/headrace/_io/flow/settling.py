@@ -64,7 +64,7 @@ class Settling:
         """
         delivery = request.delivery
         delivery.sent = True
-        request = response.request or request
+        request = _answered(response, request)
         renewed = False
         at_home = True  # once a request has left its origin, credentials stay behind, even on the way back
         hops = 0
@@ -96,7 +96,7 @@ class Settling:
                 response = await self._send(request)
             finally:
                 delivery.attempts = request.delivery.attempts
-            request = response.request or request
+            request = _answered(response, request)
 
     def _redirected(
         self, request: Request, hop: redirect.Hop, origin: Origin, cookies: Any, *, at_home: bool
@@ -125,6 +125,12 @@ def _without_expectation(request: Request) -> Request:
     """Repeat a request whose `Expect` was refused without it (RFC 9110, section 15.5.18)."""
     pairs = [pair for pair in request.headers.pairs if pair[0].lower() != "expect"]
     return replaced(request, headers=HeaderBlock(pairs, request.headers.credentials))
+
+
+def _answered(response: Response, request: Request) -> Request:
+    """Find what a response answers: a transport may give the same one again, which still knows an earlier call's."""
+    known = response.request
+    return known if known is not None and known.way is request.way else request
 
 
 def _again(request: Request, delivery: Delivery) -> Request:

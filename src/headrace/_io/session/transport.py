@@ -19,6 +19,7 @@ from headrace._io import borrowed
 from headrace._io.bodies import data as bodies
 from headrace._io.closing import Closing
 from headrace._io.session.body import SessionBody
+from headrace._io.session.connector import Connector
 from headrace._io.session.guard import Watch
 from headrace.config import PoolLimits
 from headrace.errors import (
@@ -355,7 +356,7 @@ def _session(pool: PoolLimits, stats: Stats) -> aiohttp.ClientSession:
     trace.on_connection_create_start.append(dialing)
     trace.on_connection_create_end.append(opened)
     trace.on_connection_reuseconn.append(reused)
-    connector = aiohttp.TCPConnector(
+    connector = Connector(
         limit=pool.max_connections, limit_per_host=pool.max_per_origin or 0, keepalive_timeout=pool.keepalive
     )
     return aiohttp.ClientSession(
