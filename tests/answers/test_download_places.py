@@ -252,6 +252,7 @@ async def test_the_disk_has_the_file_before_its_name(
     assert steps == (whole if fsync else whole[1:2])
 
 
+@pytest.mark.hazard(67)
 @pytest.mark.parametrize("kind", ["pipe", "socket", "device"])
 async def test_what_is_no_file_is_not_replaced(kind: str, server: RawServer, client: AsyncClient, folder: Path) -> None:
     """A device, a pipe or a socket at the destination stays there, and nothing is asked for."""

@@ -168,6 +168,7 @@ _OVER_HTTP = [
 ]
 
 
+@pytest.mark.hazard(59)
 @pytest.mark.parametrize(("path", "field", "kept"), _OVER_HTTP)
 async def test_a_secure_cookie_is_not_set_over_http(path: str, field: str, kept: bool) -> None:
     """Whoever can write to a plain connection cannot take the place of a cookie that came over TLS."""

@@ -210,6 +210,7 @@ async def test_a_server_that_restarts_under_a_thousand_requests(transport: str, 
     assert not ledger.mixed
 
 
+@pytest.mark.hazard(51)
 async def test_a_wait_that_is_cancelled_gives_its_turn_on(serve_script: ServeScript, transport: str) -> None:
     """Whoever waits and is cancelled in the step in which a connection is free does not take it along."""
     free = asyncio.Event()
