@@ -12,7 +12,7 @@ from headrace.errors import ConnectionLost, ProtocolError
 from tests.conftest import Serve, ServeScript
 from tests.kit.cases import Recording
 from tests.kit.waiting import until
-from tests.servers.raw import Do, read_request, reply
+from tests.servers.raw import WAIT_SECONDS, Do, read_request, reply
 from tests.servers.tls import TlsMaterial
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -105,6 +105,28 @@ async def test_a_timer_that_an_early_answer_has_left_ends_no_later_request(serve
             await until(lambda idle=idle: not any(handler._read_timeout_handle for handler in idle))
             await client.post(data=b"x")
     assert left
+
+
+async def test_a_body_that_ends_when_the_connection_does_leaves_no_reader_waiting(serve: Serve) -> None:
+    """Where aiohttp cannot write the end of a body, it forgets the answer that is being read."""
+
+    async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(reply(b"0" * 100)[:-50])
+        answered.set()
+
+    async def body(steps: int) -> AsyncIterator[bytes]:
+        yield b"a"
+        await answered.wait()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+
+    server = await serve(half)
+    async with AsyncClient(server.url, transport="aiohttp") as client:
+        for steps in range(12):
+            answered = asyncio.Event()
+            with pytest.raises(ConnectionLost):
+                await asyncio.wait_for(client.post(data=body(steps)), WAIT_SECONDS)
 
 
 async def test_a_large_body_in_memory_is_no_warning(serve: Serve, transport: str) -> None:

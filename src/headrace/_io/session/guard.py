@@ -74,9 +74,12 @@ class Watch:
                     writer.send_headers()
                     if not await guard.may_write():
                         return
-                await write_bytes(writer, conn, length)
+                await write_bytes(writer, _Open(conn), length)  # type: ignore[arg-type] # all that is used of it
             except aiohttp.ClientConnectionError as error:
                 guard.tell(error)  # aiohttp leaves it to nobody where it is the end of a body that cannot be written
+            except BaseException:
+                conn.close()
+                raise
 
         request.send = guarded  # type: ignore[method-assign] # the only moment between connecting and writing
         request.write_bytes = opened  # type: ignore[method-assign,assignment]
@@ -117,6 +120,16 @@ class Watch:
 
 class Unwritten(aiohttp.ClientConnectionError):
     """Nothing of a request was written, because something lay in the socket before it."""
+
+
+class _Open:
+    """A connection that is not closed where the end of a body cannot be written: aiohttp would forget its answer."""
+
+    def __init__(self, conn: aiohttp.connector.Connection) -> None:
+        self.protocol = conn.protocol
+
+    def close(self) -> None:
+        """Leave it to whoever hears of the error, or of the end."""
 
 
 class _Gate:
