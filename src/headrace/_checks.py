@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from yarl import URL
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import attrs
 
 _CONTROL_OR_SPACE = re.compile(r"[\x00-\x20\x7f\ud800-\udfff]")  # no surrogate has bytes: yarl drops it
+
+#: Tells whether a text is a token, as methods and the names of fields are (RFC 9110, section 5.6.2).
+is_token: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++").fullmatch
 
 Validator = Callable[[Any, Any, Any], None]
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import attrs
 
-from headrace._checks import all_of, checked, is_number, positive, share, wrong, wrong_number
+from headrace._checks import all_of, checked, is_number, is_token, positive, share, wrong, wrong_number
 from headrace.errors import ValidationError
 
 #: RFC 9110, section 9.2.2.
 IDEMPOTENT_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 #: draft-ietf-httpapi-idempotency-key-header, section 2.
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
-_FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch  # RFC 9110, section 5.6.2
 
 
 _SECONDS = positive("a number of seconds above 0, or None", optional=True)
@@ -103,13 +101,10 @@ def _key_name(value: Any) -> str | None:
     takes = "a bool, or the name of a header field"
     if not isinstance(value, str):
         raise wrong("idempotency_key", value, takes)
-    if not _FIELD_NAME(value):
+    if not is_token(value):
         message = f"idempotency_key: is not a name that a header field may have; takes {takes}"
         raise ValidationError(message)
     return value
-
-
-_SECONDS = positive("a number of seconds above 0, or None", optional=True)
 
 
 @attrs.frozen

@@ -18,7 +18,6 @@ from headrace import AsyncClient, PoolLimits, Retry, errors
 from headrace._core.messages import HeaderBlock, Origin, Request
 from headrace._core.stats import Stats
 from headrace._io.closing import Closing
-from headrace._io.deadline import Deadlines
 from headrace._io.flow.retrying import Retrying
 from headrace.config import Timeout
 from headrace.testing import MockTransport, Response, json_response, sequence, text_response
@@ -64,7 +63,6 @@ async def run(
         send,
         None,
         Stats(),
-        Deadlines(asyncio.get_running_loop()),
         Closing(),
         clock=lambda: clock.now,
         chance=lambda: chance,

@@ -119,12 +119,13 @@ class Settings:
             self._limiter = RateLimiter(config.rate_limit, config.rate_limit_interval)
 
         def send(call: Call) -> Awaitable[Response]:
-            return Pipeline(config, defaults, cookies, None, Stats(), binding).run(call)
+            return plain.run(call)
 
         cookies = Cookies()
         self._auth = auth = CredentialCache(defaults, send)
         auth.assign(config.auth if config.bearer_token is None else BearerAuth(config.bearer_token))
         self._binding = binding = Binding(type(self).__name__, config, defaults, cookies, auth, self._limiter, stats)
+        plain = Pipeline(config, defaults, cookies, None, Stats(), binding)
         self._pipeline = pipeline = Pipeline(config, defaults, cookies, auth, stats, binding)
         self._run = pipeline.run
         self._dispatch = self._dispatching(pipeline.run)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Unpack
 
 import msgspec
 
+from headrace._client.verbs import check_options
 from headrace._core.call import Call, Undecoded
 from headrace._core.request import encode
 from headrace._io.answers.streamed import StreamedResponse
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from headrace.types import Headers as HeadersLike
 
 _REQUEST_OPTIONS = frozenset({"headers", "cookies", "parameters", "timeout", "error_responses"})
-
-logger = logging.getLogger("headrace.AsyncClient")
 
 
 class Streams:
@@ -160,10 +158,7 @@ class Streams:
     async def _download(
         self, files: Any, path: str | URL | None, place: Path, options: Options, request: dict[str, Any]
     ) -> Path:
-        unknown = request.keys() - _REQUEST_OPTIONS
-        if unknown:
-            message = f"download() got an unexpected keyword argument {min(unknown)!r}"
-            raise TypeError(message)
+        check_options("download", request, _REQUEST_OPTIONS)
         given = request.pop("headers", None)
         headers = files.as_headers({} if given is None else encode.mapping(given, "headers"))
         looked_at = Call(path, headers=headers, cookies=request.get("cookies"), parameters=request.get("parameters"))

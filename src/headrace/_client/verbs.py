@@ -268,6 +268,19 @@ class Verbs:
         return self._dispatch(as_call("patch", path, "PATCH", response_format, options, body))
 
 
+def check_options(verb: str, options: dict[str, Any], known: frozenset[str]) -> None:
+    """Refuse an option that a verb does not know; all of them are forgotten then.
+
+    Raises:
+        TypeError: There is one.
+    """
+    unknown = options.keys() - known
+    if unknown:
+        options.clear()  # logs may show the variables of a frame, and these are the verb's own too
+        message = f"{verb}() got an unexpected keyword argument {min(unknown)!r}"
+        raise TypeError(message)
+
+
 def as_call(verb: str, path: Any, method: str, response_format: Any, options: dict[str, Any], body: Any = None) -> Call:
     """Make the call of a verb.
 
@@ -276,12 +289,11 @@ def as_call(verb: str, path: Any, method: str, response_format: Any, options: di
     """
     if not options:
         return Call(path, method, response_format, body)
-    unknown = options.keys() - OPTIONS
-    if unknown:
-        message = f"{verb}() got an unexpected keyword argument {min(unknown)!r}"
-        options.clear()  # logs may show the variables of a frame, and this is the verb's own too
-        path = body = None
-        raise TypeError(message)
+    try:
+        check_options(verb, options, OPTIONS)
+    except TypeError:
+        path = body = None  # logs may show the variables of a frame
+        raise
     if body is None:
         return Call(path, method, response_format, **options)
     return Call(path, method, response_format, body, **options)

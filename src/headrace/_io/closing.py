@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from headrace.errors import AsyncClientError, TransportError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Collection
 
-
 T = TypeVar("T")
+
+#: What every error says that comes of closing a client, whoever raises it.
+CLOSED: Final = "the client was closed"
 
 
 def this_task() -> asyncio.Task[Any]:
@@ -68,8 +70,7 @@ class Closing:
             return await wait
         except asyncio.CancelledError:
             if self.is_mine(task):
-                message = "the client was closed"
-                raise TransportError(message, maybe_sent=maybe_sent) from None
+                raise TransportError(CLOSED, maybe_sent=maybe_sent) from None
             raise
         finally:
             self.end(task)

@@ -11,7 +11,7 @@ from collections import deque
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
-from headrace._checks import wrong
+from headrace._checks import is_number, wrong
 from headrace.errors import ValidationError
 
 if TYPE_CHECKING:
@@ -174,11 +174,7 @@ def positive(name: str, value: Any, *, or_zero: bool = False) -> None:
     takes = "a number from 0 on" if or_zero else "a number above 0"
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise wrong(name, value, takes)
-    try:
-        good = math.isfinite(value) and (value > 0 or (or_zero and value == 0))
-    except OverflowError:  # an integer beyond every float
-        good = False
-    if not good:
+    if not is_number(value, zero=or_zero):
         message = f"{name}: got {value!r:.50}, takes {takes}"
         raise ValidationError(message)
 

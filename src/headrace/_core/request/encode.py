@@ -24,12 +24,11 @@ import msgspec
 from yarl import URL
 
 from headrace import _redact
-from headrace._checks import wrong
+from headrace._checks import is_token, wrong
 from headrace._core.values import shims
 from headrace._models import foreign
 from headrace.errors import ValidationError
 
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch  # RFC 9110, section 5.6.2
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*").fullmatch  # RFC 9110, section 5.5
 _COOKIE_VALUE = re.compile(r"[\x20-\x3a\x3c-\x7e]*").fullmatch  # RFC 6265 without `;`, as lenient as browsers otherwise
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]").search
@@ -49,7 +48,7 @@ def method(value: Any) -> str:
     """
     if not isinstance(value, str):
         raise wrong("method", value, "a token such as GET")
-    if not _TOKEN(value):
+    if not is_token(value):
         message = "method: is empty or has a character that no method may have; takes a token such as GET"
         raise ValidationError(message)
     written = value.upper() if value.isalpha() else value
@@ -235,7 +234,7 @@ def header(name: Any, value: Any) -> tuple[str, str]:
         headrace.errors.ValidationError: The name is no token, or the value has CR, LF, NUL or another character that no
         field may have.
     """
-    if not isinstance(name, str) or not _TOKEN(name):
+    if not isinstance(name, str) or not is_token(name):
         shown = repr(name[:40]) if isinstance(name, str) else type(name).__name__
         message = f"headers: {shown} is not the name of a header field"
         raise ValidationError(message)
@@ -248,12 +247,7 @@ def header(name: Any, value: Any) -> tuple[str, str]:
             " (CR, LF, NUL, another control character, or one beyond Latin-1)"
         )
         raise ValidationError(message)
-    return _plain_name(name), value
-
-
-def _plain_name(name: str) -> str:
-    """Take the text of a name, which a member of an enum writes otherwise."""
-    return str.__str__(name)
+    return str.__str__(name), value  # a member of an enum writes itself otherwise
 
 
 def basic(url: URL) -> str | None:
@@ -287,10 +281,10 @@ def cookies(values: Mapping[Any, Any]) -> str:
             continue
         shown = f"cookies[{name!r}]"
         value = text(value, shown)  # noqa: PLW2901 - the text of the same value
-        if not isinstance(name, str) or not _TOKEN(name) or not _COOKIE_VALUE(value):
+        if not isinstance(name, str) or not is_token(name) or not _COOKIE_VALUE(value):
             message = f"{shown}: a name is a token, and a value has no semicolon, control or non-ASCII character"
             raise ValidationError(message)
-        written.append(f"{_plain_name(name)}={value}")
+        written.append(f"{str.__str__(name)}={value}")
     return "; ".join(written)
 
 

@@ -10,6 +10,7 @@ import functools
 import re
 from typing import TYPE_CHECKING, Final
 
+from headrace._checks import is_token
 from headrace._core.messages import FRAMING
 from headrace.errors import ValidationError
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from headrace._core.messages import HeaderBlock, Origin, Request
 
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++").fullmatch  # RFC 9110, section 5.6.2
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]").search  # RFC 9110, section 5.5
 #: Finds what is no part of any line of fields; to look for one costs a quarter of matching them all.
 _UNWRITABLE = re.compile(r"[^\t\r\n\x20-\x7e\x80-\xff]").search
@@ -39,7 +39,7 @@ def method(text: str) -> str:
     Raises:
         headrace.errors.ValidationError: It is not.
     """
-    if not _TOKEN(text) or text.upper() == "CONNECT":
+    if not is_token(text) or text.upper() == "CONNECT":
         raise _refused("method", "is no token, or CONNECT")
     return EMPTY_BODY.get(text, "")
 
@@ -92,12 +92,12 @@ def fields(block: HeaderBlock, site: Origin) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def _is_name(name: str) -> bool:
-    return _TOKEN(name) is not None
+    return is_token(name) is not None
 
 
 def field(name: str, value: str) -> None:
     """Prove that a field is one field, in whatever encoding it is written; raises `ValidationError` if not."""
-    if not _TOKEN(name):
+    if not is_token(name):
         raise _refused("header", "has a name that is no token")
     if _CONTROL(value):
         raise _refused(f"field {name!r}", "has a control character (CR, LF, NUL …)")

@@ -1,4 +1,4 @@
-"""What bounds and marks a single attempt, next to the transport."""
+"""What marks a request as sent, and what bounds the time of one attempt or of all of them."""
 
 from __future__ import annotations
 
@@ -33,21 +33,25 @@ class Marked:
         return self._send(request)
 
 
-class TimedAttempts:
-    """A layer that gives each attempt so many seconds.
+class Timed:
+    """A layer that gives what is below it so many seconds.
 
     Args:
         send: Sends a request.
-        seconds: Seconds for an exchange, the wait for a connection included.
+        seconds: Seconds for all of it, the wait for a connection included.
         deadlines: What bounds its time.
+        says: What the error says, with places for the request and the seconds.
     """
 
-    __slots__ = ("_deadlines", "_seconds", "_send")
+    __slots__ = ("_deadlines", "_says", "_seconds", "_send")
 
-    def __init__(self, send: Callable[[Request], Awaitable[Response]], seconds: float, deadlines: Deadlines) -> None:
+    def __init__(
+        self, send: Callable[[Request], Awaitable[Response]], seconds: float, deadlines: Deadlines, says: str
+    ) -> None:
         self._send = send
         self._seconds = seconds
         self._deadlines = deadlines
+        self._says = says
 
     async def send(self, request: Request) -> Response:
         """Send a request; raises `RequestTimeout` when its time is over."""
@@ -57,7 +61,14 @@ class TimedAttempts:
         except asyncio.CancelledError:
             if not deadline.is_mine():
                 raise
-            message = f"{request.method} {request.target.partition('?')[0]}: no answer within {self._seconds:g} s"
-            raise RequestTimeout(message, maybe_sent=request.delivery.sent) from None
+            delivery = request.delivery
+            late = RequestTimeout(self._says.format(named(request), self._seconds), maybe_sent=delivery.sent)
+            late.attempts = delivery.attempts
+            raise late from None
         finally:
             deadline.end()
+
+
+def named(request: Request) -> str:
+    """Name a request in an error: its method and path, without the query, which may hold secrets."""
+    return f"{request.method} {request.target.partition('?')[0]}"

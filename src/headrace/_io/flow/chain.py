@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from headrace._core.messages import Request, Response
 from headrace._io.flow.admission import Admission
-from headrace._io.flow.attempts import Marked, TimedAttempts
+from headrace._io.flow.attempts import Marked, Timed
 from headrace._io.flow.retrying import Retrying
 from headrace.types import CountingTransport, MarkingTransport
 
@@ -58,7 +58,7 @@ def _marking(parts: Parts, send: Send) -> Send:
 def _timing(parts: Parts, send: Send) -> Send:
     if parts.retry is None or parts.retry.attempt_timeout is None:
         return send
-    return TimedAttempts(send, parts.retry.attempt_timeout, parts.deadlines).send
+    return Timed(send, parts.retry.attempt_timeout, parts.deadlines, "{}: no answer within {:g} s").send
 
 
 def _breaking(parts: Parts, send: Send) -> Send:
@@ -80,7 +80,14 @@ def _checking(parts: Parts, send: Send) -> Send:
 def _retrying(parts: Parts, send: Send) -> Send:
     if parts.retry is None:
         return send
-    return Retrying(parts.retry, send, parts.circuits, parts.stats, parts.deadlines, parts.closing).send
+    return Retrying(parts.retry, send, parts.circuits, parts.stats, parts.closing).send
+
+
+def _bounding(parts: Parts, send: Send) -> Send:
+    if parts.retry is None or parts.retry.deadline is None:
+        return send
+    says = "{} did not succeed within {:g} s, its retries included"
+    return Timed(send, parts.retry.deadline, parts.deadlines, says).send
 
 
 #: From the transport to the client. A cache has its seat before `_checking`: what it knows asks for no start. Hooks are
@@ -92,6 +99,7 @@ LAYERS: Final[tuple[Callable[[Parts, Send], Send], ...]] = (
     _admitting,  # waits for the limiter
     _checking,  # refuses before anything waits where the circuit is open
     _retrying,  # sends again
+    _bounding,  # bounds all attempts together
 )
 
 

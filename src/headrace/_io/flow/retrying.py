@@ -18,9 +18,9 @@ from headrace._core.request import encode
 from headrace._core.retries import retry
 from headrace._core.retries.budget import Budget
 from headrace._core.retries.retry_after import asked
-from headrace._io.closing import this_task
+from headrace._io.flow.attempts import named
 from headrace._io.frames import go_on
-from headrace.errors import Attempt, CircuitOpen, RequestTimeout, TransportError, UploadError
+from headrace.errors import Attempt, CircuitOpen, TransportError, UploadError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from headrace._core.messages import Request
     from headrace._core.stats import Stats
     from headrace._io.closing import Closing
-    from headrace._io.deadline import Deadlines
     from headrace._io.flow.circuits import Circuits
     from headrace.policies import Retry
 
@@ -41,7 +40,6 @@ class Retrying:
         send: Sends a request once; it is admitted anew each time.
         circuits: The circuits of the origins, or `None`.
         stats: Where to count.
-        deadlines: What bounds the time of a request.
         closing: Ends the wait for another attempt when the client is closed, and begins no other.
         clock: Seconds on a clock that never goes back.
         chance: A random number from 0 to 1 for each wait.
@@ -49,8 +47,8 @@ class Retrying:
     """
 
     __slots__ = (
-        "_budget", "_chance", "_circuits", "_clock", "_closing", "_deadlines", "_deposit", "_policy", "_send",
-        "_sleep", "_stats", "_statuses", "_within",
+        "_budget", "_chance", "_circuits", "_clock", "_closing", "_deposit", "_policy", "_send",
+        "_sleep", "_stats", "_statuses",
     )  # fmt: skip
 
     def __init__(
@@ -59,7 +57,6 @@ class Retrying:
         send: Callable[[Request], Awaitable[Response]],
         circuits: Circuits | None,
         stats: Stats,
-        deadlines: Deadlines,
         closing: Closing,
         *,
         clock: Callable[[], float] = time.monotonic,
@@ -75,20 +72,18 @@ class Retrying:
         self._chance = chance
         self._sleep = sleep
         self._closing = closing
-        self._deadlines = deadlines
         self._budget = None if policy.budget is None else Budget(policy.budget, clock())
         self._deposit = None if self._budget is None else self._budget.deposit
-        self._within = self._first if policy.deadline is None else self._before_deadline
 
     def send(self, request: Request) -> Awaitable[Response]:
         """Send a request, the first one of a call with an idempotency key where the policy asks for one."""
         if request.idempotent or request.delivery.follows:
-            return self._within(request)
+            return self._first(request)
         return self._named(self._repeatable(request))
 
     async def _named(self, request: Request) -> Response:
         """Send a request that is another one than was given, and name it in its answer."""
-        response = await self._within(request)
+        response = await self._first(request)
         response.request = request
         return response
 
@@ -102,21 +97,6 @@ class Retrying:
             headers = HeaderBlock([*headers.pairs, encode.header(name, str(uuid.uuid4()))], headers.credentials)
         idempotent = policy.retry_stale_posts or retry.is_repeatable(policy, request.method, headers.names)
         return replaced(request, headers=headers, idempotent=idempotent)
-
-    async def _before_deadline(self, request: Request) -> Response:
-        seconds = self._policy.deadline or 0.0
-        deadline = self._deadlines.begin(seconds, this_task())
-        try:
-            return await self._first(request)
-        except asyncio.CancelledError:
-            if not deadline.is_mine():
-                raise
-            message = f"{_shown(request)} did not succeed within {seconds:g} s, its retries included"
-            error = RequestTimeout(message, maybe_sent=request.delivery.sent)
-            error.attempts = request.delivery.attempts
-            raise error from None
-        finally:
-            deadline.end()
 
     async def _first(self, request: Request) -> Response:
         """Send a request; this is all that a success costs."""
@@ -212,10 +192,6 @@ class Retrying:
         return False
 
 
-def _shown(request: Request) -> str:
-    return f"{request.method} {request.target.partition('?')[0]}"
-
-
 def _note(
     request: Request, outcome: Response | TransportError | None, started: float, elapsed: float, waited: float
 ) -> None:
@@ -240,7 +216,7 @@ def _check_body(request: Request, outcome: Response | TransportError, *, sent: b
     if body is None or isinstance(body, bytes) or body.refusal is None:
         return
     what = f"was answered with {outcome.status}" if isinstance(outcome, Response) else "failed"
-    message = f"{_shown(request)} {what} and cannot be sent again: {body.refusal}"
+    message = f"{named(request)} {what} and cannot be sent again: {body.refusal}"
     raise UploadError(message, maybe_sent=sent) from (outcome if isinstance(outcome, TransportError) else None)
 
 

@@ -17,7 +17,7 @@ from headrace._core.request import encode, proof
 from headrace._core.stats import Stats
 from headrace._io import borrowed
 from headrace._io.bodies import data as bodies
-from headrace._io.closing import Closing
+from headrace._io.closing import CLOSED, Closing
 from headrace._io.session.body import SessionBody
 from headrace._io.session.connector import Connector
 from headrace._io.session.guard import Watch
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 _MOST_PLAIN = 1 << 20  # bytes; of a larger body aiohttp warns, unless it is in a file
 _BUFFER = 128 * 1024  # bytes; aiohttp lets a server wait at twice as many that nobody has read, in whatever pieces
 _Data = bytes | io.BytesIO | bodies.Exact | None
-_CLOSED = "the client was closed"
 
 
 class AiohttpTransport:
@@ -81,7 +80,7 @@ class AiohttpTransport:
     async def send(self, request: Request, /) -> Response:
         """Send one request and receive its response; see `headrace.types.Transport`."""
         if self._closing.closed:
-            raise ConnectError(_CLOSED, maybe_sent=False)
+            raise ConnectError(CLOSED, maybe_sent=False)
         proof.request(request)
         delivery = request.delivery
         turn = delivery.turn if self._own else None
@@ -136,7 +135,7 @@ class AiohttpTransport:
             raise
         except asyncio.CancelledError:
             if self._closing.is_mine(task):
-                raise ConnectionLost(_CLOSED) from None
+                raise ConnectionLost(CLOSED) from None
             raise
         except (TransportError, ValidationError):
             raise
@@ -216,7 +215,7 @@ class AiohttpTransport:
         """Fail what is under way, and close the session if it was made here."""
         self._closing.close()
         for body in list(self._bodies):
-            body.fail(TransportError(_CLOSED))
+            body.fail(TransportError(CLOSED))
         if self._own:
             await self._session.close()
 

@@ -18,7 +18,7 @@ from yarl import URL
 from headrace._core.messages import Connections
 from headrace._core.request import encode, proof
 from headrace._io import borrowed, idle
-from headrace._io.closing import Closing, wait_then_abort
+from headrace._io.closing import CLOSED, Closing, wait_then_abort
 from headrace._io.wire.connection import Connection
 from headrace._io.wire.waiting import within
 from headrace.errors import ConnectError, RequestTimeout, TransportError
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from headrace._core.stats import Stats
     from headrace.config import PoolLimits
 
-_CLOSED = "the client was closed"
 _CLOSE_SECONDS = 1.0  # how long `close` waits for peers to end their TLS in good order
 
 
@@ -98,7 +97,7 @@ class Pool:
             if self._loop.time() <= connection.idle_until:
                 self._stats.connections_reused += 1
                 return connection
-            connection.close(ConnectError(_CLOSED))
+            connection.close(ConnectError(CLOSED))
         return None
 
     async def acquire(self, request: Request) -> Connection:
@@ -178,7 +177,7 @@ class Pool:
         Another origin's goes first. Our own are idle here only after a fellow of theirs was found dead.
         """
         if self._closed:
-            raise ConnectError(_CLOSED, maybe_sent=False)
+            raise ConnectError(CLOSED, maybe_sent=False)
         own = self._lane(key)
         crowded = not self._below_limit(own)
         if crowded or self._open >= self._limits.max_connections:
@@ -186,7 +185,7 @@ class Pool:
             oldest = next((next(iter(lane.idle)) for lane in (*others, own) if lane.idle), None)
             if oldest is None:
                 return False
-            oldest.close(ConnectError(_CLOSED))
+            oldest.close(ConnectError(CLOSED))
         return self._below_limit(self._lane(key)) and self._open < self._limits.max_connections
 
     def _reserve(self, key: str) -> None:
@@ -246,7 +245,7 @@ class Pool:
         """Take a connection back after an exchange: for the first waiter of its origin, or to lie idle."""
         lane = self._lanes[connection.key]
         if self._closed or (len(self._lanes) > 1 and self._owes_its_slot(lane)):
-            connection.close(ConnectError(_CLOSED))
+            connection.close(ConnectError(CLOSED))
             return
         while lane.waiters:
             waiter, _ = lane.waiters.popitem(last=False)
@@ -295,7 +294,7 @@ class Pool:
         for lane in list(self._lanes.values()):
             for connection in list(lane.idle):
                 if now >= connection.idle_until:
-                    connection.close(ConnectError(_CLOSED))
+                    connection.close(ConnectError(CLOSED))
                 else:
                     first = min(first, connection.idle_until)
                     break
@@ -304,7 +303,7 @@ class Pool:
 
     async def _dial(self, request: Request) -> Connection:
         if self._closed:
-            raise ConnectError(_CLOSED, maybe_sent=False)
+            raise ConnectError(CLOSED, maybe_sent=False)
         origin = request.origin
         wanted = ClientRequest(
             "GET",
@@ -321,7 +320,7 @@ class Pool:
                 made = await self._connector.connect(wanted, [], aiohttp.ClientTimeout())
         except asyncio.CancelledError:
             if self._dials.is_mine(task):
-                raise ConnectError(_CLOSED, maybe_sent=False) from None
+                raise ConnectError(CLOSED, maybe_sent=False) from None
             raise
         except TimeoutError as error:
             message = f"no connection to {origin.text} within {request.timeout.connect:g} s"
@@ -369,10 +368,10 @@ class Pool:
             while lane.waiters:
                 waiter, _ = lane.waiters.popitem(last=False)
                 if not waiter.done():
-                    waiter.set_exception(ConnectError(_CLOSED, maybe_sent=False))
+                    waiter.set_exception(ConnectError(CLOSED, maybe_sent=False))
         self._dials.close()
         for connection in list(self._sockets):
-            connection.close(TransportError(_CLOSED))
+            connection.close(TransportError(CLOSED))
         if self._sockets:
             self._drained = self._loop.create_future()
             await wait_then_abort(self._drained, _CLOSE_SECONDS, self._sockets)
