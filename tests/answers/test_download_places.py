@@ -62,9 +62,10 @@ def plant(kind: str, path: Path, victim: Path) -> None:
         os.chown(path, 12345, 12345)
 
 
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away and makes devices")
 KINDS = [
     "link", "dangling link", "second name", "pipe",
-    pytest.param("another's", marks=pytest.mark.skipif(os.geteuid() != 0, reason="needs root")),
+    pytest.param("another's", marks=AS_ROOT),
 ]  # fmt: skip
 
 
@@ -253,15 +254,13 @@ async def test_the_disk_has_the_file_before_its_name(
 
 
 @pytest.mark.hazard(67)
-@pytest.mark.parametrize("kind", ["pipe", "socket", "device"])
+@pytest.mark.parametrize("kind", ["pipe", "socket", pytest.param("device", marks=AS_ROOT)])
 async def test_what_is_no_file_is_not_replaced(kind: str, server: RawServer, client: AsyncClient, folder: Path) -> None:
     """A device, a pipe or a socket at the destination stays there, and nothing is asked for."""
     place = folder / "a.bin"
     if kind == "pipe":
         os.mkfifo(place)
     elif kind == "device":
-        if os.geteuid() != 0:
-            pytest.skip("needs root")
         os.mknod(place, 0o600 | stat.S_IFCHR, os.makedev(1, 3))  # another /dev/null
     with socket.socket(socket.AF_UNIX) as listener:
         if kind == "socket":

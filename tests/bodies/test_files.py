@@ -26,13 +26,6 @@ async def server(serve_script: ServeScript) -> RawServer:
     return await serve_script([Do.READ, reply(b'"one"'), Do.READ, reply(b'"two"'), Do.HOLD])
 
 
-@pytest.fixture
-async def client(server: RawServer, transport: str) -> AsyncIterator[AsyncClient]:
-    """A client of that server."""
-    async with AsyncClient(server.url, transport=transport) as made:
-        yield made
-
-
 @pytest.mark.parametrize("kind", [str, Path])
 async def test_a_path_is_streamed(server: RawServer, client: AsyncClient, small: Path, kind: type) -> None:
     """A file given by its path is the body as it stands, with its length and the type that its name suggests."""

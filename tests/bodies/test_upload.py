@@ -24,19 +24,6 @@ from tests.servers.tls import TlsMaterial
 
 
 @pytest.fixture
-async def server(serve_script: ServeScript) -> RawServer:
-    """A server that takes three requests a connection."""
-    return await serve_script([Do.READ, reply(b'"one"')] * 3 + [Do.HOLD])
-
-
-@pytest.fixture
-async def client(server: RawServer, transport: str) -> AsyncIterator[AsyncClient]:
-    """A client of that server."""
-    async with AsyncClient(server.url, transport=transport) as made:
-        yield made
-
-
-@pytest.fixture
 def large(tmp_path: Path) -> Path:
     """A file of 5 MB."""
     path = tmp_path / "large.bin"

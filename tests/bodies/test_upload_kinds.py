@@ -4,7 +4,6 @@ import asyncio
 import os
 import socket
 import threading
-from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,23 +11,10 @@ import pytest
 
 from headrace import AsyncClient
 from headrace.errors import ValidationError
-from tests.conftest import Serve, ServeScript
+from tests.conftest import Serve
 from tests.kit.descriptors import is_open
 from tests.kit.waiting import until
-from tests.servers.raw import WAIT_SECONDS, Do, RawServer, reply
-
-
-@pytest.fixture
-async def server(serve_script: ServeScript) -> RawServer:
-    """A server that takes three requests a connection."""
-    return await serve_script([Do.READ, reply(b'"one"')] * 3 + [Do.HOLD])
-
-
-@pytest.fixture
-async def client(server: RawServer, transport: str) -> AsyncIterator[AsyncClient]:
-    """A client of that server."""
-    async with AsyncClient(server.url, transport=transport) as made:
-        yield made
+from tests.servers.raw import WAIT_SECONDS, RawServer, reply
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import h11
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.kit.http1_answers import ILLEGAL, LEGAL, Verdict, read
-from tests.kit.http1_drawn import CUTS, EXTENSIONS, FIELDS, PIECES, Fields, as_sent, cut, lines
+from tests.kit.http1_drawn import CUTS, EXTENSIONS, FIELDS, PIECES, Fields, answer_by_h11, as_sent, cut, lines
 
 STATUSES = st.integers(200, 599).filter(lambda status: status not in {204, 304})
 
@@ -40,21 +39,6 @@ class Written(NamedTuple):
         return wire + b"".join(coded) + b"0" + self.extension + b"\r\n" + lines(self.trailers) + b"\r\n"
 
 
-def by_h11(wire: bytes) -> tuple[bool, int, bytes, Fields, Fields]:
-    """Read an answer with h11: whether the connection can be used again, status, body, fields and trailers."""
-    connection = h11.Connection(h11.CLIENT)
-    connection.send(h11.Request(method="GET", target="/", headers=[("Host", "x")]))
-    connection.send(h11.EndOfMessage())
-    connection.receive_data(wire)
-    status, body, fields = 0, b"", []
-    while not isinstance(event := connection.next_event(), h11.EndOfMessage):
-        if isinstance(event, h11.Response):
-            status, fields = event.status_code, event.headers.raw_items()
-        elif isinstance(event, h11.Data):
-            body += bytes(event.data)
-    return connection.their_state is h11.DONE, status, body, fields, event.headers.raw_items()
-
-
 @settings(max_examples=150)
 @given(
     written=st.builds(Written, STATUSES, FIELDS, PIECES, EXTENSIONS, FIELDS, st.booleans(), st.booleans()), cuts=CUTS
@@ -68,7 +52,7 @@ def test_what_was_written_is_read(written: Written, cuts: list[int]) -> None:
     trailers = written.trailers if written.chunked else []
     assert verdict.complete
     assert seen == (not written.close, written.status, b"".join(written.pieces), written.head(), trailers)
-    assert seen == by_h11(wire)
+    assert seen == answer_by_h11(wire)
 
 
 @settings(max_examples=400)

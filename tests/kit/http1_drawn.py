@@ -1,10 +1,11 @@
-"""Parts of HTTP/1.1 answers as hypothesis draws them, and how they are written and cut."""
+"""Parts of HTTP/1.1 answers as hypothesis draws them: how they are written and cut, and what h11 reads of them."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import h11
 from hypothesis import strategies as st
 
 if TYPE_CHECKING:
@@ -35,3 +36,29 @@ def cut(wire: bytes, positions: list[int]) -> list[bytes]:
     """Cut bytes at positions, which may lie behind their end."""
     marks = sorted({0, len(wire), *(position % len(wire) for position in positions)})
     return [wire[a:b] for a, b in pairwise(marks)]
+
+
+def answer_by_h11(wire: bytes, method: str = "GET", *, ended: bool = False) -> tuple[bool, int, bytes, Fields, Fields]:
+    """Read a whole answer with h11.
+
+    Args:
+        wire: Its bytes.
+        method: What it answers.
+        ended: Whether the connection ends behind it.
+
+    Returns:
+        Whether the connection can be used again, status, body, fields and trailers.
+    """
+    connection = h11.Connection(h11.CLIENT)
+    connection.send(h11.Request(method=method, target="/", headers=[("Host", "x"), ("Content-Length", "0")]))
+    connection.send(h11.EndOfMessage())
+    connection.receive_data(wire)
+    if ended:
+        connection.receive_data(b"")
+    status, body, fields = 0, b"", []
+    while not isinstance(event := connection.next_event(), h11.EndOfMessage):
+        if isinstance(event, h11.Response):
+            status, fields = event.status_code, event.headers.raw_items()
+        elif isinstance(event, h11.Data):
+            body += bytes(event.data)
+    return connection.their_state is h11.DONE, status, body, fields, event.headers.raw_items()

@@ -10,7 +10,6 @@ import zlib
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import h11
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,7 +19,7 @@ from headrace import AiohttpTransport, WireTransport
 from headrace._core.messages import HeaderBlock, Origin, Request
 from headrace._core.values import answer
 from tests.conftest import pytest_asyncio_loop_factories
-from tests.kit.http1_drawn import CUTS, EXTENSIONS, FIELDS, PIECES, Fields, as_sent, cut, lines
+from tests.kit.http1_drawn import CUTS, EXTENSIONS, FIELDS, PIECES, Fields, answer_by_h11, as_sent, cut, lines
 from tests.servers.raw import RawServer
 
 if TYPE_CHECKING:
@@ -146,23 +145,6 @@ class Seen(NamedTuple):
     trailers: Fields
 
 
-def by_h11(made: Made, wire: bytes) -> Seen:
-    """Read an answer with h11."""
-    connection = h11.Connection(h11.CLIENT)
-    connection.send(h11.Request(method=made.method, target="/", headers=[("Host", "x"), ("Content-Length", "0")]))
-    connection.send(h11.EndOfMessage())
-    connection.receive_data(wire)
-    if made.ends:
-        connection.receive_data(b"")
-    status, body, fields = 0, b"", []
-    while not isinstance(event := connection.next_event(), h11.EndOfMessage):
-        if isinstance(event, h11.Response):
-            status, fields = event.status_code, event.headers.raw_items()
-        elif isinstance(event, h11.Data):
-            body += bytes(event.data)
-    return Seen(status, body, fields, event.headers.raw_items())
-
-
 def seen(response: Response) -> Seen:
     """Take what a transport has found, its content decoded."""
     content = answer.content(response, _LIMIT)
@@ -249,7 +231,8 @@ def test_both_transports_find_the_same(loop: tuple[str, Any]) -> None:
                 assert found == expected, line.transport
                 assert right, f"{line.transport}: another connection than the answer before allowed"
             coded = CODINGS[made.coding](b"".join(made.pieces)) if made.has_body else b""
-            assert by_h11(made, wire) == expected._replace(content=coded)
+            read = answer_by_h11(wire, made.method, ended=made.ends)
+            assert Seen(*read[1:]) == expected._replace(content=coded)
             for kind, counted in ((made.framing, True), ("HEAD", made.method == "HEAD"), ("reused", made.reusable)):
                 counts[kind] += counted
             counts["interim"] += bool(made.interim)

@@ -77,7 +77,7 @@ async def test_a_connection_with_unsent_bytes_is_not_used_again(serve: Serve) ->
         await reader.readuntil(b"\r\n\r\n")
         writer.transport.pause_reading()
         writer.write(reply(b"%d" % number))
-        await asyncio.sleep(2 * WAIT_SECONDS)
+        await asyncio.Event().wait()  # until the server is stopped
 
     server = await serve(hasty)
     async with AsyncClient(server.url) as client:
