@@ -16,18 +16,18 @@ from typing import Any, Final
 from headrace._core.pieces import Pieces
 from headrace.errors import ProtocolError, ResponseTooLarge
 
-_STEP: Final = 256 * 1024
+STEP: Final = 256 * 1024
 #: Bytes that a decoder is given at once: it copies those that it has no room for, so that more would cost a square.
 SLICE: Final = 32 * 1024
-_MOST_MEMBERS: Final = 1024
+MOST_MEMBERS: Final = 1024
 _MOST_CODINGS: Final = 4
 _ZSTD_WINDOW_LOG: Final = 23  # RFC 9659: a window of 8 MiB at most
-_GZIP: Final = 16 + zlib.MAX_WBITS
+GZIP: Final = 16 + zlib.MAX_WBITS
 FLAGS: Final = 3  # where the head of a gzip member says which optional fields it has (RFC 1952, section 2.3.1)
 #: The flags of a head with at most one of them: of any other that comes in pieces ISA-L (isal 1.9.1) loses its place.
 SIMPLE_HEADS: Final = frozenset({0, 1, 4, 5, 8, 9, 16, 17})
 
-_CUT_SHORT: Final = "the stream is cut short"
+CUT_SHORT: Final = "the stream is cut short"
 
 #: What servers write where they have not coded anything; the second is no coding by the register, but well known.
 _NO_CODING: Final = frozenset({"", "identity", "none"})
@@ -35,7 +35,7 @@ _NO_CODING: Final = frozenset({"", "identity", "none"})
 Decoder = Callable[[bytes], Iterator[bytes]]
 
 
-class _Corrupt(ValueError):
+class Corrupt(ValueError):
     """The stream is not what its coding promises."""
 
 
@@ -54,8 +54,8 @@ def _fast_zlib() -> Any:
 
 def _inflate(module: Any, data: bytes, wbits: int) -> Iterator[bytes]:
     view, at = memoryview(data), 0
-    for _ in range(_MOST_MEMBERS):
-        complex_head = wbits == _GZIP and len(data) > at + FLAGS and data[at + FLAGS] not in SIMPLE_HEADS
+    for _ in range(MOST_MEMBERS):
+        complex_head = wbits == GZIP and len(data) > at + FLAGS and data[at + FLAGS] not in SIMPLE_HEADS
         stream = (zlib if complex_head else module).decompressobj(wbits=wbits)
         left: Any = b""
         try:
@@ -64,28 +64,28 @@ def _inflate(module: Any, data: bytes, wbits: int) -> Iterator[bytes]:
                     left = view[at : at + SLICE]
                     at += len(left)
                 ended = not left
-                step = stream.decompress(left, _STEP)
+                step = stream.decompress(left, STEP)
                 left = stream.unconsumed_tail
                 if ended and not step and not stream.eof:
-                    raise _Corrupt(_CUT_SHORT)
+                    raise Corrupt(CUT_SHORT)
                 yield step
         except (zlib.error, module.error) as error:
-            raise _Corrupt(str(error)) from error
+            raise Corrupt(str(error)) from error
         at -= len(stream.unused_data)
         while at < len(data) and not data[at]:  # padding
             rest = data[at : at + SLICE]
             at += len(rest) - len(rest.lstrip(b"\0"))
         if at == len(data):
             return
-        if wbits != _GZIP:
+        if wbits != GZIP:
             reason = "bytes follow the stream"
-            raise _Corrupt(reason)
-    reason = f"more than {_MOST_MEMBERS} members"
-    raise _Corrupt(reason)
+            raise Corrupt(reason)
+    reason = f"more than {MOST_MEMBERS} members"
+    raise Corrupt(reason)
 
 
 def _gunzip(module: Any, data: bytes) -> Iterator[bytes]:
-    return _inflate(module, data, _GZIP)
+    return _inflate(module, data, GZIP)
 
 
 def _deflate(module: Any, data: bytes) -> Iterator[bytes]:
@@ -103,16 +103,16 @@ def _brotli(brotli: Any, data: bytes) -> Iterator[bytes]:
     stream, view = brotli.Decompressor(), memoryview(data)
     try:
         for at in range(0, len(data), SLICE):
-            step = stream.process(view[at : at + SLICE], output_buffer_limit=_STEP)
+            step = stream.process(view[at : at + SLICE], output_buffer_limit=STEP)
             yield step
             # `can_accept_more_data` is true although output is left, so only an empty step says that nothing is.
             while step and not stream.is_finished():
-                step = stream.process(b"", output_buffer_limit=_STEP)
+                step = stream.process(b"", output_buffer_limit=STEP)
                 yield step
     except brotli.error as error:
-        raise _Corrupt(str(error)) from error
+        raise Corrupt(str(error)) from error
     if not stream.is_finished():
-        raise _Corrupt(_CUT_SHORT)
+        raise Corrupt(CUT_SHORT)
 
 
 def _zstd_module() -> Any:
@@ -130,22 +130,22 @@ def zstd_stream(zstd: Any) -> Any:
 
 def _zstandard(zstd: Any, data: bytes) -> Iterator[bytes]:
     view, at = memoryview(data), 0
-    for _ in range(_MOST_MEMBERS):
+    for _ in range(MOST_MEMBERS):
         stream = zstd_stream(zstd)
         try:
             while not stream.eof:
                 piece = view[at : at + SLICE] if stream.needs_input else b""
                 if stream.needs_input and not piece:
-                    raise _Corrupt(_CUT_SHORT)
+                    raise Corrupt(CUT_SHORT)
                 at += len(piece)
-                yield stream.decompress(piece, _STEP)
+                yield stream.decompress(piece, STEP)
         except zstd.ZstdError as error:
-            raise _Corrupt(str(error)) from error
+            raise Corrupt(str(error)) from error
         at -= len(stream.unused_data)
         if at == len(data):
             return
-    reason = f"more than {_MOST_MEMBERS} frames"
-    raise _Corrupt(reason)
+    reason = f"more than {MOST_MEMBERS} frames"
+    raise Corrupt(reason)
 
 
 @functools.cache
@@ -202,7 +202,7 @@ def decode(body: bytes, content_encoding: str, limit: int | None, stopped: Calla
             steps = decoders()[name](body)
             del body  # from here on it is the decoder's alone, which lets go of it before its steps are joined
             body = _bounded(steps, limit, stopped)
-        except _Corrupt as error:
+        except Corrupt as error:
             message = f"the body is not valid {name}: {error}"
             raise ProtocolError(message) from error
     return body

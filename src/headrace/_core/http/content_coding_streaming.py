@@ -1,4 +1,4 @@
-"""Content codings (RFC 9110, section 8.4) are undone here while a body arrives; `_core.coding` does it at once.
+"""Content codings (RFC 9110, section 8.4) are undone here while a body arrives; `content_coding` does it at once.
 
 The law is the same: output comes in steps of at most 256 KiB, and the end of a stream is insisted on. A decoder is fed
 one piece after the other, and each is used up, step by step, before the next one.
@@ -7,22 +7,14 @@ one piece after the other, and each is used up, step by step, before the next on
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from headrace._core.http import content_coding
+from headrace._core.http.content_coding import CUT_SHORT, GZIP, MOST_MEMBERS, STEP, Corrupt
 from headrace.errors import ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
-
-_STEP: Final = 256 * 1024
-_MOST_MEMBERS: Final = 1024
-_GZIP: Final = 16 + zlib.MAX_WBITS
-_CUT_SHORT: Final = "the stream is cut short"
-
-
-class _Corrupt(ValueError):
-    """The stream is not what its coding promises."""
 
 
 class _Decoder(Protocol):
@@ -57,7 +49,7 @@ class _Inflater:
         try:
             yield from self._inflate(data)
         except (zlib.error, self._module.error) as error:
-            raise _Corrupt(str(error)) from error
+            raise Corrupt(str(error)) from error
 
     def _inflate(self, data: bytes) -> Iterator[bytes]:
         while data:
@@ -66,11 +58,11 @@ class _Inflater:
                 if not data:
                     return
             stream = self._stream or self._begin_member(data)
-            step = stream.decompress(data, _STEP)
+            step = stream.decompress(data, STEP)
             data = stream.unconsumed_tail
             while step and not data and not stream.eof:  # only an empty step says that nothing is left inside
                 yield step
-                step = stream.decompress(b"", _STEP)
+                step = stream.decompress(b"", STEP)
                 data = stream.unconsumed_tail
             if step:
                 yield step
@@ -79,25 +71,25 @@ class _Inflater:
 
     def _at_member(self, data: bytes) -> bytes:
         """Skip padding behind the member before, and wait for what `_begin_member` has to know."""
-        if self._wbits == _GZIP:
+        if self._wbits == GZIP:
             data, self._held = self._held + data, b""
         if self._members:
             data = data.lstrip(b"\0")
-        if self._wbits == _GZIP and 0 < len(data) <= content_coding.FLAGS:
+        if self._wbits == GZIP and 0 < len(data) <= content_coding.FLAGS:
             self._held, self._whole = data, False
             return b""
         return data
 
     def _begin_member(self, data: bytes) -> Any:
-        if self._members and self._wbits != _GZIP:
+        if self._members and self._wbits != GZIP:
             reason = "bytes follow the stream"
-            raise _Corrupt(reason)
+            raise Corrupt(reason)
         self._members += 1
-        if self._members > _MOST_MEMBERS:
-            reason = f"more than {_MOST_MEMBERS} members"
-            raise _Corrupt(reason)
-        if self._wbits == _GZIP and data[content_coding.FLAGS] not in content_coding.SIMPLE_HEADS:
-            self._stream = zlib.decompressobj(wbits=_GZIP)
+        if self._members > MOST_MEMBERS:
+            reason = f"more than {MOST_MEMBERS} members"
+            raise Corrupt(reason)
+        if self._wbits == GZIP and data[content_coding.FLAGS] not in content_coding.SIMPLE_HEADS:
+            self._stream = zlib.decompressobj(wbits=GZIP)
         else:
             self._stream = self._module.decompressobj(wbits=self._wbits)
         self._whole = False
@@ -105,7 +97,7 @@ class _Inflater:
 
     def end(self) -> None:
         if not self._whole:
-            raise _Corrupt(_CUT_SHORT)
+            raise Corrupt(CUT_SHORT)
 
 
 class _Brotli:
@@ -118,17 +110,17 @@ class _Brotli:
     def feed(self, data: bytes) -> Iterator[bytes]:
         stream = self._stream
         try:
-            step = stream.process(data, output_buffer_limit=_STEP)
+            step = stream.process(data, output_buffer_limit=STEP)
             # `can_accept_more_data` is true although output is left, so only an empty step says that nothing is.
             while step:
                 yield step
-                step = b"" if stream.is_finished() else stream.process(b"", output_buffer_limit=_STEP)
+                step = b"" if stream.is_finished() else stream.process(b"", output_buffer_limit=STEP)
         except self._error as error:
-            raise _Corrupt(str(error)) from error
+            raise Corrupt(str(error)) from error
 
     def end(self) -> None:
         if not self._stream.is_finished():
-            raise _Corrupt(_CUT_SHORT)
+            raise Corrupt(CUT_SHORT)
 
 
 class _Zstandard:
@@ -144,20 +136,20 @@ class _Zstandard:
             while data:
                 data = yield from self._frame(data)
         except self._zstd.ZstdError as error:
-            raise _Corrupt(str(error)) from error
+            raise Corrupt(str(error)) from error
 
     def _frame(self, data: bytes) -> Generator[bytes, None, bytes]:
         if self._stream is None:
             self._frames += 1
-            if self._frames > _MOST_MEMBERS:
-                reason = f"more than {_MOST_MEMBERS} frames"
-                raise _Corrupt(reason)
+            if self._frames > MOST_MEMBERS:
+                reason = f"more than {MOST_MEMBERS} frames"
+                raise Corrupt(reason)
             self._stream = content_coding.zstd_stream(self._zstd)
         stream = self._stream
-        step = stream.decompress(data, _STEP)
+        step = stream.decompress(data, STEP)
         while step:
             yield step
-            step = b"" if stream.eof or stream.needs_input else stream.decompress(b"", _STEP)
+            step = b"" if stream.eof or stream.needs_input else stream.decompress(b"", STEP)
         if not stream.eof:
             return b""
         self._stream = None
@@ -165,14 +157,14 @@ class _Zstandard:
 
     def end(self) -> None:
         if self._stream is not None or not self._frames:
-            raise _Corrupt(_CUT_SHORT)
+            raise Corrupt(CUT_SHORT)
 
 
 def _made(name: str) -> _Decoder:
-    """Begin a decoder; its name is one of `coding.decoders()`."""
+    """Begin a decoder; its name is one of `content_coding.decoders()`."""
     module = content_coding.modules()[name]
     kinds: dict[str, Callable[[Any], _Decoder]] = {
-        "gzip": lambda module: _Inflater(module, _GZIP),
+        "gzip": lambda module: _Inflater(module, GZIP),
         "deflate": lambda module: _Inflater(module, None),
         "br": _Brotli,
         "zstd": _Zstandard,
@@ -213,7 +205,7 @@ class Decoding:
         return self._through(0, data)
 
     def _in_slices(self, layer: int, data: bytes) -> Iterator[bytes]:
-        """Give a decoder no more than it can copy now and then; see `coding.SLICE`."""
+        """Give a decoder no more than it can copy now and then; see `content_coding.SLICE`."""
         decoder = self._layers[layer][1]
         if len(data) <= content_coding.SLICE:
             yield from decoder.feed(data)
@@ -229,7 +221,7 @@ class Decoding:
         while True:
             try:
                 step = next(steps, b"")
-            except _Corrupt as error:
+            except Corrupt as error:
                 raise _invalid(self._layers[layer][0], error) from error
             if not step:
                 return
@@ -251,9 +243,9 @@ class Decoding:
         for name, decoder in self._layers:
             try:
                 decoder.end()
-            except _Corrupt as error:
+            except Corrupt as error:
                 raise _invalid(name, error) from error
 
 
-def _invalid(name: str, error: _Corrupt) -> ProtocolError:
+def _invalid(name: str, error: Corrupt) -> ProtocolError:
     return ProtocolError(f"the body is not valid {name}: {error}")

@@ -1,6 +1,6 @@
 """Every key has a limiter of its own, and is forgotten only when that is as good as new.
 
-A key is forgotten only when its limiter is as good as new. Forgetting it earlier would let the same key start anew
+Forgetting it earlier would let the same key start anew
 within a window that is still running.
 """
 

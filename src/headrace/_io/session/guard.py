@@ -82,7 +82,7 @@ class Watch:
                 raise
 
         request.send = guarded  # type: ignore[method-assign] # the only moment between connecting and writing
-        request.write_bytes = opened  # type: ignore[method-assign,assignment]
+        request.write_bytes = opened  # type: ignore[method-assign,assignment] # the same
         return await handler(request)
 
     def _guard_of(self, connection: Any) -> Guard:
