@@ -24,7 +24,7 @@ class Traced(AsyncClient):
         """Begin with nothing noted."""
         self.asked: list[tuple[str, Any]] = []
 
-    async def request(self, method: str, path: Any = None, **options: Any) -> Any:  # type: ignore[override]
+    async def request(self, method: str, path: Any = None, **options: Any) -> Any:  # type: ignore[override] # overloads there
         """Send a request with the field."""
         self.asked.append((method, path))
         options["headers"] = {**(options.get("headers") or {}), "X-Trace": "7"}

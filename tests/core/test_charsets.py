@@ -44,10 +44,10 @@ def test_names_of_servers_are_not_remembered() -> None:
     ]
     for name in ("utf-8", "latin-1", "utf-8-sig"):
         decode.text(b"", f"text/plain; charset={name}")
-    before = set(encodings._cache)  # type: ignore[attr-defined]
+    before = set(encodings._cache)  # type: ignore[attr-defined] # no part of its types
     for name in (*spellings, *many):
         decode.text(b"gr\xc3\xbcn", f"text/plain; charset={name}")
-    assert set(encodings._cache) == before  # type: ignore[attr-defined]
+    assert set(encodings._cache) == before  # type: ignore[attr-defined] # no part of its types
 
 
 @pytest.mark.hazard(70)
@@ -61,13 +61,13 @@ async def test_three_thousand_charsets_cost_nothing(transport: str, serve: Serve
             writer.write(reply(b"gr\xc3\xbcn", field, status="404 Not Found"))
 
     server = await serve(handler)
-    known = len(encodings._cache)  # type: ignore[attr-defined]
+    known = len(encodings._cache)  # type: ignore[attr-defined] # no part of its types
     async with AsyncClient(server.url, transport=transport) as client:
         for _ in range(100):
             with pytest.raises(errors.HTTPNotFound) as caught:
                 await client.get("/")
             assert caught.value.response == "gr\u00fcn"
-    assert len(encodings._cache) <= known + 2  # type: ignore[attr-defined]
+    assert len(encodings._cache) <= known + 2  # type: ignore[attr-defined] # no part of its types
 
 
 @pytest.mark.hazard(34, 70)

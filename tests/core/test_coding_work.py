@@ -140,7 +140,7 @@ async def test_the_thread_of_a_request_that_was_given_up_ends(
         go_on.wait(10)
         return inner(**options)
 
-    counting["gzip"].decompressobj = waiting  # type: ignore[method-assign]
+    counting["gzip"].decompressobj = waiting  # type: ignore[method-assign] # watched for this test
     async with AsyncClient(server.url, transport=transport) as client:
         task = asyncio.create_task(client.get("/", response_format=bytes))
         await begun.wait()

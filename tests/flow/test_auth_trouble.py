@@ -233,7 +233,7 @@ async def test_an_error_that_many_get_is_each_one_s_own(oauth2: OAuth2Server, co
     oauth2.answer = fail
     client = await connect()
     calls = [asyncio.ensure_future(client.download("/x", tmp_path / f"{number}")) for number in range(4)]
-    calls += [asyncio.ensure_future(client.get("/y")) for _ in range(4)]  # type: ignore[list-item]
+    calls += [asyncio.ensure_future(client.get("/y")) for _ in range(4)]  # type: ignore[list-item] # gathered with the others
     await gate.arrived(1)
     gate.open()
     found = await asyncio.gather(*calls, return_exceptions=True)

@@ -162,6 +162,6 @@ class Strict(msgspec.Struct, forbid_unknown_fields=True):
 def test_what_a_body_quotes_is_no_place(quoted: str) -> None:
     """The place of a misfit is the last that the error names, whatever it quotes of the body."""
     with pytest.raises(errors.ResponseValidationError) as caught:
-        decode.decode(msgspec.json.encode([{quoted: 1}]), decode.decoder_for(list[Strict]))  # type: ignore[arg-type]
+        decode.decode(msgspec.json.encode([{quoted: 1}]), decode.decoder_for(list[Strict]))  # type: ignore[arg-type] # made just now
     assert caught.value.path == "$[0]"
     assert quoted in str(caught.value)

@@ -153,6 +153,7 @@ class WireTransport:
             framing = proof.method(request.method)
         if body is not None:
             framing = f"Content-Length: {len(body)}\r\n" if isinstance(body, bytes) else uploading.framing(body)
+        # `proof.target`, spelled out: this is the one call that every request would make.
         if not (target.isascii() and target.isprintable() and " " not in target and target[:1] == "/"):
             raise proof.refused_target()
         if self._proxied and origin.scheme == "http":
