@@ -11,6 +11,7 @@ import pytest
 from headrace import AiohttpTransport, AsyncClient, PoolLimits, RateLimiter, WireTransport
 from headrace._io import idle
 from headrace.errors import ConnectError, ConnectionLost, ProtocolError, TransportError
+from tests.kit.waiting import until
 from tests.servers import peer
 from tests.servers.nginx import Nginx
 from tests.servers.peer import Peer, Say
@@ -63,6 +64,30 @@ async def test_all_that_lie_idle_may_have_been_spoken_on(transport: str) -> None
             assert await client.post(data=b"x", response_format=str) == "3"
             assert await asyncio.gather(*(client.post(data=b"x", response_format=int) for _ in range(3)))
             assert client.stats.connections_opened <= 6
+
+
+@pytest.mark.hazard(62)
+@pytest.mark.parametrize("what", SAID, ids=lambda what: what.__name__)
+async def test_a_connection_that_lay_idle_and_has_served_nobody(what: Say) -> None:
+    """A request that a pause held back leaves its connection idle; for whoever takes it next it is not a new one."""
+    limiter = RateLimiter(100)
+    with Peer(None, None).serving() as server:
+        wire = WireTransport(pool=PoolLimits(max_connections=1))
+        async with (
+            AsyncClient(server.url, transport=wire, limiter=limiter) as held,
+            AsyncClient(server.url, transport=wire) as client,
+        ):
+            request = asyncio.ensure_future(held.get())
+            await asyncio.sleep(0)
+            assert wire.connections == (1, 0, 0)  # it is being dialed
+            limiter.pause(3600)
+            await until(lambda: wire.connections.idle == 1)
+            request.cancel()
+            await asyncio.wait([request])
+            assert server.requests == []
+            server.say(0, what)
+            assert await client.post(data=b"x", response_format=str) == "1"
+            assert (client.stats.errors.total(), wire.connections.open) == (0, 1)
 
 
 @pytest.mark.hazard(62)

@@ -43,7 +43,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_heard_at", "_look", "_loop", "_on_free", "_on_gone", "_on_lost", "_parser", "_request", "_resumed",
         "_silence", "_silence_timer", "_stats", "_streaming", "_transport", "_unsent", "_waiter", "answered",
-        "continued", "exchanges", "gone", "idle_until", "is_encrypted", "key",
+        "continued", "gone", "idle_until", "is_encrypted", "is_new", "key",
     )  # fmt: skip
 
     def __init__(
@@ -73,7 +73,7 @@ class Connection(asyncio.Protocol):
         self._unsent = 0  # bytes of a large body that waited for the socket when it was looked at last
         self._silence_timer: asyncio.TimerHandle | None = None
         self.continued: asyncio.Future[None] | None = None  # done by a 100, where somebody waits for one
-        self.exchanges = 0
+        self.is_new = True  # until it has been in the pool, where it may have lain idle
         self.idle_until = 0.0
         self.answered = False  # whether any byte came in the exchange that failed, or before it
         self.gone = False
@@ -318,7 +318,6 @@ class Connection(asyncio.Protocol):
         self._request = self._parser = self._waiter = None
         if self._silence_timer is not None:
             self._stop_silence()
-        self.exchanges += 1
         # A server that answers before it has read the whole body may never read it (RFC 9112, section 9.3).
         if request.body is not None and (self._streaming or self._transport.get_write_buffer_size()):
             reusable = False
@@ -389,4 +388,4 @@ class Connection(asyncio.Protocol):
 
     def __repr__(self) -> str:
         state = "gone" if self.gone else "busy" if self._waiter is not None else "idle"
-        return f"<Connection {self.key} {state}, {self.exchanges} exchanges>"
+        return f"<Connection {self.key} {state}{', new' if self.is_new else ''}>"

@@ -135,7 +135,7 @@ class Pool:
         except BaseException:
             self.give(connection, connection.key)
             raise
-        if connection.gone and not connection.exchanges:
+        if connection.gone and connection.is_new:
             self.give(connection, connection.key)
             raise idle.refusal(connection.key, ended=connection.has_ended)
         self._granted.discard(connection)
@@ -153,7 +153,7 @@ class Pool:
 
     def note_unused(self, connection: Connection) -> None:
         """Note that a connection that was lent once more has served no request."""
-        self._stats.connections_reused -= connection.exchanges > 0
+        self._stats.connections_reused -= not connection.is_new
 
     def give(self, granted: Connection | None, key: str) -> None:
         """Take back what is not used: a connection, or the right to open one (`None`)."""
@@ -244,6 +244,7 @@ class Pool:
     def _free(self, connection: Connection) -> None:
         """Take a connection back after an exchange: for the first waiter of its origin, or to lie idle."""
         lane = self._lanes[connection.key]
+        connection.is_new = False
         if self._closed or (len(self._lanes) > 1 and self._owes_its_slot(lane)):
             connection.close(ConnectError(CLOSED))
             return

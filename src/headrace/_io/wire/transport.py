@@ -72,12 +72,7 @@ class WireTransport:
             return await answer
         except ConnectionLost:
             # The server closed an idle connection while the request was on its way (RFC 9110, section 9.2.2).
-            if (
-                not connection.exchanges
-                or connection.answered
-                or not request.idempotent
-                or not _is_replayable(request.body)
-            ):
+            if connection.is_new or connection.answered or not request.idempotent or not _is_replayable(request.body):
                 connection.abandon(answer)  # an upload may hear of the end before its answer does
                 raise
         except BaseException:
@@ -206,7 +201,7 @@ async def judge(pool: Pool, connection: Connection, request: Request) -> Connect
             return settled
         if not settled.is_spoken_on:
             return settled
-    if connection.exchanges:
+    if not connection.is_new:
         return await pool.replace(connection, request)
     error = idle.refusal(connection.key, ended=connection.has_ended)
     connection.abort()
