@@ -62,12 +62,18 @@ class Peer:
         self._first = first
         self._listening = socket.create_server((HOST, 0))
         self._orders: list[tuple[socket.socket, SimpleQueue[tuple[Say, threading.Event]]]] = []
+        self._came = threading.Condition()
         self._threads = [threading.Thread(target=self._accept)]
         self.url = f"{'https' if context else 'http'}://{HOST}:{self._listening.getsockname()[1]}"
 
     def say(self, number: int, what: Say) -> None:
-        """Do something on a connection that waits for a request; when this returns, the client's socket has it."""
+        """Do something on a connection that waits for a request; when this returns, the client's socket has it.
+
+        The client may have its end of the connection before this server has accepted it.
+        """
         done = threading.Event()
+        with self._came:
+            assert self._came.wait_for(lambda: number < len(self._orders), WAIT_SECONDS)
         pen, orders = self._orders[number]
         orders.put((what, done))
         pen.send(b".")
@@ -103,8 +109,10 @@ class Peer:
         woken, pen = socket.socketpair()
         orders: SimpleQueue[tuple[Say, threading.Event]] = SimpleQueue()
         with woken, pen, contextlib.suppress(OSError), self._secured(accepted) as sock:
-            number = len(self._orders)
-            self._orders.append((pen, orders))
+            with self._came:
+                number = len(self._orders)
+                self._orders.append((pen, orders))
+                self._came.notify_all()
             if self._first is not None:
                 self._first(sock)
                 self.has_spoken.set()

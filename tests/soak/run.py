@@ -1,6 +1,7 @@
 """The requests of a soak: what is asked for, what has to come of it, and when the process is looked at."""
 
 import asyncio
+import gc
 import itertools
 import logging
 import random
@@ -126,6 +127,7 @@ class Soak:
 
     async def _run(self, warm_up: "Load", measured: "Load") -> Report:
         report = self.report
+        gc.collect()  # what was left before is nobody's warning here
         heard = _Warnings(report.warned)
         logging.getLogger().addHandler(heard)
         asyncio.get_running_loop().set_exception_handler(

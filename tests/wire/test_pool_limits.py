@@ -70,12 +70,11 @@ async def test_who_waits_longest_is_served_first(serve: Serve) -> None:
     wire = WireTransport(pool=PoolLimits(max_connections=1))
     paths = [f"/{number}" for number in range(6)]
     async with AsyncClient(mill.url, transport=wire) as client:
-        first = asyncio.create_task(client.get("/first"))
+        first = asyncio.create_task(client.get("/first", response_format=str))
         await mill.arrived("/first")
         waiting = await queue(wire, mill, *(client.get(path, response_format=str) for path in paths))
         mill.release("/first", *paths)
-        assert await asyncio.gather(*waiting) == paths
-        await asyncio.wait([first])
+        assert await asyncio.gather(first, *waiting) == ["/first", *paths]
     assert mill.served == [("/first", 0), *((path, 0) for path in paths)]
 
 

@@ -190,7 +190,7 @@ def whole(name: str, value: Any, most: int | None = None) -> None:
     Raises:
         headrace.errors.ValidationError: It is none, or larger.
     """
-    if type(value) is not int or value < 1 or (most is not None and value > most):
+    if not is_number(value, integer=True) or (most is not None and value > most):
         takes = (
             "a whole number above 0" if most is None else f"a whole number from 1 to {most}, all that a window holds"
         )
