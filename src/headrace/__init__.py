@@ -4,6 +4,7 @@ from headrace import auth, errors, limits, progress, streams, transports
 from headrace._core.call import Call
 from headrace._core.values.partial import Partial, Reject
 from headrace._core.values.sse import Event
+from headrace._core.values.whole import Answer
 from headrace._io.answers.streamed import StreamedResponse
 from headrace._io.bodies.multipart import FilePart
 from headrace._io.limits.keyed import KeyedLimiter
@@ -20,6 +21,7 @@ from headrace.types import Limiter, Transport
 
 __all__ = [
     "AiohttpTransport",
+    "Answer",
     "AsyncClient",
     "BaseModel",
     "Call",

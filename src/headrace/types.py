@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypedDict, runtime_checkable
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ class Unset:
 
 UNSET = Unset()
 
+#: The place of a value in a JSON document: names and indexes with dots between, or one after the other.
+Items: TypeAlias = str | Sequence[str | int] | None
 #: What becomes of rows that do not fit: the error, nothing, or a `headrace.Partial` that has them.
 OnInvalid: TypeAlias = Literal["raise", "skip", "collect"]
 
@@ -251,8 +253,8 @@ class Auth(Protocol):
         ...
 
 
-class RequestOptions(TypedDict, total=False):
-    """The keyword options that every verb takes."""
+class CallOptions(TypedDict, total=False):
+    """The keyword options of every call."""
 
     headers: Headers | None
     cookies: Cookies | None
@@ -261,23 +263,32 @@ class RequestOptions(TypedDict, total=False):
     error_responses: ErrorResponses | None
 
 
+class RequestOptions(CallOptions, total=False):
+    """The options of a verb whose format says what it returns."""
+
+    items: Items
+    on_invalid: Literal["raise", "skip"]
+
+
 class BodyOptions(RequestOptions, total=False):
-    """The options of a verb that carries a body."""
+    """The same, of a verb that carries a body."""
 
     body: Body
     data: Data | None
 
 
-class RowOptions(RequestOptions, total=False):
-    """The options of a verb whose rows need not all fit; what it returns depends on `on_invalid`."""
+class RowOptions(CallOptions, total=False):
+    """The options of a verb of which no format says what it returns."""
 
+    items: Items
     on_invalid: OnInvalid
 
 
-class BodyRowOptions(BodyOptions, total=False):
+class BodyRowOptions(RowOptions, total=False):
     """The same, of a verb that carries a body."""
 
-    on_invalid: OnInvalid
+    body: Body
+    data: Data | None
 
 
 class UploadOptions(RequestOptions, total=False):
@@ -289,7 +300,10 @@ class UploadOptions(RequestOptions, total=False):
     expect: bool
 
 
-class UploadRowOptions(UploadOptions, total=False):
-    """The same, whose rows need not all fit."""
+class UploadRowOptions(RowOptions, total=False):
+    """The same, where no format says what it returns."""
 
-    on_invalid: OnInvalid
+    method: str
+    chunk_size: int | None
+    progress: Progress | None
+    expect: bool

@@ -29,19 +29,6 @@ async def test_closed_client_sends_nothing(echo: EchoServer, transport: str, cap
     assert len(echo.seen) == 1
 
 
-def test_another_loop_is_refused_with_a_clear_error() -> None:
-    """Connections belong to the loop of the first request."""
-    client = AsyncClient("http://a.example", transport=MockTransport(lambda _: json_response(1)))
-
-    async def get() -> object:
-        return await client.get("/x")
-
-    assert asyncio.run(get()) == 1
-    with pytest.raises(errors.AsyncClientError, match="another event loop"):
-        asyncio.run(get())
-    asyncio.run(client.close())
-
-
 def test_run_runs_a_coroutine_on_the_fastest_loop() -> None:
     """`headrace.run` is `asyncio.run`, on uvloop where that is installed."""
     uvloop = pytest.importorskip("uvloop", reason="there is no uvloop for this platform")

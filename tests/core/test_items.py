@@ -250,7 +250,7 @@ async def test_the_content_type_tells_the_format(content_type: str, text: bytes)
         ({"format": "xml"}, "format: got str"),
         ({"format": ["array"]}, "format: got list"),
         ({"format": "ndjson", "path": "a"}, "path: there is no path in"),
-        ({"path": "a..b"}, "path: got str"),
+        ({"path": "a..b"}, "path: got 'a..b'"),
         ({"path": 1}, "path: got int"),
         ({"format": "array", "on_invalid": "ignore"}, "on_invalid: got 'ignore'"),
         ({"format": "array", "on_invalid": None}, "on_invalid: got NoneType"),

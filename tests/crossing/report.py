@@ -29,5 +29,7 @@ class Report:
     def growth(self) -> float:
         """By which part of the second third's mean the last third's is larger."""
         third = len(self.memory) // 3
+        if not third:  # a run that was broken off
+            return 0.0
         second, last = self.memory[third : 2 * third], self.memory[-third:]
         return (sum(last) / len(last)) / (sum(second) / len(second)) - 1

@@ -1,12 +1,13 @@
 """What type checkers must see: read by mypy and pyright, never run."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from typing import Any, assert_type
+from typing import Annotated, Any, assert_type
 
 import msgspec
 import pydantic
 
-from headrace import AsyncClient, BaseModel, Event, FilePart, Partial, Reject, Response, progress, run, streams
+from headrace import Answer, AsyncClient, BaseModel, Event, FilePart, Partial, Reject, Response, progress, run, streams
 from headrace.auth import APIKey, Credentials, OAuth2RefreshToken, Send
 
 
@@ -76,7 +77,22 @@ async def main() -> int:
         assert_type(await client.get("/x", response_format=bytes), bytes)
         assert_type(await client.get("/x", response_format=str), str)
         assert_type(await client.get("/x"), Any)
-        assert_type(await client.get("/x", response_format=list[User], on_invalid="skip"), Any)
+        assert_type(await client.get("/x", response_format=list[User], on_invalid="skip"), list[User])
+        assert_type(await client.get("/x", response_format=list[User], on_invalid="collect"), Any)
+        assert_type(await client.get("/x", response_format=User | None), User | None)
+        assert_type(await client.get("/x", response_format=User | Old), User | Old)
+        assert_type(await client.get("/x", response_format=Annotated[User | None, "kept"]), User | None)
+        assert_type(await client.get("/x", response_format=Partial[User], items="data.users"), Partial[User])
+        whole = await client.get("/x", response_format=Answer[list[User]], items=["data", 0])
+        assert_type(whole, Answer[list[User]])
+        assert_type(whole.links, dict[str, str])
+        assert_type(await client.post("/x", response_format=Answer[Partial[User]]), Answer[Partial[User]])
+        assert_type((await client.head("/x", response_format=Answer)).value, Any)
+        one, several = await asyncio.gather(
+            client.get("/x", response_format=User), client.delete("/x", body=1, response_format=list[User | None])
+        )
+        assert_type(one, User)
+        assert_type(several, list[User | None])
         rows: Partial[User] = await client.post("/x", body=1, response_format=list[User], on_invalid="collect")
         assert_type(rows.items, list[User])
         assert_type(Event().json(User), User)

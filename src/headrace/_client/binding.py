@@ -64,8 +64,9 @@ class Binding:
     """
 
     __slots__ = (
-        "__weakref__", "_auth", "_closing", "_config", "_cookies", "_defaults", "_limiter", "_owner", "_pid", "_stats",
-        "begin", "closed", "deadlines", "loop", "send", "send_plainly", "settle", "thread", "transport",
+        "__weakref__", "_auth", "_circuits", "_closing", "_config", "_cookies", "_defaults", "_limiter", "_owner",
+        "_pid", "_stats", "begin", "closed", "deadlines", "loop", "send", "send_plainly", "settle", "thread",
+        "transport",
     )  # fmt: skip
 
     deadlines: Deadlines
@@ -92,14 +93,15 @@ class Binding:
         self._limiter = limiter
         self._stats = stats
         self._closing = Closing()
+        self._circuits = None if config.circuit_breaker is None else Circuits(config.circuit_breaker)
         self._pid: int | None = None
         self.closed = False
         self.loop: asyncio.AbstractEventLoop | None = None
         self.thread: int | None = None
         self.transport: Transport | None = None
 
-    def bind(self) -> asyncio.Task[Any]:
-        """Belong to the loop of the first request.
+    async def bind(self) -> asyncio.Task[Any]:
+        """Belong to the loop of the first request, and once that is closed, to the loop of the next one.
 
         Returns:
             The task that makes the request.
@@ -109,18 +111,42 @@ class Binding:
         """
         loop = asyncio.get_running_loop()
         task = this_task()
+        left = None
         if self._pid is not None and self._pid != os.getpid():
             message = (
                 f"{self._owner} was used before a fork, and its connections are those of the other process;"
                 " make a client in each process"
             )
             raise AsyncClientError(message)
-        if self.loop is None:
+        if self.loop is not loop:
+            if self.loop is not None:
+                if not self.loop.is_closed():
+                    raise AsyncClientError(self._another_loop())
+                left = self._leave()
             self._make(loop)
-        elif self.loop is not loop:
-            raise AsyncClientError(self._another_loop())
         self.thread = threading.get_ident()  # of the loop, which may run in another one now
+        if left is not None:
+            await left.close()
         return task
+
+    def _leave(self) -> Transport | None:
+        """Forget what was made on a loop that is closed; whatever waited there waits no more.
+
+        Returns:
+            The transport, whose connections are to be let go.
+
+        Raises:
+            headrace.errors.AsyncClientError: The transport is not the client's own, and belongs to that loop for good.
+        """
+        if isinstance(self._config.transport, tuple(_TRANSPORTS.values())):
+            message = (
+                f"{self._owner} was given a {type(self._config.transport).__name__} that belongs to an event loop that"
+                ' is closed; make a transport in each loop, or name it (transport="wire"), and the client makes its own'
+            )
+            raise AsyncClientError(message)
+        self._auth.leave()
+        self._closing = Closing()
+        return self.transport if isinstance(self._config.transport, str) else None
 
     def _make(self, loop: asyncio.AbstractEventLoop) -> None:
         config = self._config
@@ -136,7 +162,7 @@ class Binding:
         total = config.timeout.total
         self.begin = endless if total is None else self.deadlines.line(total).begin
         self.send_plainly = transport.send
-        circuits = None if config.circuit_breaker is None else Circuits(config.circuit_breaker)
+        circuits = self._circuits
         home, stats = self._defaults.origin, self._stats
         self.send = chain(
             Parts(transport, self._limiter, config.retry, circuits, home, stats, self.deadlines, self._closing)

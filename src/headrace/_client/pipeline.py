@@ -11,6 +11,7 @@ import threading
 from asyncio import current_task
 from datetime import UTC, datetime
 from threading import get_ident
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -22,7 +23,9 @@ from headrace._core.call import Undecoded
 from headrace._core.messages import Delivery, HeaderBlock, Origin, Request, Response, Sink
 from headrace._core.request import encode
 from headrace._core.request.prepare import check_framing
-from headrace._core.values import answer, decode, partial
+from headrace._core.values import answer, formats
+from headrace._core.values.formats import Whole
+from headrace._core.values.whole import answered
 from headrace._io.answers.streamed import StreamedResponse
 from headrace._io.bodies.data import of_data
 from headrace._io.deadline import ENDLESS
@@ -107,17 +110,14 @@ class Pipeline:
         # Asked in this way because `get_running_loop` makes a system call on Python 3.11.
         task = current_task(binding.loop)
         if task is None or get_ident() != binding.thread:
-            task = binding.bind()
+            task = await binding.bind()
         stats = self._stats
         stats.requests += 1
         deadline = ENDLESS
         request = None
         try:
-            decoder = (
-                decode.decoder_for(call.response_format)
-                if call.on_invalid == "raise"
-                else partial.decoder_for(call.response_format, call.on_invalid)
-            )
+            decoder = formats.find(call.response_format, call.on_invalid, call.items)
+            began = monotonic() if type(decoder) is Whole else None
             models = self._defaults.error_responses if call.error_responses is None else self._models(call)
             deadline = binding.begin(task) if call.timeout is UNSET else binding.begin_own(call.timeout, task)
             auth = self._auth
@@ -145,7 +145,8 @@ class Pipeline:
                 if response.coding == b""
                 else await self._decompressed(response := copy.copy(response))  # whose body is given away
             )
-            return answer.value(content, decoder, request, response, _now)
+            value = answer.value(content, decoder if began is None else decoder.inner, request, response, _now)
+            return value if began is None else answered(value, request, response, _now(), monotonic() - began)
         except BaseException as error:
             failed(error, call, request, deadline, stats)
             raise

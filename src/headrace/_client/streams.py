@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from headrace._client.binding import Binding
     from headrace._client.pipeline import Pipeline
     from headrace._io.answers.download import Options
-    from headrace.types import Body, Data, ErrorResponses, Parameters, Progress, RequestOptions, TimeoutLike
+    from headrace.types import Body, CallOptions, Data, ErrorResponses, Parameters, Progress, TimeoutLike
     from headrace.types import Cookies as CookiesLike
     from headrace.types import Headers as HeadersLike
 
@@ -109,7 +109,7 @@ class Streams:
         progress: Progress | None = None,
         chunk_size: int | None = None,
         fsync: bool = False,
-        **request: Unpack[RequestOptions],
+        **request: Unpack[CallOptions],
     ) -> Path:
         """Write the answer to a GET request to a file, which is there whole or not at all.
 

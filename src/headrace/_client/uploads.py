@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
+from headrace._client.signatures import takes
 from headrace._client.verbs import as_call
+from headrace._core.call import Call
 from headrace._io.bodies import sources
+from headrace.types import RowOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from typing_extensions import TypeForm
     from yarl import URL
 
     from headrace._client.verbs import TypeAdapterLike
-    from headrace._core.call import Call
     from headrace._io.bodies.multipart import Files
     from headrace.types import FileSource, Parameters, Progress, UploadOptions, UploadRowOptions
 
@@ -49,7 +52,7 @@ class Uploads:
         filename: str | None = None,
         fields: Parameters | None = None,
         content_type: str | None = None,
-        response_format: type[T],
+        response_format: TypeForm[T],
         **options: Unpack[UploadOptions],
     ) -> T: ...
 
@@ -67,6 +70,7 @@ class Uploads:
         **options: Unpack[UploadRowOptions],
     ) -> Any: ...
 
+    @takes(RowOptions)
     async def upload_file(
         self,
         file: Files,
@@ -109,9 +113,8 @@ class Uploads:
             if expect:
                 options["headers"] = sources.expecting(options.get("headers"))
             options["data"] = data
-            sending = self._dispatch(as_call("upload_file", path, method, response_format, options))
+            sending = self._dispatch(as_call("upload_file", Call(path, method, response_format), options))
             path = fields = None  # logs may show the variables of a frame
-            options.clear()
             return await sending
 
     @overload
@@ -130,7 +133,7 @@ class Uploads:
         file: FileSource,
         path: str | URL | None = None,
         *,
-        response_format: type[T],
+        response_format: TypeForm[T],
         **options: Unpack[UploadOptions],
     ) -> T: ...
 
@@ -144,6 +147,7 @@ class Uploads:
         **options: Unpack[UploadRowOptions],
     ) -> Any: ...
 
+    @takes(RowOptions)
     async def stream_file(
         self,
         file: FileSource,
@@ -179,7 +183,6 @@ class Uploads:
             if expect and data.size != 0:
                 options["headers"] = sources.expecting(options.get("headers"))
             options["data"] = data
-            sending = self._dispatch(as_call("stream_file", path, method, response_format, options))
+            sending = self._dispatch(as_call("stream_file", Call(path, method, response_format), options))
             path = None  # logs may show the variables of a frame
-            options.clear()
             return await sending

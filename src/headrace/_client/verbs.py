@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, Unpack, cast, overload
 
+import msgspec
+
+from headrace._client.signatures import takes
 from headrace._core.call import OPTIONS, Call
+from headrace.types import BodyRowOptions, RowOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from typing_extensions import TypeForm
     from yarl import URL
 
-    from headrace.types import Body, BodyOptions, BodyRowOptions, RequestOptions, RowOptions
+    from headrace.types import Body, BodyOptions, RequestOptions
 
 T = TypeVar("T")
+Path: TypeAlias = "str | URL | None"
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -42,9 +48,12 @@ class Verbs:
         parameters: Query parameters over the client's, for this request. Nested ones get dotted keys, lists repeat the
             key.
         response_format: `None` for plain JSON, `bytes` or `str` for the body as it is, or a model. A single model class
-            and a JSON array give a list of that model.
+            and a JSON array give a list of that model. `Answer[User]` gives the whole answer, `Partial[User]` the rows
+            that fit and those that do not.
         timeout: Seconds for the whole request, a `Timeout`, or `None` for no limit.
         error_responses: Status to model or function, over the client's, for this request.
+        items: The place of the value in the document: names and indexes with dots between, such as ``"data.items"``,
+            or a list of them. `None` is the document itself.
         on_invalid: With `response_format=list[...]`, what becomes of rows that do not fit: ``"raise"`` the error,
             ``"skip"`` leaves them out, ``"collect"`` gives a `headrace.Partial`.
 
@@ -82,190 +91,174 @@ class Verbs:
         return ask
 
     @overload
-    def request(
-        self,
-        method: str,
-        path: str | URL | None = None,
-        *,
-        response_format: TypeAdapterLike[T],
-        **options: Unpack[BodyOptions],
-    ) -> Coroutine[Any, Any, T]: ...
+    async def request(
+        self, method: str, path: Path = None, *, response_format: TypeForm[T], **options: Unpack[BodyOptions]
+    ) -> T: ...
 
     @overload
-    def request(
-        self, method: str, path: str | URL | None = None, *, response_format: type[T], **options: Unpack[BodyOptions]
-    ) -> Coroutine[Any, Any, T]: ...
+    async def request(
+        self, method: str, path: Path = None, *, response_format: TypeAdapterLike[T], **options: Unpack[BodyOptions]
+    ) -> T: ...
 
     @overload
-    def request(
-        self,
-        method: str,
-        path: str | URL | None = None,
-        *,
-        response_format: Any = None,
-        **options: Unpack[BodyRowOptions],
-    ) -> Coroutine[Any, Any, Any]: ...
+    async def request(
+        self, method: str, path: Path = None, *, response_format: Any = None, **options: Unpack[BodyRowOptions]
+    ) -> Any: ...
 
-    def request(
-        self, method: str, path: str | URL | None = None, *, response_format: Any = None, **options: Any
-    ) -> Coroutine[Any, Any, Any]:
+    @takes(BodyRowOptions)
+    async def request(self, method: str, path: Path = None, *, response_format: Any = None, **options: Any) -> Any:
         """Send a request with any method, a token (RFC 9110, section 9.1)."""
-        return self._run(as_call("request", path, method, response_format, options))
+        plain = Call(path, method, response_format)
+        call = plain if not options else as_call("request", plain, options)
+        path = None  # logs may show the variables of a frame
+        return await self._run(call)
 
     @overload
-    def get(
-        self, path: str | URL | None = None, *, response_format: TypeAdapterLike[T], **options: Unpack[RequestOptions]
-    ) -> Coroutine[Any, Any, T]: ...
+    async def get(self, path: Path = None, *, response_format: TypeForm[T], **options: Unpack[RequestOptions]) -> T: ...
 
     @overload
-    def get(
-        self, path: str | URL | None = None, *, response_format: type[T], **options: Unpack[RequestOptions]
-    ) -> Coroutine[Any, Any, T]: ...
+    async def get(
+        self, path: Path = None, *, response_format: TypeAdapterLike[T], **options: Unpack[RequestOptions]
+    ) -> T: ...
 
     @overload
-    def get(
-        self, path: str | URL | None = None, *, response_format: Any = None, **options: Unpack[RowOptions]
-    ) -> Coroutine[Any, Any, Any]: ...
+    async def get(self, path: Path = None, *, response_format: Any = None, **options: Unpack[RowOptions]) -> Any: ...
 
-    def get(
-        self, path: str | URL | None = None, *, response_format: Any = None, **options: Any
-    ) -> Coroutine[Any, Any, Any]:
+    @takes(RowOptions)
+    async def get(self, path: Path = None, *, response_format: Any = None, **options: Any) -> Any:
         """Send a GET request (RFC 9110, section 9.3.1)."""
-        if not options:
-            return self._dispatch(Call(path, "GET", response_format))
-        return self._dispatch(as_call("get", path, "GET", response_format, options))
+        plain = Call(path, "GET", response_format)
+        call = plain if not options else as_call("get", plain, options)
+        path = None  # logs may show the variables of a frame
+        return await self._dispatch(call)
 
     @overload
-    def head(
-        self, path: str | URL | None = None, *, response_format: TypeAdapterLike[T], **options: Unpack[RequestOptions]
-    ) -> Coroutine[Any, Any, T]: ...
+    async def head(
+        self, path: Path = None, *, response_format: TypeForm[T], **options: Unpack[RequestOptions]
+    ) -> T: ...
 
     @overload
-    def head(
-        self, path: str | URL | None = None, *, response_format: type[T], **options: Unpack[RequestOptions]
-    ) -> Coroutine[Any, Any, T]: ...
+    async def head(
+        self, path: Path = None, *, response_format: TypeAdapterLike[T], **options: Unpack[RequestOptions]
+    ) -> T: ...
 
     @overload
-    def head(
-        self, path: str | URL | None = None, *, response_format: Any = None, **options: Unpack[RowOptions]
-    ) -> Coroutine[Any, Any, Any]: ...
+    async def head(self, path: Path = None, *, response_format: Any = None, **options: Unpack[RowOptions]) -> Any: ...
 
-    def head(
-        self, path: str | URL | None = None, *, response_format: Any = None, **options: Any
-    ) -> Coroutine[Any, Any, Any]:
+    @takes(RowOptions)
+    async def head(self, path: Path = None, *, response_format: Any = None, **options: Any) -> Any:
         """Send a HEAD request (RFC 9110, section 9.3.2); a success gives `None`."""
-        return self._dispatch(as_call("head", path, "HEAD", response_format, options))
+        plain = Call(path, "HEAD", response_format)
+        call = plain if not options else as_call("head", plain, options)
+        path = None  # logs may show the variables of a frame
+        return await self._dispatch(call)
 
     @overload
-    def options(
-        self, path: str | URL | None = None, *, response_format: TypeAdapterLike[T], **options: Unpack[RequestOptions]
-    ) -> Coroutine[Any, Any, T]: ...
+    async def options(
+        self, path: Path = None, *, response_format: TypeForm[T], **options: Unpack[RequestOptions]
+    ) -> T: ...
 
     @overload
-    def options(
-        self, path: str | URL | None = None, *, response_format: type[T], **options: Unpack[RequestOptions]
-    ) -> Coroutine[Any, Any, T]: ...
+    async def options(
+        self, path: Path = None, *, response_format: TypeAdapterLike[T], **options: Unpack[RequestOptions]
+    ) -> T: ...
 
     @overload
-    def options(
-        self, path: str | URL | None = None, *, response_format: Any = None, **options: Unpack[RowOptions]
-    ) -> Coroutine[Any, Any, Any]: ...
+    async def options(
+        self, path: Path = None, *, response_format: Any = None, **options: Unpack[RowOptions]
+    ) -> Any: ...
 
-    def options(
-        self, path: str | URL | None = None, *, response_format: Any = None, **options: Any
-    ) -> Coroutine[Any, Any, Any]:
+    @takes(RowOptions)
+    async def options(self, path: Path = None, *, response_format: Any = None, **options: Any) -> Any:
         """Send an OPTIONS request (RFC 9110, section 9.3.7)."""
-        return self._dispatch(as_call("options", path, "OPTIONS", response_format, options))
+        plain = Call(path, "OPTIONS", response_format)
+        call = plain if not options else as_call("options", plain, options)
+        path = None  # logs may show the variables of a frame
+        return await self._dispatch(call)
 
     @overload
-    def delete(
-        self, path: str | URL | None = None, *, response_format: TypeAdapterLike[T], **options: Unpack[RequestOptions]
-    ) -> Coroutine[Any, Any, T]: ...
+    async def delete(self, path: Path = None, *, response_format: TypeForm[T], **options: Unpack[BodyOptions]) -> T: ...
 
     @overload
-    def delete(
-        self, path: str | URL | None = None, *, response_format: type[T], **options: Unpack[RequestOptions]
-    ) -> Coroutine[Any, Any, T]: ...
+    async def delete(
+        self, path: Path = None, *, response_format: TypeAdapterLike[T], **options: Unpack[BodyOptions]
+    ) -> T: ...
 
     @overload
-    def delete(
-        self, path: str | URL | None = None, *, response_format: Any = None, **options: Unpack[RowOptions]
-    ) -> Coroutine[Any, Any, Any]: ...
+    async def delete(
+        self, path: Path = None, *, response_format: Any = None, **options: Unpack[BodyRowOptions]
+    ) -> Any: ...
 
-    def delete(
-        self, path: str | URL | None = None, *, response_format: Any = None, **options: Any
-    ) -> Coroutine[Any, Any, Any]:
+    @takes(BodyRowOptions)
+    async def delete(self, path: Path = None, *, body: Body = None, response_format: Any = None, **options: Any) -> Any:
         """Send a DELETE request (RFC 9110, section 9.3.5)."""
-        return self._dispatch(as_call("delete", path, "DELETE", response_format, options))
+        plain = Call(path, "DELETE", response_format, body)
+        call = plain if not options else as_call("delete", plain, options)
+        path = body = None  # logs may show the variables of a frame
+        return await self._dispatch(call)
 
     @overload
-    def post(
-        self, path: str | URL | None = None, *, response_format: TypeAdapterLike[T], **options: Unpack[BodyOptions]
-    ) -> Coroutine[Any, Any, T]: ...
+    async def post(self, path: Path = None, *, response_format: TypeForm[T], **options: Unpack[BodyOptions]) -> T: ...
 
     @overload
-    def post(
-        self, path: str | URL | None = None, *, response_format: type[T], **options: Unpack[BodyOptions]
-    ) -> Coroutine[Any, Any, T]: ...
+    async def post(
+        self, path: Path = None, *, response_format: TypeAdapterLike[T], **options: Unpack[BodyOptions]
+    ) -> T: ...
 
     @overload
-    def post(
-        self, path: str | URL | None = None, *, response_format: Any = None, **options: Unpack[BodyRowOptions]
-    ) -> Coroutine[Any, Any, Any]: ...
+    async def post(
+        self, path: Path = None, *, response_format: Any = None, **options: Unpack[BodyRowOptions]
+    ) -> Any: ...
 
-    def post(
-        self, path: str | URL | None = None, *, body: Body = None, response_format: Any = None, **options: Any
-    ) -> Coroutine[Any, Any, Any]:
+    @takes(BodyRowOptions)
+    async def post(self, path: Path = None, *, body: Body = None, response_format: Any = None, **options: Any) -> Any:
         """Send a POST request (RFC 9110, section 9.3.3)."""
-        if not options:
-            return self._dispatch(Call(path, "POST", response_format, body))
-        return self._dispatch(as_call("post", path, "POST", response_format, options, body))
+        plain = Call(path, "POST", response_format, body)
+        call = plain if not options else as_call("post", plain, options)
+        path = body = None  # logs may show the variables of a frame
+        return await self._dispatch(call)
 
     @overload
-    def put(
-        self, path: str | URL | None = None, *, response_format: TypeAdapterLike[T], **options: Unpack[BodyOptions]
-    ) -> Coroutine[Any, Any, T]: ...
+    async def put(self, path: Path = None, *, response_format: TypeForm[T], **options: Unpack[BodyOptions]) -> T: ...
 
     @overload
-    def put(
-        self, path: str | URL | None = None, *, response_format: type[T], **options: Unpack[BodyOptions]
-    ) -> Coroutine[Any, Any, T]: ...
+    async def put(
+        self, path: Path = None, *, response_format: TypeAdapterLike[T], **options: Unpack[BodyOptions]
+    ) -> T: ...
 
     @overload
-    def put(
-        self, path: str | URL | None = None, *, response_format: Any = None, **options: Unpack[BodyRowOptions]
-    ) -> Coroutine[Any, Any, Any]: ...
+    async def put(
+        self, path: Path = None, *, response_format: Any = None, **options: Unpack[BodyRowOptions]
+    ) -> Any: ...
 
-    def put(
-        self, path: str | URL | None = None, *, body: Body = None, response_format: Any = None, **options: Any
-    ) -> Coroutine[Any, Any, Any]:
+    @takes(BodyRowOptions)
+    async def put(self, path: Path = None, *, body: Body = None, response_format: Any = None, **options: Any) -> Any:
         """Send a PUT request (RFC 9110, section 9.3.4)."""
-        if not options:
-            return self._dispatch(Call(path, "PUT", response_format, body))
-        return self._dispatch(as_call("put", path, "PUT", response_format, options, body))
+        plain = Call(path, "PUT", response_format, body)
+        call = plain if not options else as_call("put", plain, options)
+        path = body = None  # logs may show the variables of a frame
+        return await self._dispatch(call)
 
     @overload
-    def patch(
-        self, path: str | URL | None = None, *, response_format: TypeAdapterLike[T], **options: Unpack[BodyOptions]
-    ) -> Coroutine[Any, Any, T]: ...
+    async def patch(self, path: Path = None, *, response_format: TypeForm[T], **options: Unpack[BodyOptions]) -> T: ...
 
     @overload
-    def patch(
-        self, path: str | URL | None = None, *, response_format: type[T], **options: Unpack[BodyOptions]
-    ) -> Coroutine[Any, Any, T]: ...
+    async def patch(
+        self, path: Path = None, *, response_format: TypeAdapterLike[T], **options: Unpack[BodyOptions]
+    ) -> T: ...
 
     @overload
-    def patch(
-        self, path: str | URL | None = None, *, response_format: Any = None, **options: Unpack[BodyRowOptions]
-    ) -> Coroutine[Any, Any, Any]: ...
+    async def patch(
+        self, path: Path = None, *, response_format: Any = None, **options: Unpack[BodyRowOptions]
+    ) -> Any: ...
 
-    def patch(
-        self, path: str | URL | None = None, *, body: Body = None, response_format: Any = None, **options: Any
-    ) -> Coroutine[Any, Any, Any]:
+    @takes(BodyRowOptions)
+    async def patch(self, path: Path = None, *, body: Body = None, response_format: Any = None, **options: Any) -> Any:
         """Send a PATCH request (RFC 5789)."""
-        if not options:
-            return self._dispatch(Call(path, "PATCH", response_format, body))
-        return self._dispatch(as_call("patch", path, "PATCH", response_format, options, body))
+        plain = Call(path, "PATCH", response_format, body)
+        call = plain if not options else as_call("patch", plain, options)
+        path = body = None  # logs may show the variables of a frame
+        return await self._dispatch(call)
 
 
 def check_options(verb: str, options: dict[str, Any], known: frozenset[str]) -> None:
@@ -281,19 +274,14 @@ def check_options(verb: str, options: dict[str, Any], known: frozenset[str]) -> 
         raise TypeError(message)
 
 
-def as_call(verb: str, path: Any, method: str, response_format: Any, options: dict[str, Any], body: Any = None) -> Call:
-    """Make the call of a verb.
+def as_call(verb: str, plain: Call, options: dict[str, Any]) -> Call:
+    """Make the call of a verb with options, and forget them: logs may show the variables of its frame.
 
     Raises:
-        TypeError: One of its options is unknown.
+        TypeError: One of the options is unknown.
     """
-    if not options:
-        return Call(path, method, response_format, body)
     try:
         check_options(verb, options, OPTIONS)
-    except TypeError:
-        path = body = None  # logs may show the variables of a frame
-        raise
-    if body is None:
-        return Call(path, method, response_format, **options)
-    return Call(path, method, response_format, body, **options)
+        return msgspec.structs.replace(plain, **options)
+    finally:
+        options.clear()

@@ -16,6 +16,7 @@ from headrace.types import (
     Data,
     ErrorResponses,
     Headers,
+    Items,
     OnInvalid,
     Parameters,
     TimeoutLike,
@@ -46,6 +47,7 @@ class Call(msgspec.Struct, frozen=True):
         timeout: Seconds for the whole request, a `Timeout`, or `None`; unset, the client's.
         error_responses: Status to model or function, over the client's.
         on_invalid: What becomes of rows that do not fit.
+        items: The place of the value in the document.
     """
 
     path: str | URL | None = None
@@ -59,6 +61,7 @@ class Call(msgspec.Struct, frozen=True):
     timeout: TimeoutLike = UNSET
     error_responses: ErrorResponses | None = None
     on_invalid: OnInvalid = "raise"
+    items: Items = None
 
     def options(self) -> dict[str, Any]:
         """Give the arguments behind method and path that differ from their defaults; the format is always there."""

@@ -131,7 +131,7 @@ def _make(response_format: Any) -> BodyDecoder | type | Undecoded:
         return response_format  # type: ignore[no-any-return] # it is one of these
     shim = shims.for_type(response_format)
     try:
-        for part in _classes_in(response_format):
+        for part in classes_in(response_format):
             _check_class(part, known_to_msgspec=shim is None)
         if shim is not None:
             one = shim.validator(response_format)
@@ -148,7 +148,7 @@ def _make(response_format: Any) -> BodyDecoder | type | Undecoded:
     except (TypeError, NameError, NotImplementedError) as error:  # the last of a `Literal` beyond 64 bits
         message = f"response_format: {getattr(response_format, '__name__', response_format)} cannot be decoded: {error}"
         raise ValidationError(message) from error
-    stamped = any(issubclass(part, models.Response) for part in _classes_in(response_format))
+    stamped = any(issubclass(part, models.Response) for part in classes_in(response_format))
     return BodyDecoder(one, many, models.stamp if stamped else None)
 
 
@@ -171,7 +171,8 @@ def _check_class(part: type, *, known_to_msgspec: bool) -> None:
         raise ValidationError(message)
 
 
-def _classes_in(response_format: Any) -> list[type]:
+def classes_in(response_format: Any) -> list[type]:
+    """Name the classes that a format is written with, its arguments' too."""
     found, pending = [], [response_format]
     while pending:
         part = pending.pop()

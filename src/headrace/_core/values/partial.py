@@ -172,13 +172,14 @@ def check_on_invalid(on_invalid: Any) -> str:
     return on_invalid
 
 
-def decoder_for(response_format: Any, on_invalid: Any) -> Any:
+def decoder_for(response_format: Any, on_invalid: Any, where: str = "$") -> Any:
     """Find how a list is decoded of which not every row has to fit.
 
     Args:
         response_format: A list of any type: `list[User]`.
         on_invalid: `"raise"` is what `headrace._core.values.decode.decoder_for` does, `"skip"` gives the list of the
             rows that fit, `"collect"` a `Partial`.
+        where: The path of the list in its document.
 
     Returns:
         The decoder; it costs nothing until a row does not fit.
@@ -192,12 +193,12 @@ def decoder_for(response_format: Any, on_invalid: Any) -> Any:
         takes = f'a list of rows, such as list[User], where on_invalid is "{on_invalid}"'
         raise wrong("response_format", response_format, takes)
     try:
-        return _cached(response_format, on_invalid)
+        return _cached(response_format, on_invalid, where)
     except TypeError:  # not hashable
-        return _make(response_format, on_invalid)
+        return _make(response_format, on_invalid, where)
 
 
-def _make(response_format: Any, on_invalid: str) -> decode.BodyDecoder:
+def _make(response_format: Any, on_invalid: str, where: str) -> decode.BodyDecoder:
     whole: Any = decode.decoder_for(response_format)
     (row_format,) = get_args(response_format)
     _row_decoder(row_format)
@@ -211,7 +212,7 @@ def _make(response_format: Any, on_invalid: str) -> decode.BodyDecoder:
                 texts = _split(body)
             except FAULTS:  # it is no array of rows at all
                 raise error from error.__cause__
-            rows = Rows(row_format, on_invalid)
+            rows = Rows(row_format, on_invalid, where)
             found = rows.many(map(bytes, texts), whole=True)
             if rows.failure is not None:
                 raise error from error.__cause__

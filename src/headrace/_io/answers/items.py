@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, TypeVar, overload
 
 from headrace._checks import is_number, wrong, wrong_number
-from headrace._core.values import partial, sse
+from headrace._core.values import partial, places, sse
 from headrace._core.values.array import ArrayParser
 from headrace._core.values.lines import MOST_BYTES, LineParser
 from headrace._core.values.records import LinesOfJSON, TextSequence
@@ -177,7 +177,7 @@ def items(
         headrace.errors.ResponseTooLarge: An item is longer.
         headrace.errors.ValidationError: An argument is wrong.
     """
-    names = _names(path)
+    names = places.as_path(path, "path", indexes=False)
     if format is None:
         format = "array" if path is not None else _format_of(content_type, received)  # noqa: A001 - as its argument
     elif format not in ("array", *_PARSERS):
@@ -185,8 +185,7 @@ def items(
     if path is not None and format != "array":
         raise ValidationError(f'path: there is no path in "{format}", only in "array"')
     most = limit("max_item_bytes", max_item_bytes)
-    where = "".join(["$", *(f".{name}" for name in names)])
-    rows = partial.Rows(response_format, partial.check_on_invalid(on_invalid), where, received)
+    rows = partial.Rows(response_format, partial.check_on_invalid(on_invalid), places.shown(names), received)
     parser: _Parser = ArrayParser(rows, names, most) if format == "array" else _PARSERS[format](rows, most)
     return parsed(_checked(pieces), parser)
 
@@ -226,15 +225,6 @@ def limit(name: str, value: Any) -> int:
     if not is_number(value, integer=True):
         raise wrong_number(name, value, "a number of bytes above 0, or None")
     return int(value)
-
-
-def _names(path: Any) -> tuple[str, ...]:
-    names = path.split(".") if isinstance(path, str) else path
-    if names is None:
-        return ()
-    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) and name for name in names):
-        raise wrong("path", path, 'names with dots between, such as "data.items", or a list of names')
-    return tuple(names)
 
 
 def _format_of(content_type: Any, received: Any) -> Format:

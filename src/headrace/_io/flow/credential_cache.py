@@ -176,6 +176,11 @@ class CredentialCache:
         call = Call(url, method, Undecoded.WHOLE, body, data, headers, timeout=timeout)
         return self._send(call)
 
+    def leave(self) -> None:
+        """Forget who waits on a loop that is closed."""
+        self._closing = Closing()
+        self._asking = None
+
     def close(self) -> None:
         """Fail whatever waits for credentials."""
         self._closing.close()

@@ -1,0 +1,61 @@
+"""What the `Link` fields of an answer say, by RFC 8288."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from headrace._core.request import reference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from yarl import URL
+
+_TARGET: Final = re.compile(r"[\s,]*+<([^>]*+)>")
+_PARAMETER: Final = re.compile(
+    r"""[ \t]*+;[ \t;]*+([^\s=;,<>"]++)[ \t]*+(?:=[ \t]*+(?:"((?:[^"\\]|\\.)*+)"|([^\s;,"]*+)))?""", re.DOTALL
+)
+_TO_NEXT: Final = re.compile(r"""(?:[^,"]|"(?:[^"\\]|\\.)*+"?)*+,?""", re.DOTALL)
+_ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
+
+
+def by_relation(values: Iterable[str], base: URL) -> dict[str, str]:
+    """Read the links of an answer.
+
+    Args:
+        values: The values of its `Link` fields.
+        base: Its URL, by which relative targets are resolved (RFC 3986, section 5.2).
+
+    Returns:
+        The absolute target of each relation, of several the first. Names of registered relations are in lower case.
+        Links that are about something else than the answer (`anchor`), lead to no http(s) URL, or cannot be read are
+        left out.
+    """
+    found: dict[str, str] = {}
+    for value in values:
+        at = 0
+        while at < len(value):
+            target = _TARGET.match(value, at)
+            if target is None:
+                at = _TO_NEXT.match(value, at).end()  # type: ignore[union-attr] # it matches everywhere
+                continue
+            parameters, at = _parameters(value, target.end())
+            if "anchor" in parameters:
+                continue
+            url = reference.resolve(base, target[1])
+            if url is not None:
+                for relation in parameters.get("rel", "").split():
+                    found.setdefault(relation if ":" in relation else relation.lower(), str(url))
+    return found
+
+
+def _parameters(value: str, at: int) -> tuple[dict[str, str], int]:
+    """Read the parameters of a link; of several with one name the first counts (section 3.3)."""
+    parameters: dict[str, str] = {}
+    while (parameter := _PARAMETER.match(value, at)) is not None and parameter.end() > at:
+        name, quoted, plain = parameter.groups()
+        text = _ESCAPED.sub(r"\1", quoted) if quoted is not None else plain or ""
+        parameters.setdefault(name.lower(), text)
+        at = parameter.end()
+    return parameters, _TO_NEXT.match(value, at).end()  # type: ignore[union-attr] # it matches everywhere
