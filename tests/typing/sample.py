@@ -119,3 +119,16 @@ async def main() -> int:
 
 
 assert_type(run(main()), int)
+
+
+async def arriving(client: AsyncClient) -> None:
+    """Read items as they come."""
+    async with client.stream("GET", "/x") as response:
+        async for user in response.aiter_items(User, path="data"):
+            assert_type(user, User)
+        async for either in response.aiter_items(User | Old):
+            assert_type(either, User | Old)
+        async for row in response.aiter_items(User, on_invalid="collect"):
+            assert_type(row, User | Reject)
+        async for anything in response.aiter_items():
+            assert_type(anything, Any)

@@ -12,6 +12,8 @@ from headrace._core.values import decode, partial
 from headrace._core.values.lines import MOST_BYTES, Start, too_long
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeForm
+
     from headrace.errors import FrameworkException
 
 T = TypeVar("T")
@@ -39,7 +41,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     retry: int | None = None
 
     @overload
-    def json(self, response_format: type[T]) -> T: ...
+    def json(self, response_format: TypeForm[T]) -> T: ...
 
     @overload
     def json(self, response_format: Any = None) -> Any: ...

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
     from datetime import datetime
 
+    from typing_extensions import TypeForm
+
     from headrace._core.values.partial import Reject
     from headrace._core.values.sse import Event
 
@@ -102,7 +104,7 @@ def events(pieces: AsyncIterable[bytes], *, max_event_bytes: int | None = None) 
 @overload
 def items(
     pieces: AsyncIterable[bytes],
-    response_format: type[T],
+    response_format: TypeForm[T],
     *,
     format: Format | None = None,
     content_type: str = "",
@@ -116,7 +118,7 @@ def items(
 @overload
 def items(
     pieces: AsyncIterable[bytes],
-    response_format: type[T],
+    response_format: TypeForm[T],
     *,
     format: Format | None = None,
     content_type: str = "",

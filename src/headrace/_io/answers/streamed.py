@@ -6,7 +6,7 @@ import asyncio
 import math
 from contextlib import aclosing
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, overload
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
@@ -19,9 +19,11 @@ from headrace.errors import AsyncClientError, RequestTimeout, ResponseTooLarge
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
 
+    from typing_extensions import TypeForm
     from yarl import URL
 
     from headrace._core.messages import FileTarget, Request, Response
+    from headrace._core.values.partial import Reject
     from headrace._core.values.sse import Event
     from headrace._io.answers.items import Format
 
@@ -135,6 +137,39 @@ class StreamedResponse:
             headrace.errors.TransportError: The body did not come whole; see `aiter_bytes`.
         """
         return items.events(self.aiter_bytes(), max_event_bytes=max_event_bytes)
+
+    @overload
+    def aiter_items(
+        self,
+        response_format: TypeForm[T],
+        *,
+        format: Format | None = None,
+        path: str | Sequence[str] | None = None,
+        on_invalid: Literal["raise", "skip"] = "raise",
+        max_item_bytes: int | None = None,
+    ) -> AsyncGenerator[T, None]: ...
+
+    @overload
+    def aiter_items(
+        self,
+        response_format: TypeForm[T],
+        *,
+        format: Format | None = None,
+        path: str | Sequence[str] | None = None,
+        on_invalid: Literal["collect"],
+        max_item_bytes: int | None = None,
+    ) -> AsyncGenerator[T | Reject, None]: ...
+
+    @overload
+    def aiter_items(
+        self,
+        response_format: Any = None,
+        *,
+        format: Format | None = None,
+        path: str | Sequence[str] | None = None,
+        on_invalid: str = "raise",
+        max_item_bytes: int | None = None,
+    ) -> AsyncGenerator[Any, None]: ...
 
     def aiter_items(
         self,
