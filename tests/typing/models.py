@@ -5,8 +5,7 @@ from typing import Any, assert_type
 import pydantic
 from pydantic.alias_generators import to_camel
 
-from headrace import AsyncClient, BaseModel, Response
-from headrace.compat.pydantic import Sparse
+from headrace import AsyncClient, BaseModel, Dump, Response
 
 
 class User(Response, extra="forbid", alias_generator=to_camel, frozen=True, kw_only=True):
@@ -44,5 +43,6 @@ assert_type(BaseModel.model_rebuild(force=True), bool | None)
 
 
 async def main(client: AsyncClient) -> None:
-    """Send what was set."""
-    assert_type(await client.patch("/x", body=Sparse(Old(), exclude_none=True), response_format=Old), Old)
+    """Send a part of a model."""
+    assert_type(await client.patch("/x", body=Dump(Old(), exclude_none=True), response_format=Old), Old)
+    await client.get("/x", parameters=Dump(user), headers=Dump(Old()))

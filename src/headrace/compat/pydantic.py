@@ -164,7 +164,7 @@ class _PydanticShim:
 
     def owns(self, value: object) -> bool:
         """Tell whether a value is a model, dataclass, secret, URL or other value of pydantic's."""
-        return not isinstance(value, type) and (_is_pydantic(type(value)) or type(value) is Sparse)
+        return not isinstance(value, type) and _is_pydantic(type(value))
 
     def owns_type(self, response_format: object) -> bool:
         """Tell whether a response format is, or contains, a type of pydantic's."""
