@@ -63,6 +63,9 @@ class BaseModel(pydantic.BaseModel):
 
         Returns:
             The dict; a list stays a list, and a nested model or mapping without members leaves no key.
+
+        Raises:
+            headrace.errors.ValidationError: `separator` is no text.
         """
         return models.flatten(self.model_dump(), separator)
 
