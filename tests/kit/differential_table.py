@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 import pydantic
 from pydantic import Field
 
+from headrace import Dump
 from headrace._core.request import encode
 from headrace._core.values.decode import BodyDecoder, decode, decoder_for
 from headrace.errors import ResponseParseError, ResponseValidationError, ValidationError
@@ -115,7 +116,7 @@ def _dumped(value: Any) -> str:
 
 def _sent(value: Any) -> bytes:
     try:
-        return encode.json(value)
+        return encode.json(Dump(value) if isinstance(value, pydantic.BaseModel) else value)  # all that it has
     except ValidationError as error:  # there is no JSON for what is not finite
         return json.dumps(str(error)).encode()
 
