@@ -10,13 +10,16 @@ import uuid
 from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
+from unittest import mock
 
 import pydantic
 from pydantic import Field
 
 from headrace import Dump
 from headrace._core.request import encode
-from headrace._core.values.decode import BodyDecoder, decode, decoder_for
+from headrace._core.values import decode as decode_module
+from headrace._core.values.decode import BodyDecoder, decode
+from headrace.compat._structify import fast
 from headrace.errors import ResponseParseError, ResponseValidationError, ValidationError
 
 if TYPE_CHECKING:
@@ -59,7 +62,10 @@ class Twins:
         self.model = model
         self.derived = derived
         self.validate = validator.validate_json
-        found = decoder_for(derived)
+        with mock.patch.object(
+            fast, "hands_over", return_value=False
+        ):  # of what pydantic alone reads, nothing is asked
+            found = decode_module._make(derived)
         assert isinstance(found, BodyDecoder)
         self.has_sets = re.search(r"\b(set|frozenset)\b", repr(model.__pydantic_core_schema__)) is not None
         self.decoder = BodyDecoder(found.one)  # without the list that an array would give

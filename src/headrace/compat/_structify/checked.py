@@ -75,7 +75,7 @@ _KEYS: Final = frozenset({str, int, uuid.UUID})
 #: Metadata of pydantic's that only says what is taken, and not what it becomes or how it is written.
 _PLAIN_METADATA: Final = (
     *(at.BaseMetadata, at.GroupedMetadata, at.Not, FieldInfo, pydantic.UrlConstraints),
-    *(types_of.PathType, types_of.UuidVersion, types_of.StringConstraints),
+    *(types_of.PathType, types_of.UuidVersion, types_of.StringConstraints, types_of.AllowInfNan, pydantic.Strict),
 )
 BASE64: Final = get_args(pydantic.Base64Bytes)[1]
 #: What says that an item which does not fit is left out: only the container can do it.
@@ -170,6 +170,11 @@ def checked(annotation: Any, config: dict[str, Any] | None, finish: Callable[[An
     kind = meta(getattr(annotation, "__name__", "Checked"), (), namespace)
     foreign.register_reader(kind, found.read)
     return kind
+
+
+def is_checked(kind: Any) -> bool:
+    """Tell whether a type is read by pydantic, or by what does as pydantic does."""
+    return isinstance(kind, _CheckedMeta) and hasattr(kind, "is_quick")
 
 
 def _parted(annotation: Any) -> tuple[Any, tuple[Any, ...]]:

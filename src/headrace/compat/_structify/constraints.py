@@ -38,8 +38,6 @@ def constrained(kind: Any, metadata: Iterable[Any], model: Model) -> Any:
         if name in kept:
             raise Unfaithful(f"msgspec takes the constraint {name!r} once")
         kept[name] = _python_regex(value, model) if name == "pattern" else value
-        if kept[name] is not value and isinstance(value, str):
-            kept["extra_json_schema"] = {"pattern": value}  # as it was said
     if not kept:
         return kind
     if "multiple_of" in kept and (type(kept["multiple_of"]) is not int or _may_be_float(kind)):

@@ -74,4 +74,5 @@ def _runs(characters: set[int]) -> Iterator[tuple[int, int]]:
 
 
 def _escaped(character: int) -> str:
-    return f"\\U{character:08x}" if character > 0xFFFF else f"\\u{character:04x}"
+    # As the patterns of a JSON Schema have it (ECMA-262) beside Python, which have no `\\U`.
+    return chr(character) if character > 0xFFFF else f"\\u{character:04x}"

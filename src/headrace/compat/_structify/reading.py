@@ -27,19 +27,23 @@ if TYPE_CHECKING:
 
 #: What msgspec makes of JSON; a value of any other type was put there by hand.
 _JSON: Final = frozenset({str, int, float, bool, type(None), list, dict})
-#: Types whose values pydantic makes of a text in one way, and the class of the values.
+#: Types that pydantic makes of a text in one way, and the class of the values. (A date is none: in Python mode it may
+#: have the time of a day.)
 _OF_TEXT: Final[dict[Any, type]] = {
-    **{kind: kind for kind in (dt.timedelta, dt.datetime, dt.date, dt.time, uuid.UUID, str)},
-    **dict.fromkeys((pydantic.PastDate, pydantic.FutureDate), dt.date),
+    **{kind: kind for kind in (dt.timedelta, dt.datetime, dt.time, uuid.UUID, str)},
     **dict.fromkeys((pydantic.PastDatetime, pydantic.FutureDatetime), dt.datetime),
+    **dict.fromkeys((pydantic.AwareDatetime, pydantic.NaiveDatetime), dt.datetime),
     pydantic.EmailStr: str,
 }
-#: The same, and all that inherits from them.
+#: Classes that are texts to pydantic's strict Python mode too, and whose values are of that class.
+_STRICT_TEXTS: Final = (
+    *(pydantic.SecretStr, pydantic.SecretBytes),
+    *(pydantic.AnyUrl.__mro__[1], pydantic.PostgresDsn.__mro__[1]),
+)
 _CLASSES_OF_TEXT: Final = (
     *(ipaddress.IPv4Address, ipaddress.IPv4Interface, ipaddress.IPv4Network),
     *(ipaddress.IPv6Address, ipaddress.IPv6Interface, ipaddress.IPv6Network),
-    *(pathlib.PurePath, pydantic.SecretStr, pydantic.SecretBytes),
-    *(pydantic.AnyUrl.__mro__[1], pydantic.PostgresDsn.__mro__[1]),
+    *(pathlib.PurePath, *_STRICT_TEXTS),
 )
 #: Integers that are surely not too long for either library.
 _PLAIN_INTEGERS: Final = range(-(2**63), 2**63)
@@ -85,7 +89,8 @@ def way(holder: Any, kind: Any, config: dict[str, Any], finish: Read | None, *, 
         constrained: Whether there is metadata, or a setting that takes part.
         plain: Whether the metadata only says what is taken.
     """
-    bare = _bare(holder)
+    strict = isinstance(kind, type) and issubclass(kind, _STRICT_TEXTS)
+    bare = _bare(holder, strict=strict)
     validator = holder.__pydantic_validator__ if bare is None else bare
     slow = _slow(validator, inside=bare is None, finish=finish)
     if bare is None or not plain:
@@ -173,7 +178,7 @@ def _knows_floats() -> bool:
     return all(str(validate(text, strict=True)) == str(Decimal(_float_digits(float(text)))) for text in _DOUBTFUL)
 
 
-def _bare(holder: Any) -> Any:
+def _bare(holder: Any, *, strict: bool) -> Any:
     """Make the validator of the field alone; `None` where its place in the model takes part."""
     schema = holder.__pydantic_core_schema__
     if schema["type"] != "model" or schema["schema"]["type"] != "model-fields":
@@ -182,7 +187,7 @@ def _bare(holder: Any) -> Any:
     if "with-info" in repr(inner):  # it is told the name of its field
         return None
     try:
-        return SchemaValidator(inner, schema.get("config"))
+        return SchemaValidator(inner, schema.get("config", {}) | ({"strict": True} if strict else {}))
     except SchemaError:
         return None
 
