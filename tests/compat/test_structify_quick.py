@@ -25,6 +25,7 @@ from headrace._core.values import decode
 from headrace.compat._structify import costs, digits, reading
 from headrace.compat.pydantic import Checked, structify
 from headrace.errors import ResponseValidationError
+from tests.kit import costs_table
 from tests.kit.differential_table import Twins, explain
 from tests.kit.differential_values import _DECIMALS, _SPANS, _STAMPS, _TEXTS, _URLS, _UUIDS, ODD
 
@@ -152,6 +153,11 @@ def test_each_is_quick() -> None:
 
 def _field(kind: Any) -> Any:
     return structify(pydantic.create_model("One", one=(kind, ...))).model_fields["one"].type  # type: ignore[attr-defined] # a Struct
+
+
+def test_the_table_of_costs_is_current() -> None:
+    """The page says of each type what it costs now; ``python -m tests.kit.costs_table`` writes it."""
+    assert costs_table.PAGE.read_text(encoding="utf-8") == costs_table.page()
 
 
 @pytest.mark.parametrize("escape", [r"\d", r"\s"])

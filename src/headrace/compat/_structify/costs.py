@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final, ForwardRef, Literal, NamedTuple, TypeAlias, get_args, get_origin
 
 import msgspec
@@ -17,6 +18,9 @@ Cost: TypeAlias = Literal["native", "converted", "checked"]
 
 #: What `Fast` loses with a field that msgspec does not read, in fields that it does; `benchmarks.fields` measures it.
 _LOST: Final[dict[Cost, int]] = {"native": -1, "converted": 5, "checked": 25}
+
+
+_MODULE: Final = re.compile(r"\b(?:\w+\.)+(?=\w)")
 
 
 class Field(NamedTuple):
@@ -79,5 +83,5 @@ def _told(kind: Any) -> str:
     annotation = kind.annotation
     metadata: tuple[Any, ...] = getattr(annotation, "__metadata__", ())
     bare = get_args(annotation)[0] if metadata else annotation
-    name = bare.__name__ if isinstance(bare, type) and not get_args(bare) else str(bare).replace("typing.", "")
+    name = bare.__name__ if isinstance(bare, type) and not get_args(bare) else _MODULE.sub("", str(bare))
     return f"{name} with constraints" if metadata else name
