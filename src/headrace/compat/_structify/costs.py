@@ -40,12 +40,7 @@ def fields(struct: Any, prefix: str = "", seen: set[Any] | None = None) -> Itera
     for field in msgspec.structs.fields(struct):
         slow, inner = _parts(field.type, struct)
         path = f"{prefix}{field.name}"
-        quick = all(kind.is_quick for kind in slow)
-        yield Field(
-            path,
-            " | ".join(dict.fromkeys(map(_told, slow))),
-            "native" if not slow else "converted" if quick else "checked",
-        )
+        yield Field(path, " | ".join(dict.fromkeys(map(_told, slow))), _cost(slow))
         for each in inner:
             if each not in seen:
                 yield from fields(each, f"{path}.", seen)
@@ -59,18 +54,24 @@ def is_slower(struct: Any) -> bool:
 def of(kind: Any) -> Cost:
     """Say what a type costs that was written for msgspec."""
     slow, _ = _parts(kind, None)
-    return "native" if not slow else "converted" if all(each.is_quick for each in slow) else "checked"
+    return _cost(slow)
+
+
+def _cost(slow: list[Any]) -> Cost:
+    if not slow:
+        return "native"
+    return "converted" if all(isinstance(kind, msgspec.Meta) or kind.is_quick for kind in slow) else "checked"
 
 
 def _parts(kind: Any, owner: Any) -> tuple[list[Any], list[Any]]:
-    """Find the types in a type that msgspec does not read, and the Structs."""
+    """Find the types in a type that msgspec does not read, the patterns, for which it calls Python, and the Structs."""
     slow, structs = [], []
     pending = [kind]
     while pending:
         part = pending.pop()
         if isinstance(part, ForwardRef):
             part = getattr(owner, part.__forward_arg__)
-        if is_checked(part):
+        if is_checked(part) or (isinstance(part, msgspec.Meta) and part.pattern is not None):
             slow.append(part)
         elif isinstance(part, type) and issubclass(part, msgspec.Struct) and get_origin(part) is None:
             structs.append(part)
@@ -80,6 +81,8 @@ def _parts(kind: Any, owner: Any) -> tuple[list[Any], list[Any]]:
 
 
 def _told(kind: Any) -> str:
+    if isinstance(kind, msgspec.Meta):
+        return "str with a pattern"
     annotation = kind.annotation
     metadata: tuple[Any, ...] = getattr(annotation, "__metadata__", ())
     bare = get_args(annotation)[0] if metadata else annotation

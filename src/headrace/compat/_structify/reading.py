@@ -49,7 +49,8 @@ _CLASSES_OF_TEXT: Final = (
 _PLAIN_INTEGERS: Final = range(-(2**63), 2**63)
 _DOUBTFUL: Final = ("1.0", "-0.0", "0.1", "1e22", "1e-7", "123456789012345678.0", "5e-324", "1.5e300")
 
-_last = threading.local()
+#: What was read last in each thread.
+last: Final = threading.local()
 
 
 class Way(NamedTuple):
@@ -66,15 +67,9 @@ class Way(NamedTuple):
     quick: bool
 
 
-def is_last(value: object) -> bool:
-    """Tell whether a value is what was read last in this thread, and forget it: it may be secret."""
-    expected, _last.value = getattr(_last, "value", _last), _last
-    return expected is value
-
-
 def passed_on(value: Any) -> Any:
     """Let a value pass as what was just read."""
-    _last.value = value
+    last.value = value
     return value
 
 
@@ -103,8 +98,9 @@ def way(holder: Any, kind: Any, config: dict[str, Any], finish: Read | None, *, 
     if made is None or finish is not None:
         return Way(lambda value: passed_on(slow(value)), None, quick=False)
     convert = pydantic.SecretStr if kind is pydantic.SecretStr and not constrained else bare.validate_python
-    read = _of_text(convert, slow)
-    return Way(lambda value: passed_on(read(value)), None, quick=True) if made is str else Way(read, made, quick=True)
+    if made is str:
+        return Way(_kept(convert, slow), None, quick=True)
+    return Way(_of_text(convert, slow), made, quick=True)
 
 
 def _made_of_text(kind: Any) -> type | None:
@@ -125,6 +121,22 @@ def _of_text(convert: Read, slow: Read) -> Read:
             except ValueError:
                 pass
         return slow(value)  # not while an error is at hand: its text has the input, which may be secret
+
+    return read
+
+
+def _kept(convert: Read, slow: Read) -> Read:
+    """Make the same for values that are texts still, which must pass as what was just read."""
+
+    def read(value: Any) -> Any:
+        if type(value) is str:
+            try:
+                last.value = made = convert(value)
+            except ValueError:
+                pass
+            else:
+                return made
+        return passed_on(slow(value))
 
     return read
 
