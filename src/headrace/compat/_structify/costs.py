@@ -20,7 +20,8 @@ Cost: TypeAlias = Literal["native", "converted", "checked"]
 _LOST: Final[dict[Cost, int]] = {"native": -1, "converted": 5, "checked": 25}
 
 
-_MODULE: Final = re.compile(r"\b(?:\w+\.)+(?=\w)")
+#: A word, and the dot behind the name of a module.
+_WORD: Final = re.compile(r"\w++\.?+")
 
 
 class Field(NamedTuple):
@@ -86,5 +87,11 @@ def _told(kind: Any) -> str:
     annotation = kind.annotation
     metadata: tuple[Any, ...] = getattr(annotation, "__metadata__", ())
     bare = get_args(annotation)[0] if metadata else annotation
-    name = bare.__name__ if isinstance(bare, type) and not get_args(bare) else _MODULE.sub("", str(bare))
+    name = bare.__name__ if isinstance(bare, type) and not get_args(bare) else _WORD.sub(_bare_word, str(bare))
     return f"{name} with constraints" if metadata else name
+
+
+def _bare_word(found: re.Match[str]) -> str:
+    """Leave out a word that is the name of a module, and not a number with a point."""
+    word = found[0]
+    return "" if word.endswith(".") and not word[0].isdigit() else word

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _SURROGATES: Final = range(0xD800, 0xE000)  # no text of JSON has them alone
+_OURS: Final = {r"\d": re.compile(r"\d"), r"\s": re.compile(r"\s")}
 _BLOCK: Final = 512
 _FEW: Final = 40  # ranges that a person still takes in
 
@@ -33,7 +34,7 @@ def for_python(escape: str) -> str | None:
     """
     every = _every()
     theirs = set(map(ord, _matched(every, SchemaValidator(core_schema.str_schema(pattern=escape)).isinstance_python)))
-    ours = set(map(ord, re.findall(escape, every)))
+    ours = set(map(ord, _OURS[escape].findall(every)))
     if ours <= theirs:
         ranges, start = _ranges(theirs - ours), escape
     else:
