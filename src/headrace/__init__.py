@@ -2,6 +2,7 @@
 
 from headrace import auth, errors, limits, progress, streams, transports
 from headrace._core.call import Call
+from headrace._core.request.dump import Dump
 from headrace._core.values.partial import Partial, Reject
 from headrace._core.values.sse import Event
 from headrace._core.values.whole import Answer
@@ -27,6 +28,7 @@ __all__ = [
     "Call",
     "CircuitBreaker",
     "ClientConfig",
+    "Dump",
     "Event",
     "FilePart",
     "KeyedLimiter",

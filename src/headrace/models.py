@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, dataclass_transform
 
 import msgspec
 
+from headrace._checks import wrong
 from headrace._models import foreign
 from headrace._models.arguments import refuse
 from headrace._models.deprecated import DeprecatedCalls
@@ -302,6 +303,9 @@ class BaseModel(DeprecatedCalls, msgspec.Struct, metaclass=ModelMeta):
 
         Returns:
             The dict; a list stays a list, and a nested model or mapping without members leaves no key.
+
+        Raises:
+            ValidationError: `separator` is no text.
         """
         return flatten(self.model_dump(), separator)
 
@@ -368,7 +372,14 @@ def flatten(mapping: Mapping[Any, Any], separator: str = ".") -> dict[str, Any]:
 
     Returns:
         One flat dict.
+
+    Raises:
+        ValidationError: An argument has a wrong type.
     """
+    if not isinstance(mapping, Mapping):
+        raise wrong("mapping", mapping, "a mapping, such as what model_dump() gives")
+    if not isinstance(separator, str):
+        raise wrong("separator", separator, 'text, such as "."')
     flat: dict[str, Any] = {}
     for key, value in mapping.items():
         name = str(key.value if isinstance(key, Enum) else key)

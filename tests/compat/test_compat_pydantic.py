@@ -15,7 +15,7 @@ from pydantic import Field, SecretBytes, SecretStr
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from typing_extensions import TypedDict
 
-from headrace import models
+from headrace import Dump, models
 from headrace._core.values import shims
 from headrace.compat.pydantic import BaseModel, PaginatedResponse, Response, structify
 from headrace.errors import ResponseParseError, ResponseValidationError, StructifyError, ValidationError
@@ -57,6 +57,16 @@ def decode(response_format: Any, body: bytes) -> Any:
     """Decode a body as the client does."""
     shim: Any = shims.for_type(response_format)
     return shim.decoder(response_format)(body)
+
+
+@pytest.mark.parametrize("model", [Geo(lat=1), structify(Geo)(lat=1.0)], ids=["pydantic", "struct"])
+def test_flatten_checks_its_arguments(model: Any) -> None:
+    """A separator that is no text, or what is no mapping, is refused by name."""
+    assert model.flatten() == {"lat": 1.0}
+    with pytest.raises(ValidationError, match="separator: got int, takes text"):
+        model.flatten(1)
+    with pytest.raises(ValidationError, match="mapping: got Geo, takes a mapping"):
+        models.flatten(model)
 
 
 def test_flatten_joins_names() -> None:
@@ -170,8 +180,8 @@ def test_secrets_are_revealed_on_the_wire() -> None:
     """Builtins and JSON have the aliases and the secrets, wherever they are."""
     inner = Login(userName="in", password=SecretStr(""), number=pydantic.Secret[int](7))
     login = Login(userName="me", password=SecretStr("hush"), keys=[SecretBytes(b"k1")], anything={"deep": [inner]})
-    deep = {"userName": "in", "password": "", "keys": [], "number": 7, "anything": None}
-    expected = {"userName": "me", "password": "hush", "keys": ["k1"], "number": 0, "anything": {"deep": [deep]}}
+    deep = {"userName": "in", "password": "", "number": 7}
+    expected = {"userName": "me", "password": "hush", "keys": ["k1"], "anything": {"deep": [deep]}}
     assert shim_for(login).builtins(login) == expected
     assert msgspec.json.decode(shim_for(login).json(login)) == expected
 
@@ -194,7 +204,8 @@ def test_a_serializer_of_the_model_has_its_say() -> None:
         (pydantic.AnyUrl("https://a.b/c"), "https://a.b/c"),
         (pydantic.RootModel[list[dt.date]]([dt.date(2000, 1, 2)]), ["2000-01-02"]),
         (Credentials(SecretStr("x")), {"token": "x"}),
-        (Address(cityName="Ulm"), {"cityName": "Ulm", "geo": None}),
+        (Address(cityName="Ulm"), {"cityName": "Ulm"}),
+        (Dump(Address(cityName="Ulm")), {"cityName": "Ulm", "geo": None}),
         (pydantic.RootModel[float](float("nan")), None),
     ],
 )

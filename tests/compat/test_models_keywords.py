@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, NewType
 
+import annotated_types
 import msgspec
 import pydantic
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic.alias_generators import to_camel, to_pascal
 
+from headrace.compat.pydantic import Checked
 from headrace.errors import ValidationError
 from headrace.models import BaseModel, PaginatedResponse, Response
 from tests.kit.ids import same_everywhere
@@ -175,6 +177,48 @@ def test_members_that_only_pydantic_reads_are_refused(member: Any, reason: str) 
     """A constraint or validator of pydantic's is not lost in silence when only the base class is changed."""
     with pytest.raises(ValidationError, match=rf"^Half\.user_id: .*{reason}"):
         type(BaseModel)("Half", (BaseModel,), {"__annotations__": {"user_id": int}, "user_id": member})
+
+
+Grown = NewType("Grown", Annotated[int, pydantic.Field(ge=18)])  # type: ignore[valid-newtype] # a type at run time
+
+
+@pytest.mark.parametrize(
+    ("annotation", "instead"),
+    [
+        (Annotated[int, pydantic.Field(ge=100)], r"pydantic.Field\(\) .* write msgspec.Meta\(ge=100\)"),
+        (Annotated[str, pydantic.Field(title="a", max_length=3)], r"msgspec.Meta\(title='a', max_length=3\)"),
+        (pydantic.PositiveInt, r"Gt\(\) .* msgspec.Meta\(gt=0\)"),
+        (pydantic.constr(pattern="a"), r"StringConstraints\(\) .* msgspec.Meta\(pattern='a'\)"),
+        (Annotated[str, annotated_types.Len(1, 3)], r"msgspec.Meta\(min_length=1, max_length=3\)"),
+        (list[dict[str, pydantic.NonNegativeFloat]] | None, r"Ge\(\)"),
+        (Grown, "ge=18"),
+        (Annotated[int, pydantic.AfterValidator(abs)], r"AfterValidator\(\) .* msgspec.Meta\(…\)"),
+        ("Annotated[int, pydantic.Field(ge=100)]", r"msgspec.Meta\(ge=100\)"),
+        ("list[Annotated[NobodyKnowsYet, pydantic.Field(min_length=1)]] | None", r"msgspec.Meta\(min_length=1\)"),
+    ],
+    ids=same_everywhere,
+)
+def test_a_constraint_that_only_pydantic_reads_is_refused(annotation: Any, instead: str) -> None:
+    """It is named with its field and with what to write instead, also as text and deep in a type."""
+    with pytest.raises(ValidationError, match=rf"^Made\.age: .*{instead}.* or let pydantic read the field with C"):
+        type(BaseModel)("Made", (BaseModel,), {"__annotations__": {"age": annotation}, "__module__": __name__})
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        Annotated[int, msgspec.Meta(ge=1), "a note"],
+        pydantic.StrictInt,
+        "Annotated[int, msgspec.Meta(ge=1)]",
+        "list[NobodyKnowsYet]",
+        "no annotation at all",
+        Checked[Annotated[int, pydantic.Field(ge=100)]],
+    ],
+    ids=same_everywhere,
+)
+def test_what_a_struct_does_anyway_is_taken(annotation: Any) -> None:
+    """Constraints of msgspec's, strictness, notes, and what pydantic reads itself are no mistakes."""
+    assert type(BaseModel)("Made", (BaseModel,), {"__annotations__": {"age": annotation}, "__module__": __name__})
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason="pydantic.v1 does not work there")

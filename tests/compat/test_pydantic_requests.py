@@ -13,7 +13,7 @@ import pytest
 from pydantic import Field, SecretStr, field_serializer
 from pydantic.alias_generators import to_camel
 
-from headrace import AsyncClient
+from headrace import AsyncClient, BaseModel, Dump
 from headrace._core.request import encode
 from headrace.compat.pydantic import Sparse
 from headrace.errors import ValidationError
@@ -93,7 +93,7 @@ async def test_models_are_taken_for_every_part_of_a_request(echo: EchoServer, tr
             parameters=Change(first_name="Ada", born=dt.date(1815, 12, 10), tags=["a", "b"]),
             cookies=Trace.model_validate({"X-Trace": "2"}),
         )
-    assert json.loads(seen["body"]) == {"password": "s3cret", "note": None}
+    assert json.loads(seen["body"]) == {"password": "s3cret"}
     assert seen["target"] == "/x?zipCode=9&firstName=Ada&born=1815-12-10&tags=a&tags=b"
     fields = {name.lower(): value for name, value in seen["headers"]}
     assert (fields["x-trace"], fields["x-token"], fields["cookie"]) == ("1", "hush", "X-Trace=2")
@@ -102,8 +102,8 @@ async def test_models_are_taken_for_every_part_of_a_request(echo: EchoServer, tr
     assert "hush" not in repr(client.headers)
 
 
-async def test_every_field_is_sent_unless_the_caller_says_otherwise(echo: EchoServer) -> None:
-    """A model is sent as `model_dump_json(by_alias=True)` writes it; `Sparse` leaves fields out."""
+async def test_what_was_set_is_sent_unless_the_caller_says_otherwise(echo: EchoServer) -> None:
+    """A model is sent as `model_dump_json(exclude_unset=True, by_alias=True)` writes it; `Dump` sends more, or less."""
     change = Change(first_name="Ada", tags=[])
     whole = {"firstName": "Ada", "born": None, "address": {"zipCode": None}, "tags": []}
     async with AsyncClient(echo.url) as client:
@@ -111,27 +111,84 @@ async def test_every_field_is_sent_unless_the_caller_says_otherwise(echo: EchoSe
         async def sent(body: Any) -> Any:
             return json.loads((await client.patch("/x", body=body))["body"])
 
-        assert await sent(change) == whole
-        assert await sent(Sparse(change)) == {"firstName": "Ada", "tags": []}
-        assert await sent([Sparse(change)]) == [{"firstName": "Ada", "tags": []}]
-        assert await sent(Sparse(change, exclude_unset=False, exclude_none=True)) == {
-            "firstName": "Ada",
-            "address": {},
-            "tags": [],
-        }
-        assert await sent(Sparse(change, exclude_unset=False, exclude_defaults=True)) == {"firstName": "Ada"}
-        assert await sent(Sparse(Login(password=SecretStr("hush")))) == {"password": "hush"}
-        seen = await client.get("/x", parameters=Sparse(change))
-        assert seen["target"] == "/x?firstName=Ada"
-        seen = await client.get("/x", headers=Sparse(Trace.model_validate({"X-Trace": "1"})))
+        was_set = {"firstName": "Ada", "tags": []}
+        for same in (change, Sparse(change), Dump(change, exclude_unset=True)):
+            assert await sent(same) == was_set
+            assert await sent([same]) == [was_set]
+            assert await sent({"in": {"deep": same}}) == {"in": {"deep": was_set}}
+        assert await sent(Dump(change)) == await sent(Dump(change, exclude_unset=False)) == whole
+        assert await sent([Dump(change)]) == [whole]
+        assert await sent(Dump(change, exclude_none=True)) == {"firstName": "Ada", "address": {}, "tags": []}
+        assert await sent(Dump(change, exclude_defaults=True)) == {"firstName": "Ada"}
+        assert await sent(Dump(change, exclude_unset=True, by_alias=False)) == {"first_name": "Ada", "tags": []}
+        assert await sent(Login(password=SecretStr("hush"))) == {"password": "hush"}
+        assert await sent(Dump(Login(password=SecretStr("hush")))) == {"password": "hush", "note": None}
+
+
+async def test_every_part_of_a_request_sends_what_was_set(echo: EchoServer) -> None:
+    """Parameters, forms and headers do as the body does, inside lists and mappings too."""
+    change, trace = Change(first_name="Ada", tags=["a"]), Trace.model_validate({"X-Trace": "1"})
+    paged = pydantic.create_model("Paged", page=(int, 1), size=(int, 50))
+    async with AsyncClient(echo.url, parameters=paged(size=9)) as client:
+        seen = await client.post("/x", data=change, headers=trace)
+        assert (seen["target"], seen["body"]) == ("/x?size=9", "firstName=Ada&tags=a")
+        assert ["X-Trace", "1"] in seen["headers"]
+        assert not any(name.lower() == "x-token" for name, _ in seen["headers"])
+        assert (await client.post("/x", data={"in": change}))["body"] == "in.firstName=Ada&in.tags=a"
+        assert (await client.post("/x", data=Dump(paged())))["body"] == "page=1&size=50"
+        assert (await client.get("/x", parameters=Dump(paged())))["target"] == "/x?size=50&page=1"
+        assert (await client.get("/x", parameters={"in": paged(page=2)}))["target"] == "/x?size=9&in.page=2"
+        seen = await client.get("/x", headers=Dump(trace, exclude_none=True))
         assert ["X-Trace", "1"] in seen["headers"]
 
 
-def test_a_sparse_model_takes_a_model_and_shows_no_secret() -> None:
-    """Anything else is refused by name, and the repr masks what the model masks."""
-    with pytest.raises(ValidationError, match="model: got dict, takes"):
-        Sparse({})  # type: ignore[arg-type]  # wrong on purpose
-    assert "hush" not in repr(Sparse(Login(password=SecretStr("hush"))))
+class Item(BaseModel, rename="camel"):
+    """A Struct, with a pydantic model inside."""
+
+    unit_price: float = 0.0
+    note: str | None = None
+    change: Change | None = None
+
+
+async def test_a_struct_can_be_dumped_too(echo: EchoServer) -> None:
+    """A Struct sends every field, and a model inside it what was set; `Dump` leaves out what it is told to."""
+    async with AsyncClient(echo.url) as client:
+
+        async def sent(body: Any) -> Any:
+            return json.loads((await client.patch("/x", body=body))["body"])
+
+        item = Item(change=Change(first_name="Ada"))
+        assert await sent(item) == {"unitPrice": 0.0, "note": None, "change": {"firstName": "Ada"}}
+        assert await sent(Dump(Item(), exclude_none=True)) == {"unitPrice": 0.0}
+        assert await sent(Dump(Item(note="a"), exclude_unset=True)) == {"note": "a"}
+        assert await sent([Dump(Item(), exclude_none=True, by_alias=False)]) == [{"unit_price": 0.0}]
+        with pytest.raises(ValidationError, match="NaN"):
+            await client.patch("/x", body=Dump(Item(unit_price=math.nan)))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Dump({}), "model: got dict, takes an instance of a pydantic v2 model or of a Struct"),
+        (lambda: Dump(Change), "model: got ModelMetaclass, takes"),
+        (lambda: Dump([Change()]), "model: got list, takes"),
+        (lambda: Dump(Change(), exclude_none="yes"), "exclude_none: got str, takes True or False"),  # type: ignore[arg-type] # wrong on purpose
+        (lambda: Dump(Change(), by_alias=1), "by_alias: got int, takes True, False or None"),  # type: ignore[arg-type] # the same
+        (lambda: Sparse({}), "model: got dict, takes"),
+    ],
+)
+def test_a_dump_takes_a_model(make: Callable[[], object], message: str) -> None:
+    """Anything else is refused by the name of the argument."""
+    with pytest.raises(ValidationError, match=message):
+        make()
+
+
+def test_a_dump_shows_no_secret() -> None:
+    """The repr masks what the model masks."""
+    for kind in (Dump, Sparse):
+        shown = repr(kind(Login(password=SecretStr("hush"))))
+        assert shown.startswith(f"{kind.__name__}(Login(")
+        assert "hush" not in shown
 
 
 def test_a_setting_of_the_model_decides_about_aliases() -> None:
@@ -153,6 +210,7 @@ def test_a_setting_of_the_model_decides_about_aliases() -> None:
         Anything(value=[Reading(value=math.nan)]),
         pydantic.RootModel[list[float]]([1.0, math.nan]),
         {"in": Reading(value=math.nan)},
+        Dump(Reading(value=math.nan)),
         [Anything(value=math.inf)],
     ],
     ids=repr,
@@ -166,10 +224,11 @@ def test_nan_is_refused_and_not_lost(value: Any) -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (Reading(value=1.5), b'{"value":1.5,"note":null}'),
+        (Reading(value=1.5), b'{"value":1.5}'),
+        (Dump(Reading(value=1.5)), b'{"value":1.5,"note":null}'),
         (Reading(value=1.5, note="NaN"), b'{"value":1.5,"note":"NaN"}'),
-        (Words(value=math.nan), b'{"value":"NaN","note":null}'),
-        (Own(value=math.nan), b'{"value":null,"note":null}'),
+        (Words(value=math.nan), b'{"value":"NaN"}'),
+        (Own(value=math.nan), b'{"value":null}'),
         (Anything(value={"a": None}), b'{"value":{"a":null}}'),
     ],
     ids=repr,
@@ -204,8 +263,9 @@ def dumps(act: Callable[[], object]) -> int:
         (Trace.model_construct(trace_id="1"), 2),
         (Login(password=SecretStr("hush")), 2),
         (Reading(value=1.5, note="x"), 1),
-        (Reading(value=1.5), 2),
-        (Sparse(Change(first_name="Ada")), 1),
+        (Reading(value=1.5), 1),
+        (Dump(Reading(value=1.5)), 2),
+        (Dump(Change(first_name="Ada")), 1),
     ],
     ids=repr,
 )

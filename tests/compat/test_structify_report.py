@@ -105,6 +105,40 @@ def test_each_field_has_its_reason() -> None:
     assert report.reasons[0].example == f"{PACKAGE}.odd.Checked: name"
 
 
+class Parcel(BaseModel):
+    """Has slow fields, also in a model that it names, and quick ones."""
+
+    account: checked.Account
+    sizes: list[pydantic.ByteSize]
+    either: dict[str, int | pydantic.ByteSize]
+    made: pydantic.AwareDatetime | None = None
+    inner: "Parcel | None" = None
+
+
+def test_slow_fields_are_named() -> None:
+    """Fields that msgspec alone does not read are told by path and cost, and their types are counted."""
+    report = StructifyReport([Parcel, checked.Account])
+    first, second = report.verdicts
+    assert first.slow == {
+        "account.home": "converted: HttpUrl",
+        "account.pin": "converted: SecretStr",
+        "account.balance": "converted: Decimal with constraints",
+        "sizes": "checked: ByteSize",
+        "either": "checked: int | ByteSize",
+    }
+    assert second.slow == {path.removeprefix("account."): said for path, said in [*first.slow.items()][:3]}
+    told = [(each.cost, each.kind, each.models, each.fields) for each in report.slow]
+    assert told[:3] == [
+        ("checked", "ByteSize", 1, 1),
+        ("checked", "int | ByteSize", 1, 1),
+        ("converted", "Decimal with constraints", 2, 2),
+    ]
+    assert report.slow[0].example == f"{__name__}.Parcel: sizes"
+    assert f"     1  ByteSize is checked ({__name__}.Parcel: sizes)" in str(report)
+    assert report.to_dict()["slow"][0]["kind"] == "ByteSize"
+    assert "slower" not in str(StructifyReport([shop.Geo]))
+
+
 def test_text_and_json_say_the_same() -> None:
     """The text has the share, each refused field and what was not read; the JSON has all of it."""
     report = StructifyReport(PACKAGE)

@@ -5,8 +5,8 @@ from typing import Any, assert_type
 import pydantic
 from pydantic.alias_generators import to_camel
 
-from headrace import AsyncClient, BaseModel, Response
-from headrace.compat.pydantic import Sparse
+from headrace import AsyncClient, BaseModel, Dump, Response
+from headrace.compat.pydantic import structify
 
 
 class User(Response, extra="forbid", alias_generator=to_camel, frozen=True, kw_only=True):
@@ -43,6 +43,14 @@ assert_type(User.model_json_schema(), dict[str, Any])
 assert_type(BaseModel.model_rebuild(force=True), bool | None)
 
 
+FastOld = structify(Old, validators="drop", lossy={"extra", "names"})
+assert_type(FastOld.model_validate_json(b"").id, int)
+assert_type(FastOld(id=1).id, int)
+assert_type(structify(Old), type[Old])
+
+
 async def main(client: AsyncClient) -> None:
-    """Send what was set."""
-    assert_type(await client.patch("/x", body=Sparse(Old(), exclude_none=True), response_format=Old), Old)
+    """Send a part of a model."""
+    assert_type(await client.patch("/x", body=Dump(Old(), exclude_none=True), response_format=Old), Old)
+    await client.get("/x", parameters=Dump(user), headers=Dump(Old()))
+    assert_type((await client.get("/x", response_format=FastOld)).id, int)

@@ -13,6 +13,7 @@ from typing import Any, Final, dataclass_transform
 
 import msgspec
 
+from headrace._models import metadata
 from headrace.errors import ValidationError
 
 _KEEP_PYDANTIC: Final = "write it without, or keep the class a pydantic model"
@@ -82,6 +83,7 @@ class ModelMeta(msgspec.StructMeta):
             return super().__new__(mcls, name, bases, bare, kw_only=True, **layout)
         for key, value in namespace.items():
             _check_member(name, key, value)
+        metadata.check(name, namespace)
         if "rename" in keywords and "alias_generator" in keywords:
             raise ValidationError(f"{name}: takes rename or alias_generator, not both")
         options = _options(name, _declared(name, namespace)) | _options(name, keywords)

@@ -119,16 +119,17 @@ def models(
     figures: list[Figures] = []
     for count, body in bodies.items():
         measured = _timed(_ways.ways(model, ours, count, settings), body, count, rounds)
-        for one in measured:
-            if one.seconds is not None:
-                one.memory = _memory({**task, "count": count, "way": one.key})
+        for one in (each for each in measured if each.seconds is not None):
+            one.memory = _memory({**task, "count": count, "way": one.key})
         figures += measured
     _check(sample, figures)
+    slow = _ways.slow_fields(model, settings)
     if json_path is not None:
-        write_whole(json_path, json.dumps(_as_json(target, rounds, figures), indent=1) + "\n", "--json")
+        write_whole(json_path, json.dumps(_as_json(target, rounds, figures, slow), indent=1) + "\n", "--json")
     if plot is not None:
         write_whole(plot, _chart.bars(f"From JSON to {target}", _panels(figures)), "--plot")
     _show(target, figures)
+    _show_slow(slow, hands_over=_ways.hands_over(model))
 
 
 def _model(target: str) -> Any:
@@ -227,8 +228,8 @@ def _base(figures: Sequence[Figures], items: int) -> Figures:
     return next(one for one in figures if one.key == _BASE and one.items == items)
 
 
-def _as_json(target: str, rounds: int, figures: Sequence[Figures]) -> dict[str, Any]:
-    return {"model": target, "rounds": rounds, "figures": [attrs.asdict(one) for one in figures]}
+def _as_json(target: str, rounds: int, figures: Sequence[Figures], slow: dict[str, str]) -> dict[str, Any]:
+    return {"model": target, "rounds": rounds, "slow": slow, "figures": [attrs.asdict(one) for one in figures]}
 
 
 def _duration(seconds: float) -> str:
@@ -251,6 +252,14 @@ def _panels(figures: Sequence[Figures]) -> dict[str, list[tuple[str, float, str]
     if kept:
         panels[f"memory that an item takes, of {most:,}"] = [(title, size, _size(size)) for title, size in kept]
     return panels
+
+
+def _show_slow(slow: dict[str, str], *, hands_over: bool) -> None:
+    """Name the fields that msgspec alone does not read."""
+    for path, said in slow.items():
+        click.echo(f"slower than msgspec alone: {path} ({said})")
+    if hands_over:
+        click.echo("Fast[Model] leaves the whole document to pydantic: with such fields that is quicker")
 
 
 def _show(target: str, figures: Sequence[Figures]) -> None:

@@ -113,6 +113,7 @@ def show(report: StructifyReport) -> None:
         console.print(table)
     if len(reasons) > _MOST_REASONS:
         console.print(f"and {len(reasons) - _MOST_REASONS} other reasons; --json has all")
+    _show_slow(console, report)
     for verdict in report.verdicts:
         if verdict.problems:
             console.print(verdict.model, soft_wrap=True)
@@ -120,6 +121,23 @@ def show(report: StructifyReport) -> None:
                 console.print(f"    {field}: {problem}", soft_wrap=True)
     for module, told in report.unread.items():
         console.print(f"not read: {module}: {told}", soft_wrap=True)
+
+
+def _show_slow(console: Console, report: StructifyReport) -> None:
+    """Print the types that msgspec alone does not read."""
+    slow = report.slow
+    if not slow:
+        return
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in ("models", "fields"):
+        table.add_column(name, justify="right")
+    for name in ("slower than msgspec alone", "cost", "such as"):
+        table.add_column(name)
+    for each in slow[:_MOST_REASONS]:
+        table.add_row(f"{each.models:,}", f"{each.fields:,}", each.kind, each.cost, each.example)
+    console.print(table)
+    if len(slow) > _MOST_REASONS:
+        console.print(f"and {len(slow) - _MOST_REASONS} other types; --json has all")
 
 
 def write_whole(path: Path, text: str, option: str, *, force: bool = True) -> None:

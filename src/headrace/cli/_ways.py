@@ -101,6 +101,25 @@ def ways(model: Any, struct: Any, count: int, settings: dict[str, Any]) -> list[
     ]
 
 
+def slow_fields(model: Any, settings: dict[str, Any]) -> dict[str, str]:
+    """Name the fields of what is derived of a model that msgspec alone does not read, and what they cost."""
+    from headrace.compat.report import StructifyReport
+
+    (verdict,) = StructifyReport([model], **settings).verdicts
+    return verdict.slow
+
+
+def hands_over(model: Any) -> bool:
+    """Tell whether `Fast[Model]` leaves the whole of a document to pydantic."""
+    from headrace.compat._structify import fast
+
+    try:
+        kind: Any = fast.Fast
+        return fast.hands_over(kind[model])
+    except FrameworkException:
+        return False
+
+
 def _decoder(item: Any, count: int) -> Callable[[bytes], Any]:
     """Make what the client itself decodes with."""
     decoder: Any = decode.decoder_for(item if count == 1 else list[item])

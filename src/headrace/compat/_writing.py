@@ -1,4 +1,4 @@
-"""A pydantic object goes out by alias, with secrets revealed and nothing lost in silence.
+"""What was set of a pydantic object goes out by alias, with secrets revealed and nothing lost in silence.
 
 Pydantic masks secrets in JSON and writes NaN as `null`, and has no way to ask for anything else. So an object that may
 hold one of them is dumped twice, as JSON and as Python values, and the two are laid side by side. What its class can
@@ -23,6 +23,7 @@ import pydantic_core
 from pydantic.dataclasses import is_pydantic_dataclass
 from pydantic.fields import FieldInfo
 
+from headrace._core.request.dump import Dump
 from headrace.errors import ValidationError
 
 _SECRETS: Final = (pydantic.SecretStr, pydantic.SecretBytes, pydantic.Secret)
@@ -45,41 +46,42 @@ _IDLE_METADATA: Final = (
 )
 
 
-class Sparse:
-    """A pydantic model of which not every field is sent: as `body`, `parameters`, `headers` or `cookies`.
+#: What goes out of a model that is given as it is, as the older framework sent it.
+_AS_SET: Final[dict[str, Any]] = {"exclude_unset": True}
+
+
+class Sparse(Dump):
+    """A model of which what was set is sent, as it is of a pydantic model alone: `Dump` with `exclude_unset=True`.
 
     Args:
-        model: A model; it is read when the request is made, by alias and with its secrets revealed.
+        model: As in `headrace.Dump`, and so are the others.
         exclude_unset: Leave out fields that nobody set.
         exclude_defaults: Leave out fields that equal their default.
         exclude_none: Leave out fields that are `None`.
+        by_alias: Whether the aliases are written.
 
     Raises:
-        headrace.errors.ValidationError: `model` is not an instance of a pydantic v2 model.
+        headrace.errors.ValidationError: `model` is no model, or an option is no bool.
     """
 
-    __slots__ = ("model", "options")
+    __slots__ = ()
 
     def __init__(
         self,
-        model: pydantic.BaseModel,
+        model: Any,
         *,
         exclude_unset: bool = True,
         exclude_defaults: bool = False,
         exclude_none: bool = False,
+        by_alias: bool | None = None,
     ) -> None:
-        given: Any = model
-        if not isinstance(given, pydantic.BaseModel):
-            raise ValidationError(f"model: got {type(given).__name__}, takes an instance of a pydantic v2 model")
-        self.model = model
-        self.options: dict[str, Any] = {
-            "exclude_unset": exclude_unset,
-            "exclude_defaults": exclude_defaults,
-            "exclude_none": exclude_none,
-        }
-
-    def __repr__(self) -> str:
-        return f"Sparse({self.model!r})"
+        super().__init__(
+            model,
+            exclude_unset=exclude_unset,
+            exclude_defaults=exclude_defaults,
+            exclude_none=exclude_none,
+            by_alias=by_alias,
+        )
 
 
 class _OwnCode:
@@ -110,7 +112,7 @@ def json(value: Any) -> bytes:
     value, options = _unwrapped(value)
     found = _traits_of(value)
     if found.is_model and not found.secrets:
-        return cast("bytes", value.model_dump_json(by_alias=found.by_alias, **options).encode())
+        return cast("bytes", value.model_dump_json(**{"by_alias": found.by_alias, **options}).encode())
     return pydantic_core.to_json(_tree(value, options), inf_nan_mode="null")
 
 
@@ -139,10 +141,11 @@ def _tree(value: Any, options: Mapping[str, Any]) -> Any:
     return _restored(shown, _dump(value, "python", options), floats=not found.own_code)
 
 
-def _unwrapped(value: Any) -> tuple[Any, dict[str, Any]]:
-    options: dict[str, Any] = {}
-    if type(value) is Sparse:
-        value, options = value.model, value.options
+def _unwrapped(value: Any) -> tuple[Any, Mapping[str, Any]]:
+    options = _AS_SET
+    if isinstance(value, Dump):
+        options = value.options if value.by_alias is None else {**value.options, "by_alias": value.by_alias}
+        value = value.model
     if _traits_of(value).is_v1:
         if hasattr(value, "get_secret_value"):
             return value.get_secret_value(), options
@@ -169,9 +172,9 @@ def _dump(value: Any, mode: str, options: Mapping[str, Any]) -> Any:
     """Dump any of pydantic's values by alias: mode `"json"` masks its secrets, `"python"` leaves them objects."""
     found = _traits_of(value)
     if found.is_model:
-        return value.model_dump(mode=mode, by_alias=found.by_alias, **options)
+        return value.model_dump(**{"mode": mode, "by_alias": found.by_alias, **options})
     if is_pydantic_dataclass(type(value)):
-        return value.__pydantic_serializer__.to_python(value, mode=mode, by_alias=True)
+        return value.__pydantic_serializer__.to_python(value, mode=mode, by_alias=True, **options)
     if mode == "python" or isinstance(value, _SECRETS):
         return value if mode == "python" else _mask(value)
     return pydantic_core.to_jsonable_python(value, fallback=str)

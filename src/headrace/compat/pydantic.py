@@ -63,6 +63,9 @@ class BaseModel(pydantic.BaseModel):
 
         Returns:
             The dict; a list stays a list, and a nested model or mapping without members leaves no key.
+
+        Raises:
+            headrace.errors.ValidationError: `separator` is no text.
         """
         return models.flatten(self.model_dump(), separator)
 
@@ -164,7 +167,7 @@ class _PydanticShim:
 
     def owns(self, value: object) -> bool:
         """Tell whether a value is a model, dataclass, secret, URL or other value of pydantic's."""
-        return not isinstance(value, type) and (_is_pydantic(type(value)) or type(value) is Sparse)
+        return not isinstance(value, type) and _is_pydantic(type(value))
 
     def owns_type(self, response_format: object) -> bool:
         """Tell whether a response format is, or contains, a type of pydantic's."""

@@ -14,6 +14,7 @@ import msgspec
 import pydantic
 
 from headrace.compat import _code, _source
+from headrace.compat._structify import costs
 from headrace.compat.structify import structify
 from headrace.errors import StructifyError, ValidationError
 
@@ -37,11 +38,14 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         runs_code: Whether it, or a model that its fields name, has a validator, a serializer, a computed field or
             other code that runs when JSON is read or written.
         problems: The dotted path of each field that cannot be carried over, and the reason; empty when it converts.
+        slow: The dotted path of each field that msgspec alone does not read, and what does: `"converted: Decimal"` is
+            one call more, `"checked: ByteSize"` a validation by pydantic. Empty where it does not convert.
     """
 
     model: str
     runs_code: bool
     problems: dict[str, str]
+    slow: dict[str, str] = msgspec.field(default_factory=dict)
 
     @property
     def converts(self) -> bool:
@@ -60,6 +64,24 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     reason: str
+    models: int
+    fields: int
+    example: str
+
+
+class SlowType(msgspec.Struct, frozen=True, kw_only=True):
+    """A type that msgspec alone does not read.
+
+    Attributes:
+        kind: The type.
+        cost: `"converted"`, one call more for a value, or `"checked"`, a validation by pydantic.
+        models: How many models that convert have it.
+        fields: In how many of their fields; one of a nested model counts once for each model that names it.
+        example: One of them: the model, a colon, and the path of the field.
+    """
+
+    kind: str
+    cost: str
     models: int
     fields: int
     example: str
@@ -107,8 +129,7 @@ class StructifyReport:
             self.target = f"{len(self.models)} models"
         coded = _code.Code()
         self.verdicts: tuple[Verdict, ...] = tuple(
-            Verdict(model=_name(model), runs_code=coded.runs(model), problems=_problems(model, self._settings))
-            for model in self.models
+            _verdict(model, self._settings, runs_code=coded.runs(model)) for model in self.models
         )
 
     @property
@@ -149,6 +170,24 @@ class StructifyReport:
             for reason in ranked
         )
 
+    @property
+    def slow(self) -> tuple[SlowType, ...]:
+        """The types that msgspec alone does not read, the slowest first, then what most fields have."""
+        fields: Counter[tuple[str, str]] = Counter()
+        models: Counter[tuple[str, str]] = Counter()
+        examples: dict[tuple[str, str], str] = {}
+        for verdict in self.verdicts:
+            told = {path: _parted(said) for path, said in verdict.slow.items()}
+            fields.update(told.values())
+            models.update(set(told.values()))
+            for path, key in told.items():
+                examples.setdefault(key, f"{verdict.model}: {path}")
+        ranked = sorted(fields, key=lambda key: (key[0], -fields[key], key))  # "checked" comes before "converted"
+        return tuple(
+            SlowType(kind=key[1], cost=key[0], models=models[key], fields=fields[key], example=examples[key])
+            for key in ranked
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Give the report as plain dicts, lists, strings and numbers."""
         bare = self.without_code
@@ -159,6 +198,7 @@ class StructifyReport:
             "share": self.share,
             "without_code": {"total": len(bare), "converting": sum(verdict.converts for verdict in bare)},
             "reasons": msgspec.to_builtins(list(self.reasons)),
+            "slow": msgspec.to_builtins(list(self.slow)),
             "verdicts": [{"converts": verdict.converts, **msgspec.to_builtins(verdict)} for verdict in self.verdicts],
             "unread": dict(self.unread),
         }
@@ -191,6 +231,11 @@ class StructifyReport:
             lines += ["", "why not, by the number of models:"]
             lines += [f"{reason.models:>6}  {reason.reason}" for reason in reasons[:_MOST_REASONS]]
             lines += [f"        and {len(reasons) - _MOST_REASONS} other reasons"] * (len(reasons) > _MOST_REASONS)
+        slow = self.slow
+        if slow:
+            lines += ["", "slower than msgspec alone, by the number of fields:"]
+            lines += [f"{each.fields:>6}  {each.kind} is {each.cost} ({each.example})" for each in slow[:_MOST_REASONS]]
+            lines += [f"        and {len(slow) - _MOST_REASONS} other types"] * (len(slow) > _MOST_REASONS)
         if self.unread:
             lines += ["", "not read, for the import failed:"]
             lines += [f"    {module}: {reason}" for module, reason in self.unread.items()]
@@ -214,17 +259,25 @@ def _derived(model: _Model, settings: dict[str, Any]) -> Any:
     return structify(model, **settings)
 
 
-def _problems(model: _Model, settings: dict[str, Any]) -> dict[str, str]:
+def _verdict(model: _Model, settings: dict[str, Any], *, runs_code: bool) -> Verdict:
     """Try one model."""
+    problems, slow = {}, {}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what a library says of its own models is not this report's business
-            _derived(model, settings)
+            found = costs.fields(_derived(model, settings))
+        slow = {field.path: f"{field.cost}: {field.kind}" for field in found if field.kind}
     except StructifyError as error:
-        return error.problems
+        problems = error.problems
     except Exception as error:  # noqa: BLE001 - one model in a thousand that pydantic cannot finish is a line of the report
-        return {_WHOLE: f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"}
-    return {}
+        problems = {_WHOLE: f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"}
+    return Verdict(model=_name(model), runs_code=runs_code, problems=problems, slow=slow)
+
+
+def _parted(said: str) -> tuple[str, str]:
+    """Part what a verdict says of a slow field into its cost and its type."""
+    cost, _, kind = said.partition(": ")
+    return cost, kind
 
 
 def _found(target: str | ModuleType, unread: dict[str, str]) -> Iterator[_Model]:

@@ -24,16 +24,34 @@ _PLAIN_CLASSES = ("__dataclass_fields__", "_field_defaults", "__total__")
 
 _MOST_OWNERS = 4096
 _registered: list[Shim] = []
+#: Whoever says how values are written: the shims, and what the core itself adds.
+_writers: list[Writer] = []
 #: Which shim owns the values of a class, or that none does; asked for every request body, so the answer is kept.
-_owners: dict[type, Shim | None] = {}
+_owners: dict[type, Writer | None] = {}
 
 
-class Shim(Protocol):
-    """What the core asks of another modelling library."""
+class Writer(Protocol):
+    """What the core asks of whoever knows how a value is sent."""
 
     def owns(self, value: object) -> bool:
         """Tell whether a value is one of the library's; the same for all values of a class."""
         ...
+
+    def builtins(self, value: Any) -> Any:
+        """Turn a value into what JSON knows, by alias and with secrets revealed."""
+        ...
+
+    def json(self, value: Any) -> bytes:
+        """Encode a value as JSON text, by alias and with secrets revealed."""
+        ...
+
+    def loses_numbers(self, value: Any, text: bytes) -> bool:
+        """Tell whether a NaN or an infinity in a value did not get into its JSON text."""
+        ...
+
+
+class Shim(Writer, Protocol):
+    """What the core asks of another modelling library."""
 
     def owns_type(self, response_format: object) -> bool:
         """Tell whether a response format is, or contains, one of the library's types."""
@@ -51,18 +69,6 @@ class Shim(Protocol):
         """Make the function that decodes JSON bytes into the response format and raises our errors."""
         ...
 
-    def builtins(self, value: Any) -> Any:
-        """Turn a value into what JSON knows, by alias and with secrets revealed."""
-        ...
-
-    def json(self, value: Any) -> bytes:
-        """Encode a value as JSON text, by alias and with secrets revealed."""
-        ...
-
-    def loses_numbers(self, value: Any, text: bytes) -> bool:
-        """Tell whether a NaN or an infinity in a value did not get into its JSON text."""
-        ...
-
     def stamp_for(self, response_format: Any) -> Callable[[Any, str, datetime], None] | None:
         """Find what notes on a decoded `Response` (or a list of them) who answered and when, where there may be one."""
         ...
@@ -71,6 +77,12 @@ class Shim(Protocol):
 def register(shim: Shim) -> None:
     """Let a shim take part from now on."""
     _registered.append(shim)
+    register_writer(shim)
+
+
+def register_writer(writer: Writer) -> None:
+    """Let whoever writes values take part from now on."""
+    _writers.append(writer)
     _owners.clear()
 
 
@@ -117,7 +129,7 @@ def _load_for(kind: type) -> None:
             importlib.import_module(module)
 
 
-def for_value(value: object) -> Shim | None:
+def for_value(value: object) -> Writer | None:
     """Find the shim that a value belongs to."""
     kind = type(value)
     try:
@@ -125,7 +137,7 @@ def for_value(value: object) -> Shim | None:
     except KeyError:
         pass
     _load_for(kind)
-    shim = next((shim for shim in _registered if shim.owns(value)), None)
+    shim = next((writer for writer in _writers if writer.owns(value)), None)
     if len(_owners) >= _MOST_OWNERS:
         _owners.clear()
     _owners[kind] = shim

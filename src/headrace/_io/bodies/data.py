@@ -8,10 +8,12 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterab
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import msgspec
 from aiohttp import payload
 
 from headrace._checks import wrong
 from headrace._core.request import encode
+from headrace._core.values import shims
 from headrace._io.bodies.files import Begun, FileBody, check_binary, check_refusal, guess_type
 from headrace._io.bodies.multipart import MultipartBody
 from headrace.errors import UploadError
@@ -140,8 +142,8 @@ def of_data(data: Any) -> tuple[bytes | StreamedBody, str]:
     """Turn the `data` argument into a body.
 
     Args:
-        data: Bytes, text, a mapping (a form), an `aiohttp.FormData`, an open binary file, or an (async) iterable of
-            bytes.
+        data: Bytes, text, a mapping or a model (a form), an `aiohttp.FormData`, an open binary file, or an (async)
+            iterable of bytes.
 
     Returns:
         The body and its `Content-Type`.
@@ -155,6 +157,8 @@ def of_data(data: Any) -> tuple[bytes | StreamedBody, str]:
         return bytes(data), _OCTETS
     if isinstance(data, str):
         return data.encode(), "text/plain; charset=utf-8"
+    if isinstance(data, msgspec.Struct) or shims.for_value(data) is not None:
+        data = encode.mapping(data, "data")
     if isinstance(data, Mapping):
         if any(isinstance(value, (io.IOBase, bytes, bytearray)) for value in data.values()):
             return _streamed(FormBody(aiohttp.FormData(data)))
@@ -167,7 +171,9 @@ def of_data(data: Any) -> tuple[bytes | StreamedBody, str]:
     if isinstance(data, (AsyncIterable, Iterable)):
         return _streamed(IterableBody(data))
     raise wrong(
-        "data", data, "bytes, text, a mapping, an aiohttp.FormData, an open binary file or an iterable of bytes"
+        "data",
+        data,
+        "bytes, text, a mapping, a model, an aiohttp.FormData, an open binary file or an iterable of bytes",
     )
 
 

@@ -10,10 +10,10 @@ import collections
 import dataclasses
 import datetime as dt
 import enum
+import functools
 import ipaddress
 import pathlib
 import re
-import threading
 import uuid
 from collections import abc
 from decimal import Decimal
@@ -33,7 +33,6 @@ from typing import (
 from typing import get_type_hints as typing_hints
 
 import annotated_types as at
-import msgspec
 import pydantic
 import pydantic_core
 from pydantic import types as types_of
@@ -42,7 +41,7 @@ from pydantic.fields import FieldInfo
 from typing_extensions import TypeAliasType, is_typeddict
 
 from headrace._models import foreign
-from headrace.compat._structify import values
+from headrace.compat._structify import reading, values
 from headrace.compat._structify.reasons import UNIONS, Unfaithful
 
 if TYPE_CHECKING:
@@ -76,30 +75,33 @@ _KEYS: Final = frozenset({str, int, uuid.UUID})
 #: Metadata of pydantic's that only says what is taken, and not what it becomes or how it is written.
 _PLAIN_METADATA: Final = (
     *(at.BaseMetadata, at.GroupedMetadata, at.Not, FieldInfo, pydantic.UrlConstraints),
-    *(types_of.PathType, types_of.UuidVersion, types_of.StringConstraints),
+    *(types_of.PathType, types_of.UuidVersion, types_of.StringConstraints, types_of.AllowInfNan, pydantic.Strict),
 )
 BASE64: Final = get_args(pydantic.Base64Bytes)[1]
 #: What says that an item which does not fit is left out: only the container can do it.
 _OMIT: Final = get_args(pydantic.OnErrorOmit[int])[1]
 #: Validators that stand in an `Annotated`.
 VALIDATORS: Final = (pydantic.BeforeValidator, pydantic.AfterValidator, pydantic.WrapValidator, pydantic.PlainValidator)
-#: What msgspec makes of JSON; a value of any other type was put there by hand.
-_JSON: Final = frozenset({str, int, float, bool, type(None), list, dict})
 #: Settings of a model that change how its fields are read.
 _READING_CONFIG: Final = frozenset({"allow_inf_nan", "regex_engine", "arbitrary_types_allowed", "strict", "extra"})
-
-_read = threading.local()
 
 
 class _CheckedMeta(type):
     """Makes types whose instances are what their reader has just read: msgspec asks right after it."""
 
     def __instancecheck__(cls, value: object) -> bool:
-        expected, _read.value = getattr(_read, "value", _read), _read  # may be secret: keep it no longer than needed
+        last = reading.last
+        expected, last.value = getattr(last, "value", last), last  # may be secret: keep it no longer than needed
         return expected is value
 
     def __repr__(cls) -> str:
         return f"Checked[{getattr(cls, 'annotation', '')!r}]"
+
+
+@functools.cache
+def _meta_for(made: type) -> type[_CheckedMeta]:
+    """Make what makes types whose instances are those of a class; their checking calls nothing of ours."""
+    return type(_CheckedMeta.__name__, (_CheckedMeta,), {"__instancecheck__": made.__instancecheck__})
 
 
 if TYPE_CHECKING:
@@ -150,64 +152,45 @@ def checked(annotation: Any, config: dict[str, Any] | None, finish: Callable[[An
     try:
         # As the field of a model: strictness and settings hold there as nowhere else.
         holder: Any = pydantic.create_model("Holder", __config__=settings, value=(annotation, ...))
-        validator = holder.__pydantic_validator__
+        bare, metadata = _parted(annotation)
+        found = reading.way(
+            holder,
+            bare,
+            config or {},
+            finish,
+            constrained=bool(metadata) or bool(settings.get("allow_inf_nan")),
+            plain=all(isinstance(meta, _PLAIN_METADATA) for meta in metadata),
+        )
     except (PydanticUserError, PydanticUndefinedAnnotation, TypeError, ImportError) as error:
         raise Unfaithful(f"pydantic has no validator for it: {error}") from error
-    namespace = {"annotation": annotation, "json_schema": staticmethod(lambda: _schema(holder))}
-    kind = _CheckedMeta(getattr(annotation, "__name__", "Checked"), (), namespace)
-    foreign.register_reader(kind, reader(validator, finish))
+    namespace = {
+        "annotation": annotation,
+        "is_quick": found.quick,
+        "json_schema": staticmethod(lambda: _schema(holder)),
+    }
+    meta = _CheckedMeta if found.made is None else _meta_for(found.made)
+    kind = meta(getattr(annotation, "__name__", "Checked"), (), namespace)
+    foreign.register_reader(kind, found.read)
     return kind
+
+
+def is_checked(kind: Any) -> bool:
+    """Tell whether a type is read by pydantic, or by what does as pydantic does."""
+    return isinstance(kind, _CheckedMeta) and hasattr(kind, "is_quick")
+
+
+def _parted(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Part a type and its metadata."""
+    metadata: tuple[Any, ...] = ()
+    while get_origin(annotation) is Annotated:
+        annotation, metadata = get_args(annotation)[0], (*annotation.__metadata__, *metadata)
+    return annotation, metadata
 
 
 def _schema(holder: type[pydantic.BaseModel]) -> dict[str, Any]:
     schema = holder.model_json_schema()
     described: dict[str, Any] = {key: value for key, value in schema["properties"]["value"].items() if key != "title"}
     return described | ({"$defs": schema["$defs"]} if "$defs" in schema else {})
-
-
-def reader(validator: Any, finish: Callable[[Any], Any] | None = None) -> Callable[[Any], Any]:
-    """Make the function that reads what the document has.
-
-    Args:
-        validator: Pydantic's, of a model with the field `value`.
-        finish: What makes the value of the Struct of pydantic's.
-    """
-
-    def read(value: Any) -> Any:
-        try:
-            made = validate(validator, value)
-        except pydantic.ValidationError as error:
-            refusal = told(error)
-        else:
-            _read.value = made = made if finish is None else finish(made)
-            return made
-        # Not while pydantic's error is at hand: its text has the input, which may be secret, and would be the context.
-        raise ValueError(refusal)
-
-    return read
-
-
-def validate(validator: Any, value: Any) -> Any:
-    """Validate what the document has: strictly, and as JSON, unless it was never JSON."""
-    if type(value) in _JSON:
-        try:
-            return validator.validate_json(b'{"value":%b}' % msgspec.json.encode(value), strict=True).value
-        except TypeError:  # there is something inside that is no JSON
-            pass
-    return validator.validate_python({"value": value}, strict=True).value
-
-
-def passed_on(value: Any) -> Any:
-    """Let a value pass as what a reader has read."""
-    _read.value = value
-    return value
-
-
-def told(error: pydantic.ValidationError) -> str:
-    """Say what is wrong, without the input."""
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    inside = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in first["loc"][1:])
-    return f"{first['msg']} (in {inside.lstrip('.')})" if inside else str(first["msg"])
 
 
 def check_written(kind: Any, metadata: Iterable[Any] = (), *, code: bool = False) -> None:

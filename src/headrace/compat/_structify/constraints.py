@@ -10,6 +10,7 @@ import annotated_types as at
 import msgspec
 from pydantic.fields import FieldInfo
 
+from headrace.compat._structify import digits
 from headrace.compat._structify.reasons import UNIONS, Unfaithful
 from headrace.compat._structify.values import INTEGERS
 
@@ -23,7 +24,8 @@ _CONSTRAINTS: Final = frozenset({"gt", "ge", "lt", "le", "multiple_of", "min_len
 #: Constraints that change nothing for a strict reader of JSON.
 _IDLE_CONSTRAINTS: Final = frozenset({"strict", "allow_inf_nan", "fail_fast"})
 #: Syntax of Rust's regular expressions that Python takes, but for something else; the classes differ, even in ASCII.
-_FOREIGN_REGEX: Final = re.compile(r"\\[<>]|\\[bBdDwWsS]|[*+?}]\+|\(\?[a-zA-Z]*[imx]")
+_FOREIGN_REGEX: Final = re.compile(r"\\[<>]|\\[bBwW]|[*+?}]\+|\(\?[a-zA-Z]*[imx]")
+_ESCAPED: Final = re.compile(r"\\.", re.DOTALL)
 _ESCAPE_OR_CLASS: Final = re.compile(r"(\\.|\[\^?\]?(?:\\.|[^\]\\])*\]?)", re.DOTALL)
 
 
@@ -73,6 +75,29 @@ def _constraints(metadata: Iterable[Any]) -> Iterator[tuple[str, Any]]:
             raise Unfaithful(f"{type(meta).__name__} runs code or changes the type")
 
 
+def _escape_or_class(part: str) -> str:
+    """Write an escape or a class for Python: what is a digit or a space differs between the engines."""
+    if part.startswith("["):
+        return _ESCAPED.sub(lambda found: _in_class(found[0]), part)
+    if part[1] not in "dDsS":
+        return part
+    inside = _in_class(part.lower())
+    negated = part[1].isupper()
+    return part if inside in {r"\d", r"\s"} else f"[{'^' * negated}{inside}]"
+
+
+def _in_class(escape: str) -> str:
+    """Write an escape for the inside of a class."""
+    if escape[1] in "DS":
+        raise Unfaithful(f"{escape} in a class of characters means something else in Python than in Rust")
+    if escape[1] not in "ds":
+        return escape
+    found = digits.for_python(escape)
+    if found is None:
+        raise Unfaithful(f"{escape} means something else in Python than in Rust")
+    return found
+
+
 def _python_regex(pattern: str | re.Pattern[str], model: Model) -> str:
     """Write a pattern for Python's `re`, which msgspec searches with."""
     if isinstance(pattern, re.Pattern):
@@ -85,7 +110,7 @@ def _python_regex(pattern: str | re.Pattern[str], model: Model) -> str:
         raise Unfaithful(f"the pattern {pattern!r} means something else in Python than in Rust")
     # Python's `$` also matches before a newline at the end; Rust's does not. Every second part is an escape or a class.
     parts = _ESCAPE_OR_CLASS.split(pattern)
-    written = "".join(part if i % 2 else part.replace("$", r"\Z") for i, part in enumerate(parts))
+    written = "".join(_escape_or_class(part) if i % 2 else part.replace("$", r"\Z") for i, part in enumerate(parts))
     with warnings.catch_warnings():
         warnings.simplefilter("error", FutureWarning)  # Python warns of nested classes, which Rust has
         try:

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 #: Types that both libraries read and write the same way.
 _SAME: Final = frozenset({Any, bool, int, float, str, None, type(None), uuid.UUID, dt.datetime, dt.date, dt.time})
+#: Datetimes that have a time zone, or have none.
+_ZONED: Final = {pydantic.AwareDatetime: True, pydantic.NaiveDatetime: False}
 #: Types of which no value can be missing in a set.
 _HASHABLE: Final = _SAME - {Any}
 _KEYS: Final = frozenset({str, int, uuid.UUID})
@@ -133,6 +135,8 @@ class Kinds:
         """Write a type without metadata."""
         if origin is None and kind in _SAME:  # what stands inside another type may have no hash
             return kind
+        if origin is None and kind in _ZONED:
+            return Annotated[dt.datetime, msgspec.Meta(tz=_ZONED[kind])]
         is_free = isinstance(kind, TypeVar) and not (kind.__bound__ or kind.__constraints__)
         if is_free or (origin is None and kind in _ANYTHING):
             return Any

@@ -17,7 +17,7 @@ import pydantic
 
 from headrace import models
 from headrace._models import foreign
-from headrace.compat._structify import checked, kinds
+from headrace.compat._structify import checked, kinds, reading
 from headrace.compat._structify.reasons import Unfaithful, decorated, has_post_init
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Run:
         if not any(_takes_info(func, mode) for func, mode in functions):
             return kind
         self.waiting[name] = foreign.reader_of(kind)
-        foreign.register_reader(kind, lambda value: checked.passed_on(_Waiting(value)))
+        foreign.register_reader(kind, lambda value: reading.passed_on(_Waiting(value)))
         return kind
 
     def _called(self, func: Callable[..., Any], mode: str, name: str) -> Callable[..., Any]:

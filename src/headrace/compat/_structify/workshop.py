@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 Struct: TypeAlias = type[models.BaseModel]
 
+#: The attribute of a Struct that says what it was derived from: for pickles.
+ORIGIN: Final = "__structified__"
 #: Which models the fields of a model name, of all that were ever made.
 _nested: dict[Mode, dict[Key, dict[str, list[Key]]]] = {}
 
@@ -65,7 +67,7 @@ class Workshop:
         self.nested[key] = defaultdict(list)
         base = getattr(model, "__struct_base__", models.BaseModel)
         base = msgspec.Struct if self.mode.twin else models.Response if inspect.isabstract(base) else base
-        namespace: dict[str, Any] = {"__doc__": model.__doc__}
+        namespace: dict[str, Any] = {"__doc__": model.__doc__, ORIGIN: (self.mode, *key)}
         runner = None
         if self.mode.validators == "run":
             try:
