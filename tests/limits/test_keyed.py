@@ -213,7 +213,10 @@ def test_a_client_limits_each_token(caplog: pytest.LogCaptureFixture) -> None:
 
     with caplog.at_level(logging.INFO, "headrace.AsyncClient"):
         run(main)
-    assert caplog.messages.count("Waiting for rate limit") == 2
+    assert [line for line in caplog.messages if line.startswith("Waiting")] == [
+        "Waiting for rate limit",  # for a place among the keys
+        "Waiting for rate limit: 2 s until the next start",
+    ]
 
 
 async def test_a_refusal_holds_its_own_key_alone() -> None:

@@ -147,7 +147,7 @@ class Pipeline:
             )
             return answer.value(content, decoder, request, response, _now)
         except BaseException as error:
-            failed(error, call, request, deadline, stats)
+            failed(error, call, request, deadline, stats, None if self._auth is None else self._defaults)
             raise
         finally:
             deadline.end()

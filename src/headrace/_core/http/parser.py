@@ -187,7 +187,9 @@ class ResponseParser:
             known = 0
             if partial is None:
                 if data[0] != 0x48:  # the H of HTTP; llhttp would skip line ends here
-                    message = f"the answer is not HTTP: it begins {data[:64]!r}"
+                    message = (
+                        f"the answer is not HTTP{', but TLS: https?' * (data[0] == 0x15)}: it begins {data[:64]!r}"
+                    )
                     raise ProtocolError(message)
                 self._judge = HttpResponseParser(None)
                 end = data.find(_HEAD_END)

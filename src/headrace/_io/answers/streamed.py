@@ -14,7 +14,7 @@ from headrace._checks import is_number, wrong_number
 from headrace._core.http.content_coding_streaming import Decoding
 from headrace._core.pieces import Pieces
 from headrace._io.answers import items
-from headrace.errors import AsyncClientError, RequestTimeout, ResponseTooLarge
+from headrace.errors import AsyncClientError, ClientError, RequestTimeout, ResponseTooLarge
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from headrace._io.answers.items import Format
 
 T = TypeVar("T")
+E = TypeVar("E", bound=Exception)
 _MOST_DIGITS: Final = 18  # of a length; more bytes than anybody has
 
 
@@ -81,8 +82,12 @@ class StreamedResponse:
             headrace.errors.TransportError: It did not come whole; see `aiter_bytes`.
         """
         self._take()
-        while piece := await self._read():
-            yield piece
+        try:
+            while piece := await self._read():
+                yield piece
+        except ClientError as error:
+            self._named(error)
+            raise
 
     def aiter_bytes(self, chunk_size: int | None = None) -> AsyncGenerator[bytes, None]:
         """Read the content of the body, decompressed while it arrives, at most 256 KiB at a time.
@@ -119,7 +124,7 @@ class StreamedResponse:
             headrace.errors.ResponseTooLarge: A line is longer.
             headrace.errors.TransportError: The body did not come whole; see `aiter_bytes`.
         """
-        return items.lines(self.aiter_bytes(), max_line_bytes=max_line_bytes)
+        return items.parsed(self.aiter_bytes(), items.line_parser(max_line_bytes), self._named)
 
     def aiter_events(self, *, max_event_bytes: int | None = None) -> AsyncGenerator[Event, None]:
         """Read server-sent events; see `headrace.streams.events`, and `headrace.streams.reconnect` against losses.
@@ -134,7 +139,7 @@ class StreamedResponse:
             headrace.errors.ResponseTooLarge: An event is longer.
             headrace.errors.TransportError: The body did not come whole; see `aiter_bytes`.
         """
-        return items.events(self.aiter_bytes(), max_event_bytes=max_event_bytes)
+        return items.parsed(self.aiter_bytes(), items.event_parser(max_event_bytes), self._named)
 
     def aiter_items(
         self,
@@ -163,16 +168,13 @@ class StreamedResponse:
             headrace.errors.ResponseTooLarge: An item is longer.
             headrace.errors.TransportError: The body did not come whole; see `aiter_bytes`.
         """
-        return items.items(
-            self.aiter_bytes(),
-            response_format,
-            format=format,
-            content_type=self.headers.get("Content-Type", ""),
-            path=path,
-            on_invalid=on_invalid,
-            max_item_bytes=max_item_bytes,
-            received=(self._request.shown, datetime.now(UTC)),
-        )
+        kind, received = self.headers.get("Content-Type", ""), (self._request.shown, datetime.now(UTC))
+        try:
+            parser = items.item_parser(response_format, format, kind, path, on_invalid, max_item_bytes, received)
+        except ClientError as error:
+            self._named(error)
+            raise
+        return items.parsed(self.aiter_bytes(), parser, self._named)
 
     async def aread(self) -> bytes:
         """Read all the content that is left into memory.
@@ -191,8 +193,8 @@ class StreamedResponse:
                     held.add(piece)
                     if limit is not None and held.size > limit:
                         await self.aclose()
-                        message = f"the body has more than the {limit} bytes that are allowed"
-                        raise ResponseTooLarge(message)
+                        message = f"the body has more than the {limit} bytes that max_response_bytes allows"
+                        raise self._named(ResponseTooLarge(message))
             self._content = held.take()
         return self._content
 
@@ -208,28 +210,32 @@ class StreamedResponse:
                 yield self._content
             return
         self._take()
-        decoding = Decoding(", ".join(self.headers.getall("Content-Encoding", ())))
-        while piece := await self._read():
-            first = True
-            for step in decoding.feed(piece):
-                if not first:
-                    await asyncio.sleep(0)  # a small piece can hold a lot: others get their turn between the steps
-                first = False
-                if step:
-                    yield step
-        decoding.end()
+        try:
+            decoding = Decoding(", ".join(self.headers.getall("Content-Encoding", ())))
+            while piece := await self._read():
+                first = True
+                for step in decoding.feed(piece):
+                    if not first:
+                        await asyncio.sleep(0)  # a small piece can hold a lot: others get their turn between the steps
+                    first = False
+                    if step:
+                        yield step
+            decoding.end()
+        except ClientError as error:
+            self._named(error)
+            raise
 
     def _take(self) -> None:
         self._check_open()
         if self._taken:
             message = "the body of a streamed response can be read once; what is needed twice has to be kept"
-            raise AsyncClientError(message)
+            raise self._named(AsyncClientError(message))
         self._taken = True
 
     def _check_open(self) -> None:
         if self._closed:
             message = "the streamed response is closed: it is read inside its `async with` block"
-            raise AsyncClientError(message)
+            raise self._named(AsyncClientError(message))
 
     async def _read(self) -> bytes:
         """Wait for the next piece, until the time of the call is over where it was given one."""
@@ -251,7 +257,11 @@ class StreamedResponse:
         source = None if self._request.sink is None else self._request.sink.source
         pulling = getattr(source, "pull", None)  # a transport need not be able to
         if pulling is not None and not self._taken:
-            await self._in_time(lambda: pulling(target, tell))
+            try:
+                await self._in_time(lambda: pulling(target, tell))
+            except ClientError as error:
+                self._named(error)
+                raise
 
     async def _in_time(self, work: Callable[[], Awaitable[T]]) -> T:
         """Do something before the time of the call is over."""
@@ -264,8 +274,14 @@ class StreamedResponse:
             if not clock.expired():
                 raise
         await self.aclose()
-        message = f"{self._request.method} {self._request.shown} did not end within {self._request.timeout.total:g} s"
+        message = f"did not end within {self._request.timeout.total:g} s: the body was still arriving (timeout=)"
         raise RequestTimeout(message)
+
+    def _named(self, error: E) -> E:
+        """Write down in an error which request it is of."""
+        if isinstance(error, ClientError):
+            error.method, error.url = self._request.method, self._request.shown
+        return error
 
     def __repr__(self) -> str:
         return f"<StreamedResponse {self.status} {self._request.shown}{' closed' if self._closed else ''}>"
