@@ -32,9 +32,9 @@ _HIDDEN: Final = re.compile(
 _KEY: Final = re.compile(r"\[['\"]?([^'\"\]]*)").search
 
 
-def wrong(argument: str, got: object, takes: str) -> ValidationError:
+def wrong(argument: str, got: object, takes: str, remedy: str = "") -> ValidationError:
     """Make the error for a wrong argument: its name, what it got (the value where it is no secret), what it takes."""
-    return ValidationError(f"{argument}: got {given(argument, got)}, takes {takes}")
+    return ValidationError(f"{argument}: got {given(argument, got)}, takes {takes}{remedy and f'; {remedy}'}")
 
 
 def wrong_number(argument: str, got: Any, takes: str) -> ValidationError:
@@ -143,14 +143,23 @@ def as_url(value: Any, argument: str, schemes: Iterable[str] = ("http", "https")
         message = f"{argument}: has a space, a control character or a lone surrogate; takes {takes}"
         raise ValidationError(message)
     if url is None or not str(url).isascii():
-        message = f"{argument}: is not a URL; takes {takes}"
+        message = f"{argument}: is not a URL; takes {takes}, such as https://api.example.com/v1"
         raise ValidationError(message)
     if url.scheme not in schemes or not url.raw_host:
         # Without a scheme that has an authority, userinfo is part of the path: `me:password@host`.
-        shown = _redact.url(url) if url.raw_host else "what was given"
-        message = f"{argument}: {shown} is not {takes}"
+        safe = url.raw_host or "@" not in str(value)
+        message = f"{argument}: {shown(value) if safe else 'what was given'} is not {takes}{_example(url, schemes)}"
         raise ValidationError(message)
     return url.with_fragment(None)
+
+
+def _example(url: URL, schemes: Iterable[str]) -> str:
+    """Show an absolute URL, or that only the scheme is missing, as the end of a sentence."""
+    if "https" not in schemes:
+        return ""
+    if url.raw_host or not url.raw_path.partition("/")[0].rpartition(".")[2].isalnum():
+        return ", such as https://api.example.com/v1"
+    return "; does https:// lack before it?"
 
 
 def _parsed(value: str | URL) -> URL | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Unpack, cast, overload
 
+from headrace import _words
 from headrace._core.call import OPTIONS, Call
+from headrace.config import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -277,8 +279,7 @@ def check_options(verb: str, options: dict[str, Any], known: frozenset[str]) -> 
     unknown = options.keys() - known
     if unknown:
         options.clear()  # logs may show the variables of a frame, and these are the verb's own too
-        message = f"{verb}() got an unexpected keyword argument {min(unknown)!r}"
-        raise TypeError(message)
+        raise TypeError(_words.of_call(verb, min(unknown), {*known, "response_format"}, SETTINGS))
 
 
 def as_call(verb: str, path: Any, method: str, response_format: Any, options: dict[str, Any], body: Any = None) -> Call:

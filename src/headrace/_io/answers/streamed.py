@@ -6,10 +6,11 @@ import asyncio
 import math
 from contextlib import aclosing
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from headrace import _words
 from headrace._checks import is_number, wrong_number
 from headrace._core.http.content_coding_streaming import Decoding
 from headrace._core.pieces import Pieces
@@ -282,6 +283,15 @@ class StreamedResponse:
         if isinstance(error, ClientError):
             error.method, error.url = self._request.method, self._request.shown
         return error
+
+    if not TYPE_CHECKING:  # whose words are better still
+
+        def __aiter__(self) -> NoReturn:
+            message = "`async for` got a StreamedResponse; take its aiter_bytes(), aiter_lines(), aiter_items() …"
+            raise TypeError(message)
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise AttributeError(_words.of_answer(name), name=name, obj=self)
 
     def __repr__(self) -> str:
         return f"<StreamedResponse {self.status} {self._request.shown}{' closed' if self._closed else ''}>"
