@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 #: How alike two words have to be (`difflib`) for one to be taken for the other.
-_ALIKE: Final = 0.7
+_ALIKE: Final = 0.6
 
 #: What httpx, requests and aiohttp (and urllib3) call what a call takes here, or has in another way.
 _OF_CALLS: Final = {
@@ -192,6 +192,12 @@ def of_client(begin: str, word: str, settings: Collection[str]) -> str:
     if word in _OF_CLIENTS_OTHERWISE:
         return f"{begin}; {_OF_CLIENTS_OTHERWISE[word]}"
     return f"{begin}{_alike(word, settings)}"
+
+
+def of_uri(keywords: Collection[str]) -> str:
+    """Say which of the keywords of a client without a `uri` was meant to be one, as the end of a sentence."""
+    meant = next((word for word in keywords if _OF_CLIENTS.get(word) == "uri"), None)
+    return "" if meant is None else f"; {meant!r} is called uri here"
 
 
 def of_answer(word: str) -> str:

@@ -262,7 +262,7 @@ async def test_a_late_answer_still_pauses_its_key() -> None:
     ("arguments", "message"),
     [
         ({"rate": 0}, "rate: got 0, takes a number above 0"),
-        ({"rate": "5"}, "rate: got str, takes a number above 0"),
+        ({"rate": "5"}, "rate: got str ('5'), takes a number above 0"),
         ({"rate": 1, "interval": -1}, "interval: got -1, takes a number above 0"),
         ({"rate": 1, "burst": 0}, "burst: got 0, takes a whole number above 0"),
         ({"rate": 1, "margin": math.inf}, "margin: got inf, takes a number from 0 on"),

@@ -98,7 +98,7 @@ class Settings:
                 f"{name} needs a uri: give it as a subclass parameter or to the constructor,"
                 f' such as {name}("https://api.example.com/v1")'
             )
-            raise AsyncClientError(message)
+            raise AsyncClientError(message + _words.of_uri(kwargs))
         self._set_up(ClientConfig(**merged, arguments=args, keywords=kwargs))
 
     @classmethod

@@ -42,10 +42,11 @@ def refused(error: Exception) -> str:
         error: What it has raised.
     """
     text = str(error)
-    if not text.startswith("Type unions"):
+    if "union" not in text:
         return text
-    more = "give each class a tag, as in `class User(BaseModel, tag=True)`" if "Struct" in text else "name one of them"
-    return f"{text}; {more}; or say with `Any` that it is left as it comes"
+    if "Struct" in text:
+        return f"{text}; give each class a tag, as in `class User(BaseModel, tag=True)`"
+    return f"{text}; make the classes BaseModels with a tag, as in `class User(BaseModel, tag=True)`"
 
 
 def undecoded(error: ResponseParseError, content_type: str) -> None:

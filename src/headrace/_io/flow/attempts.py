@@ -56,6 +56,7 @@ class Timed:
 
     async def send(self, request: Request) -> Response:
         """Send a request; raises `RequestTimeout` when its time is over."""
+        before = dict(request.delivery.spent or {})
         deadline = self._deadlines.begin(self._seconds, this_task())
         try:
             return await self._send(request)
@@ -63,7 +64,7 @@ class Timed:
             if not deadline.is_mine():
                 raise
             delivery = request.delivery
-            message = self._says.format(self._seconds, went_into(delivery, self._seconds, request))
+            message = self._says.format(self._seconds, went_into(delivery, self._seconds, before))
             late = RequestTimeout(message, maybe_sent=delivery.sent)
             late.attempts = delivery.attempts
             raise late from None

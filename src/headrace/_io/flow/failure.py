@@ -15,8 +15,10 @@ from headrace._io.frames import clear_frames
 from headrace.errors import FrameworkException, HTTPError, RequestTimeout, ValidationError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from headrace._core.call import Call
-    from headrace._core.messages import Request
+    from headrace._core.messages import Request, Wait
     from headrace._core.request.prepare import Defaults
     from headrace._core.stats import Stats
     from headrace._io.deadline import Deadline
@@ -55,7 +57,9 @@ def failed(
         delivery.sink.close()
     if isinstance(error, asyncio.CancelledError) and deadline.is_mine():
         verdict = "was not answered" if call.response_format is Undecoded.STREAMED else "did not end"
-        message = f"{verdict} within {deadline.seconds:g} s{went_into(delivery, deadline.seconds, request)} (timeout=)"
+        # Without a request, it has waited for credentials: nothing else comes before.
+        why = ": waited for credentials" if request is None else went_into(delivery, deadline.seconds)
+        message = f"{verdict} within {deadline.seconds:g} s{why} (timeout=)"
         late = RequestTimeout(message, maybe_sent=delivery.sent)
         late.attempts = delivery.attempts
         _name(late, call, delivery.last or request, defaults)
@@ -67,17 +71,16 @@ def failed(
         _name(error, call, delivery.last or request, defaults)
 
 
-def went_into(delivery: Delivery, seconds: float, request: Request | None) -> str:
+def went_into(delivery: Delivery, seconds: float, before: Mapping[Wait, float] | None = None) -> str:
     """Tell what the time of a request went into, as the end of a sentence.
 
     Args:
         delivery: What happened to it on its way.
         seconds: How long it had.
-        request: What was to be sent; `None` where it had not come to that.
+        before: What it had spent when the time began.
     """
-    if request is None:
-        return ": waiting for credentials"
-    spent: dict[str, float] = {str(wait): part for wait, part in (delivery.spent or {}).items()}
+    began = before or {}
+    spent: dict[str, float] = {str(wait): part - began.get(wait, 0.0) for wait, part in (delivery.spent or {}).items()}
     rest = seconds - sum(spent.values())
     last = delivery.last
     was_sent = delivery.sent or (last is not None and last.delivery.sent)
