@@ -157,9 +157,9 @@ class CredentialCache:
 
     def _tell(self, auth: Auth, credentials: Credentials) -> None:
         """Log that there are credentials, and nothing of what they are."""
-        why = "refused" if self._refused is not None else "run out"
-        what = f"renewed, those before were {why}" if self._given else "given"
-        until = "" if credentials.expires_at is None else f"; good for {credentials.expires_at - self.clock():.3g} s"
+        why = "were refused" if self._refused is not None else "had run out"
+        what = f"renewed, those before {why}" if self._given else "given"
+        until = "" if credentials.expires_at is None else f"; good for {credentials.expires_at - self.clock():.0f} s"
         logger.info("Credentials of %s: %s%s", type(auth).__name__, what, until)
 
     async def renewed(self, request: Request) -> Request | None:
