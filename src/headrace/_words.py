@@ -132,7 +132,7 @@ _OF_CLIENTS_OTHERWISE: Final = {
     "auto_decompress": "bodies are always decompressed; stream(…) and aiter_raw() give them as they come",
 }
 #: What answers have elsewhere, and how it is had of a `StreamedResponse`.
-_OF_ANSWERS: Final = {
+OF_ANSWERS: Final = {
     "status_code": "status",
     "json": "await response.aread(), and decode that; or client.get(…), which gives the decoded JSON itself",
     "text": "(await response.aread()).decode()",
@@ -202,7 +202,7 @@ def of_uri(keywords: Collection[str]) -> str:
 
 def of_answer(word: str) -> str:
     """Make the text of the `AttributeError` for what a streamed answer does not have."""
-    meant = _OF_ANSWERS.get(word)
+    meant = OF_ANSWERS.get(word)
     begin = f"a StreamedResponse has no {word!r}"
     return begin if meant is None else f"{begin}; here it is {meant}"
 

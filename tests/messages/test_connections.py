@@ -6,12 +6,14 @@ import pickle
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 from headrace import AsyncClient, PoolLimits, RateLimiter, Retry, Timeout, errors
+from headrace.auth import APIKey, OAuth2ClientCredentials
 from tests.conftest import ServeScript
-from tests.servers.raw import Do
+from tests.servers.raw import Do, reply
 from tests.servers.tls import TlsMaterial
 
 
@@ -166,3 +168,25 @@ async def test_a_body_that_breaks_off_while_it_is_read(transport: str, serve_scr
             with pytest.raises(errors.ResponseParseError, match=r"^GET http://127.*/x: item 0: the body is not JSON"):
                 async for _ in response.aiter_items():
                     pass
+
+
+async def test_a_file_that_is_another_one(transport: str, serve_script: ServeScript, tmp_path: Path) -> None:
+    """The error of a download names its request, with a key of the client's masked whatever its name."""
+    server = await serve_script([Do.READ, reply(b"some bytes")])
+    async with AsyncClient(server.url, transport=transport, auth=APIKey("s3cret", query="mine")) as client:
+        with pytest.raises(errors.ChecksumError) as caught:
+            await client.download("/file", tmp_path / "file", checksum=f"sha256:{'0' * 64}")
+    assert caught.value.url.endswith("/file?mine=***")
+    assert str(caught.value).startswith(f"GET {caught.value.url}: ")
+
+
+async def test_no_credentials_names_the_call_that_needs_them(transport: str) -> None:
+    """An `AuthError` is of the call, and of the endpoint."""
+    auth = OAuth2ClientCredentials("http://127.0.0.1:1/token", "me", "s3cret")
+    async with AsyncClient("http://127.0.0.1:2/v1", transport=transport, auth=auth) as client:
+        with pytest.raises(errors.AuthError) as caught:
+            await client.get("/users", parameters={"page": 1, "token": "t0p"})
+    error = caught.value
+    assert (error.method, error.url) == ("GET", "http://127.0.0.1:2/v1/users?page=1&token=***")
+    assert error.endpoint == "http://127.0.0.1:1/token"
+    assert str(error).startswith(f"GET {error.url}: no token from http://127.0.0.1:1/token: no connection to ")

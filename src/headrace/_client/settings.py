@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from headrace import _words
 from headrace import config as settings
@@ -265,7 +265,9 @@ class Settings:
 class _NotSetUp:
     """Stands in the class for what `_set_up` makes: found there, the constructor has not been called."""
 
-    def __get__(self, client: Any, owner: type) -> NoReturn:
+    def __get__(self, client: Any, owner: type) -> Self:
+        if client is None:
+            return self
         message = (
             f"{owner.__name__} is not set up: its __init__ has not called super().__init__(); call it,"
             " or give the class a __post_init__ instead, which gets the arguments that are no settings"

@@ -165,10 +165,10 @@ class Streams:
         if self._binding.closed:
             self._binding.refuse(msgspec.structs.replace(looked_at, response_format=Undecoded.STREAMED))
         # Made only to be looked at: wrong arguments shall show before a file is touched.
-        url = self._pipeline.prepared(looked_at, Timeout()).url
+        asked = self._pipeline.prepared(looked_at, Timeout())
 
         def open_(fields: Mapping[str, str]) -> AbstractAsyncContextManager[StreamedResponse]:
             return self.stream("GET", path, headers={**headers, **fields}, **request)
 
-        whole: Path = await files.download(open_, url, place, options)
+        whole: Path = await files.download(open_, asked, place, options)
         return whole

@@ -290,11 +290,23 @@ class StreamedResponse:
             message = "`async for` got a StreamedResponse; take its aiter_bytes(), aiter_lines(), aiter_items() …"
             raise TypeError(message)
 
-        def __getattr__(self, name: str) -> NoReturn:
-            raise AttributeError(_words.of_answer(name), name=name, obj=self)
-
     def __repr__(self) -> str:
         return f"<StreamedResponse {self.status} {self._request.shown}{' closed' if self._closed else ''}>"
+
+
+class _Elsewhere:
+    """Stands for an attribute that answers have in other libraries: there is none here, and the error says what is."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, response: object, _: type) -> NoReturn:
+        raise AttributeError(_words.of_answer(self._name), name=self._name, obj=response)
+
+
+# Not by a `__getattr__`, which would make every attribute of a class slower.
+for _name in _words.OF_ANSWERS:
+    setattr(StreamedResponse, _name, _Elsewhere(_name))
 
 
 async def _in_chunks(pieces: AsyncIterable[bytes], size: int) -> AsyncGenerator[bytes, None]:
