@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _ALIKE: Final = 0.6
 
 #: What httpx, requests and aiohttp (and urllib3) call what a call takes here, or has in another way.
-_OF_CALLS: Final = {
+OF_CALLS: Final = {
     "params": "parameters",
     "query": "parameters",
     "query_params": "parameters",
@@ -62,7 +62,7 @@ _OF_CALLS_OTHERWISE: Final = {
     "extensions": "there is no such thing here",
 }
 #: What other clients call a setting of the client here.
-_OF_CLIENTS: Final = {
+OF_CLIENTS: Final = {
     "base_url": "uri",
     "base_uri": "uri",
     "url": "uri",
@@ -165,12 +165,12 @@ def of_call(verb: str, word: str, known: Collection[str], settings: Collection[s
         settings: Those that the client takes.
     """
     begin = f"{verb}() got an unexpected keyword argument {word!r}"
-    meant = _OF_CALLS.get(word)
+    meant = OF_CALLS.get(word)
     if meant is not None:
         return f"{begin}; here it is {meant}"
     if word in _OF_CALLS_OTHERWISE:
         return f"{begin}; {_OF_CALLS_OTHERWISE[word]}"
-    meant = word if word in settings else _OF_CLIENTS.get(word)
+    meant = word if word in settings else OF_CLIENTS.get(word)
     if meant is not None:
         return f"{begin}; it is a setting of the client, not of a call: {meant}"
     if word in _OF_CLIENTS_OTHERWISE:
@@ -186,7 +186,7 @@ def of_client(begin: str, word: str, settings: Collection[str]) -> str:
         word: The keyword.
         settings: The keywords that it takes.
     """
-    meant = _OF_CLIENTS.get(word)
+    meant = OF_CLIENTS.get(word)
     if meant is not None:
         return f"{begin}; here it is {meant}"
     if word in _OF_CLIENTS_OTHERWISE:
@@ -196,7 +196,7 @@ def of_client(begin: str, word: str, settings: Collection[str]) -> str:
 
 def of_uri(keywords: Collection[str]) -> str:
     """Say which of the keywords of a client without a `uri` was meant to be one, as the end of a sentence."""
-    meant = next((word for word in keywords if _OF_CLIENTS.get(word) == "uri"), None)
+    meant = next((word for word in keywords if OF_CLIENTS.get(word) == "uri"), None)
     return "" if meant is None else f"; {meant!r} is called uri here"
 
 

@@ -1,7 +1,14 @@
 """Every mistake of the table is told with its argument, what was given and what to do, and the page shows the same."""
 
+import re
+from unittest.mock import create_autospec
+
 import pytest
 
+from headrace import AsyncClient, _words
+from headrace._core.call import OPTIONS
+from headrace._io.answers.streamed import StreamedResponse
+from headrace.config import SETTINGS
 from tests.messages.page import PAGE, page
 from tests.messages.rows import ROWS, Row
 from tests.messages.running import raised
@@ -24,6 +31,28 @@ def test_there_are_about_a_hundred() -> None:
     """A row that is dropped is missed."""
     assert len(ROWS) >= 100
     assert len({row.code for row in ROWS}) == len(ROWS)
+
+
+def test_words_lead_to_words_that_there_are() -> None:
+    """Every word of another library leads to a keyword of a call or a setting of the client, as they are today."""
+    takes = {*OPTIONS, "path", "response_format", "upload_file"}
+    for word, meant in _words.OF_CALLS.items():
+        assert re.findall(r"[a-z_]+", meant)[0] in takes, word
+        assert word not in OPTIONS
+    for word, meant in _words.OF_CLIENTS.items():
+        assert re.findall(r"[a-z_]+", meant)[0] in SETTINGS, word
+        assert word not in SETTINGS
+
+
+@pytest.mark.parametrize("word", ["status_code", "json", "text", "content", "iter_lines", "close", "read"])
+def test_a_streamed_response_has_no_attribute_that_only_explains(word: str) -> None:
+    """Whoever asks first whether there is one hears that there is none."""
+    assert not hasattr(StreamedResponse, word)
+
+
+def test_a_client_can_be_mocked_by_its_spec() -> None:
+    """What stands for a constructor that was not called stands in nobody's way."""
+    assert create_autospec(AsyncClient).get is not None
 
 
 @pytest.mark.filterwarnings(_COROUTINES_LEFT)
