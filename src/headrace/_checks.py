@@ -63,6 +63,8 @@ def given(argument: str, got: object) -> str:
 def shown(value: object) -> str:
     """Show a text, or a URL, without its userinfo, secret parameters and control characters, cut after 80."""
     text = _redact.path(value)
+    if "?" not in text and "=" in text:  # a query alone
+        text = _redact.query(text)
     return cut(text if text.isprintable() else repr(text)[1:-1])
 
 

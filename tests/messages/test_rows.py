@@ -50,6 +50,43 @@ def test_a_streamed_response_has_no_attribute_that_only_explains(word: str) -> N
     assert not hasattr(StreamedResponse, word)
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        'await client.get("/x", parameters="page=1&api_key=s3cret")',
+        'await client.get("/x?token=s3cret", parameters=5)',
+        'await client.get("https://me:s3cret@a.example/x", parameters=5)',
+        'await client.get("/x", parameters={"api_key": b"s3cret".join})',
+        'await client.get("/x", headers={"X-Key": "s3cret\\n"})',
+        'await client.get("/x", headers="X-Key: s3cret")',
+        'await client.get("/x", cookies={"sid": "s3cret;"})',
+        'await client.post("/x", body="s3cret")',
+        'await client.post("/x", body={"password": b"s3cret".join})',
+        'await client.get("/x", timeout={"s3cret": 1})',
+        'AsyncClient("me:s3cret@a.example")',
+        'AsyncClient("https://a.example", proxy="me:s3cret@proxy:8080")',
+        'AsyncClient("https://a.example", proxy="socks5://me:s3cret@proxy:8080")',
+        'AsyncClient("https://a.example", auth="s3cret")',
+        'AsyncClient("https://a.example", bearer_token=["s3cret"])',
+        'AsyncClient("https://a.example", limiter="valkey://:s3cret@host/0")',
+        'AsyncClient("https://a.example", headers="Authorization: s3cret")',
+    ],
+)
+@pytest.mark.asyncio(loop_factories=["asyncio"])
+async def test_no_message_shows_a_secret(code: str) -> None:
+    """What was given is shown where it is no secret, and masked where a part of it may be one."""
+    error = await raised(code)
+    assert "s3cret" not in str(error)
+    assert "s3cret" not in repr(vars(error))
+
+
+async def test_what_was_given_is_cut() -> None:
+    """A long value does not fill the screen, and a line end in it does not make a line of its own."""
+    error = await raised('await client.get("/x", parameters="a\\nb" + "c" * 1000)')
+    assert len(str(error)) < 250
+    assert "\n" not in str(error)
+
+
 def test_a_client_can_be_mocked_by_its_spec() -> None:
     """What stands for a constructor that was not called stands in nobody's way."""
     assert create_autospec(AsyncClient).get is not None
