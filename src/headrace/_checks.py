@@ -23,15 +23,54 @@ is_token: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++").fullmatch
 Validator = Callable[[Any, Any, Any], None]
 
 
-def wrong(argument: str, got: object, takes: str) -> ValidationError:
-    """Make the error for a wrong argument: its name, the type it got (the value may be secret), and what it takes."""
-    return ValidationError(f"{argument}: got {type(got).__name__}, takes {takes}")
+#: Characters of a value that a message may show.
+_MOST_SHOWN: Final = 80
+#: Arguments whose values may be secret whatever their names are: their types are told alone.
+_HIDDEN: Final = re.compile(
+    r"(?:headers|cookies|body|data|fields|value|user|extra|bearer_token|auth|on_refresh|expires_at)(?![a-z_])"
+).match
+_KEY: Final = re.compile(r"\[['\"]?([^'\"\]]*)").search
+
+
+def wrong(argument: str, got: object, takes: str, remedy: str = "") -> ValidationError:
+    """Make the error for a wrong argument: its name, what it got (the value where it is no secret), what it takes."""
+    return ValidationError(f"{argument}: got {given(argument, got)}, takes {takes}{remedy and f'; {remedy}'}")
 
 
 def wrong_number(argument: str, got: Any, takes: str) -> ValidationError:
     """Make the error for a wrong number, which is no secret and may be shown."""
-    shown = f" ({got!r})" if isinstance(got, (int, float)) else ""
-    return ValidationError(f"{argument}: got {type(got).__name__}{shown}, takes {takes}")
+    return wrong(argument, got, takes)
+
+
+def given(argument: str, got: object) -> str:
+    """Tell what an argument got: its type, and its value where that may be shown: masked and cut.
+
+    Args:
+        argument: The name of the argument, as an error gives it.
+        got: The value. Of mappings, lists and objects only the type is told, since nobody knows what is in them.
+    """
+    if isinstance(got, type):
+        return f"the class {got.__name__}"
+    kind = type(got).__name__
+    if isinstance(got, (int, float)):
+        return f"{kind} ({cut(repr(got))})"
+    key = _KEY(argument)
+    if not isinstance(got, (str, URL)) or _HIDDEN(argument) or _redact.is_secret(argument if key is None else key[1]):
+        return kind
+    return f"{kind} ({shown(got)!r})"
+
+
+def shown(value: object) -> str:
+    """Show a text, or a URL, without its userinfo, secret parameters and control characters, cut after 80."""
+    text = _redact.path(value)
+    if "?" not in text and "=" in text:  # a query alone
+        text = _redact.query(text)
+    return cut(text if text.isprintable() else repr(text)[1:-1])
+
+
+def cut(text: str) -> str:
+    """Cut a text that is too long for a message."""
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
 
 
 def is_number(value: object, *, integer: bool = False, zero: bool = False) -> bool:
@@ -106,14 +145,23 @@ def as_url(value: Any, argument: str, schemes: Iterable[str] = ("http", "https")
         message = f"{argument}: has a space, a control character or a lone surrogate; takes {takes}"
         raise ValidationError(message)
     if url is None or not str(url).isascii():
-        message = f"{argument}: is not a URL; takes {takes}"
+        message = f"{argument}: is not a URL; takes {takes}, such as https://api.example.com/v1"
         raise ValidationError(message)
     if url.scheme not in schemes or not url.raw_host:
         # Without a scheme that has an authority, userinfo is part of the path: `me:password@host`.
-        shown = _redact.url(url) if url.raw_host else "what was given"
-        message = f"{argument}: {shown} is not {takes}"
+        safe = url.raw_host or "@" not in str(value)
+        message = f"{argument}: {shown(value) if safe else 'what was given'} is not {takes}{_example(url, schemes)}"
         raise ValidationError(message)
     return url.with_fragment(None)
+
+
+def _example(url: URL, schemes: Iterable[str]) -> str:
+    """Show an absolute URL, or that only the scheme is missing, as the end of a sentence."""
+    if "https" not in schemes:
+        return ""
+    if url.raw_host or not url.raw_path.partition("/")[0].rpartition(".")[2].isalnum():
+        return ", such as https://api.example.com/v1"
+    return "; does https:// lack before it?"
 
 
 def _parsed(value: str | URL) -> URL | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from headrace import _redact
 from headrace._client.settings import Settings
@@ -59,6 +59,7 @@ class AsyncClient(Settings, Verbs, Uploads, Streams):
         await self._binding.close()
 
     async def __aenter__(self) -> Self:
+        _ = self._binding  # which is there if the constructor was called
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -66,9 +67,21 @@ class AsyncClient(Settings, Verbs, Uploads, Streams):
 
     def __del__(self, warn: Any = warnings.warn) -> None:
         """Warn of a client that was used and never closed."""
-        binding = getattr(self, "_binding", None)
+        binding = vars(self).get("_binding")  # where the constructor was called
         if binding is not None and binding.transport is not None:
             warn(f"unclosed {self!r}", ResourceWarning, source=self)
 
+    if not TYPE_CHECKING:  # whose words are better still
+
+        def __enter__(self) -> NoReturn:
+            name = type(self).__name__
+            message = f"`with` got a {name}, which is asynchronous: `async with {name}(…) as client:`"
+            raise TypeError(message)
+
+        def __exit__(self, *_: object) -> None:
+            """Never come to."""
+
     def __repr__(self) -> str:
+        if "_binding" not in vars(self):
+            return f"<{type(self).__name__} not set up>"
         return f"<{type(self).__name__} {_redact.url(self.uri)}{' closed' if self.closed else ''}>"

@@ -49,13 +49,24 @@ class PoolLimits:
     keepalive: float = attrs.field(default=15.0, validator=_positive("a number of seconds above 0"))
 
 
+#: What `tls` takes; a path to a certificate is what other libraries take.
+_TLS: Final = 'an ssl.SSLContext, such as ssl.create_default_context(cafile="…"), or a bool'
+
+
+_RETRY: Final = "a Retry, such as Retry(attempts=3), or None"
+_BREAKER: Final = "a CircuitBreaker, such as CircuitBreaker(), or None"
+_POOL: Final = "a PoolLimits, such as PoolLimits(max_connections=20)"
+
+
 def _is_token(value: Any) -> bool:
     return isinstance(value, str) or callable(value) or callable(getattr(value, "get_secret_value", None))
 
 
 def _auth(instance: Any, _: Any, value: Any) -> None:
     if isinstance(value, type) or not isinstance(value, (Auth, type(None))):
-        raise wrong("auth", value, "an Auth: async credentials(refused, send)")
+        pair = isinstance(value, (tuple, list)) and len(value) == 2
+        remedy = "for a user and a password give auth=BasicAuth(user, password)" if pair else ""
+        raise wrong("auth", value, "an Auth: async credentials(refused, send)", remedy)
     if value is not None and instance.bearer_token is not None:
         raise ValidationError("auth and bearer_token: give one of them")
 
@@ -130,23 +141,29 @@ class ClientConfig:
     )
     auth: Auth | None = attrs.field(default=None, repr=False, validator=_auth)
     rate_limit: float | None = attrs.field(
-        default=None, validator=_positive("a number of requests above 0", optional=True)
+        default=None, validator=_positive("a number of requests above 0 in each rate_limit_interval", optional=True)
     )
     rate_limit_interval: float = attrs.field(default=1, validator=_positive("a number of seconds above 0"))
     timeout: Timeout = attrs.field(factory=Timeout, converter=as_timeout)
     retry: Retry | None = attrs.field(
-        default=None, validator=_checked(lambda value: isinstance(value, Retry), "a Retry or None", optional=True)
+        default=None,
+        validator=_checked(lambda value: isinstance(value, Retry), _RETRY, optional=True),
     )
     circuit_breaker: CircuitBreaker | None = attrs.field(
         default=None,
-        validator=_checked(lambda value: isinstance(value, CircuitBreaker), "a CircuitBreaker or None", optional=True),
+        validator=_checked(
+            lambda value: isinstance(value, CircuitBreaker),
+            _BREAKER,
+            optional=True,
+        ),
     )
     limiter: Limiter | None = attrs.field(
         default=None,
         validator=_checked(lambda value: isinstance(value, Limiter), "a Limiter: async acquire()", optional=True),
     )
     pool: PoolLimits = attrs.field(
-        factory=PoolLimits, validator=_checked(lambda value: isinstance(value, PoolLimits), "a PoolLimits")
+        factory=PoolLimits,
+        validator=_checked(lambda value: isinstance(value, PoolLimits), _POOL),
     )
     proxy: URL | None = attrs.field(
         default=None,
@@ -155,7 +172,7 @@ class ClientConfig:
     )
     tls: ssl.SSLContext | bool = attrs.field(
         default=True,
-        validator=_checked(lambda value: isinstance(value, (ssl.SSLContext, bool)), "an ssl.SSLContext or a bool"),
+        validator=_checked(lambda value: isinstance(value, (ssl.SSLContext, bool)), _TLS),
     )
     transport: Any = attrs.field(
         default="wire", validator=_checked(_is_transport, "'wire', 'aiohttp' or a Transport: async send() and close()")

@@ -47,11 +47,25 @@ _EXCERPT = 200
 
 
 class FrameworkException(Exception):
-    """Base of every exception of this library."""
+    """Base of every exception of this library.
+
+    Attributes:
+        method: The method of the request that failed; empty where the error is of no request.
+        url: Its URL without userinfo and with secret parameters masked, or its path where no URL could be made of it;
+            empty where the error is of no request.
+    """
+
+    method: str = ""
+    url: str = ""
 
 
 class ValidationError(FrameworkException, ValueError):
     """An argument has a wrong type or value; nothing was sent."""
+
+    def __str__(self) -> str:
+        """Tell what is wrong, and in which request."""
+        text = super().__str__()
+        return f"{text} ({self.method} {self.url})" if self.url else text
 
 
 class StructifyError(FrameworkException):
@@ -75,6 +89,10 @@ class StructifyError(FrameworkException):
 
 class ClientError(FrameworkException):
     """Something went wrong in the client, not in the answer's status."""
+
+    def __str__(self) -> str:
+        """Tell which request failed, and why."""
+        return _of_request(self, super().__str__())
 
 
 class AsyncClientError(ClientError):
@@ -133,6 +151,10 @@ class ChecksumError(DownloadError):
         self.actual = actual
 
 
+def _of_request(error: FrameworkException, text: str) -> str:
+    return f"{error.method} {error.url}: {text}" if error.url else text
+
+
 def _excerpt(body: bytes | str) -> str:
     text = repr(body[:_EXCERPT])
     return f"{text}… ({len(body)} in all)" if len(body) > _EXCERPT else text
@@ -152,8 +174,8 @@ class ResponseParseError(ClientError):
         super().__init__(message, raw_response)
 
     def __str__(self) -> str:
-        """Tell the reason and the first bytes of the body."""
-        return f"{self.message}; the body begins {_excerpt(self.raw_response)}"
+        """Tell the request, the reason and the first bytes of the body."""
+        return _of_request(self, f"{self.message}; the body begins {_excerpt(self.raw_response)}")
 
 
 class ResponseValidationError(ResponseParseError, ValidationError):
@@ -171,8 +193,9 @@ class ResponseValidationError(ResponseParseError, ValidationError):
         self.args = (message, raw_response, path)
 
     def __str__(self) -> str:
-        """Tell the reason, the path and the first bytes of the body."""
-        return f"{self.message} - at `{self.path}`; the body begins {_excerpt(self.raw_response)}"
+        """Tell the request, the reason, the path and the first bytes of the body."""
+        text = f"{self.message} - at `{self.path}`; the body begins {_excerpt(self.raw_response)}"
+        return _of_request(self, text)
 
 
 class Attempt(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import attrs
 
-from headrace._checks import all_of, checked, is_number, is_token, positive, share, wrong, wrong_number
+from headrace._checks import all_of, checked, is_number, is_token, positive, share, wrong
 from headrace.errors import ValidationError
 
 #: RFC 9110, section 9.2.2.
@@ -47,8 +47,20 @@ def as_timeout(value: Any) -> Timeout:
     if value is None:
         return Timeout(total=None, connect=None)
     if not is_number(value):
-        raise wrong_number("timeout", value, "seconds above 0, a Timeout or None")
+        raise wrong("timeout", value, "seconds above 0, a Timeout or None", _timeout_meant(value))
     return Timeout(total=float(value))
+
+
+def _timeout_meant(value: Any) -> str:
+    """Name the `Timeout` that is meant by what other libraries take."""
+    if isinstance(value, (tuple, list)):  # requests: to connect, to read
+        return "give Timeout(connect=…, read=…)"
+    if callable(getattr(value, "total_seconds", None)):  # a timedelta
+        return "give its total_seconds()"
+    if isinstance(value, str):
+        return "give the number"
+    names = [name for name in ("total", "connect", "pool", "read") if hasattr(value, name)]
+    return f"give headrace.Timeout({', '.join(f'{name}=…' for name in names)})" if names else ""
 
 
 def _upper(values: Any) -> Any:

@@ -107,7 +107,7 @@ def test_waiting_for_the_limiter_is_logged_and_counted(caplog: pytest.LogCapture
 
     with caplog.at_level(logging.INFO, "headrace.AsyncClient"):
         run(main)
-    assert caplog.messages.count("Waiting for rate limit") == 1
+    assert caplog.messages.count("Waiting for rate limit: 2 s until the next start") == 1
 
 
 async def test_retry_sends_again_and_then_gives_up() -> None:

@@ -148,7 +148,7 @@ async def test_rows_of_other_types(serve_script: ServeScript) -> None:
         ({"response_format": list[User], "on_invalid": None}, "on_invalid: got NoneType"),
         ({"response_format": list[User], "on_invalid": ["skip"]}, "on_invalid: got list"),
         ({"response_format": User, "on_invalid": "skip"}, "response_format: got .*, takes a list of rows"),
-        ({"response_format": list, "on_invalid": "skip"}, "response_format: got type, takes a list of rows"),
+        ({"response_format": list, "on_invalid": "skip"}, "response_format: got the class list, takes a list of rows"),
         ({"response_format": None, "on_invalid": "collect"}, "response_format: got NoneType"),
         ({"response_format": list[object()], "on_invalid": "collect"}, "response_format: "),  # type: ignore[misc] # wrong on purpose
     ],

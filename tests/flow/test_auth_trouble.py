@@ -78,7 +78,8 @@ async def test_what_is_no_token_is_a_clear_error(
     client = await connect()
     with pytest.raises(errors.AuthError) as caught:
         await client.get("/x")
-    assert str(caught.value).startswith(f"no token from {oauth2.token_url}: ")
+    assert str(caught.value).startswith(f"GET {caught.value.url}: no token from {oauth2.token_url}: ")
+    assert caught.value.url.endswith("/x")
     assert says in str(caught.value)
     assert "canary" not in shown_of(caught.value)
     assert (caught.value.endpoint, caught.value.status_code) == (oauth2.token_url, status)
@@ -118,7 +119,7 @@ async def test_an_endpoint_that_hangs_is_given_up(oauth2: OAuth2Server, connect:
 
     oauth2.answer = never
     client = await connect(grant={"timeout": 0.05}, timeout=None)
-    with pytest.raises(errors.AuthError, match=r"no token from .*/token did not end within 0\.05 s") as caught:
+    with pytest.raises(errors.AuthError, match=r"no token from .*/token: did not end within 0\.05 s") as caught:
         await client.get("/x")
     assert isinstance(caught.value.__cause__, errors.RequestTimeout)
     assert caught.value.status_code is None
@@ -238,7 +239,7 @@ async def test_an_error_that_many_get_is_each_one_s_own(oauth2: OAuth2Server, co
     gate.open()
     found = await asyncio.gather(*calls, return_exceptions=True)
     assert [type(each) for each in found] == [errors.AuthError] * 8
-    assert len(set(map(id, found))) == len(set(map(str, found))) * 8
+    assert len(set(map(id, found))) == len({error.args for error in found if isinstance(error, Exception)}) * 8
     oauth2.answer = None
     for number in range(4):  # no destination is held by a download that could not end
         await client.download("/x", tmp_path / f"{number}")

@@ -203,7 +203,7 @@ async def test_an_attempt_timeout_is_a_failure_of_the_server() -> None:
 
 
 async def test_changes_of_a_circuit_are_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """Opening is a warning, closing is not."""
+    """Opening is a warning, and says for how long; half-open and closed are none."""
     server = Server()
     server.answer = Response(503)
     with caplog.at_level(logging.INFO, "headrace.AsyncClient"):
@@ -212,7 +212,8 @@ async def test_changes_of_a_circuit_are_logged(caplog: pytest.LogCaptureFixture)
         server.now, server.answer = 30.0, Response(200)
         await server.outcome()
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
-        ("WARNING", "Circuit to http://a.example is open"),
+        ("WARNING", "Circuit to http://a.example is open: too many failures; it is tried again in 30 s"),
+        ("INFO", "Circuit to http://a.example is half-open: one request is let through"),
         ("INFO", "Circuit to http://a.example is closed"),
     ]
 

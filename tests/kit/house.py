@@ -18,7 +18,7 @@ DRAWING: Final = ROOT / "docs" / "house.svg"
 #: The levels, from the ground up. A room is a module, or a folder with all in it but the rooms that are named apart.
 #: Imports go down, or stay in the room; rooms on one level do not know each other.
 LEVELS: Final[tuple[tuple[str, ...], ...]] = (
-    ("_redact", "_version"),
+    ("_redact", "_version", "_words"),
     ("errors",),
     ("_checks", "_merging", "progress"),
     ("policies", "_models"),

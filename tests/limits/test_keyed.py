@@ -213,7 +213,10 @@ def test_a_client_limits_each_token(caplog: pytest.LogCaptureFixture) -> None:
 
     with caplog.at_level(logging.INFO, "headrace.AsyncClient"):
         run(main)
-    assert caplog.messages.count("Waiting for rate limit") == 2
+    assert [line for line in caplog.messages if line.startswith("Waiting")] == [
+        "Waiting for rate limit",  # for a place among the keys
+        "Waiting for rate limit: 2 s until the next start",
+    ]
 
 
 async def test_a_refusal_holds_its_own_key_alone() -> None:
@@ -259,7 +262,7 @@ async def test_a_late_answer_still_pauses_its_key() -> None:
     ("arguments", "message"),
     [
         ({"rate": 0}, "rate: got 0, takes a number above 0"),
-        ({"rate": "5"}, "rate: got str, takes a number above 0"),
+        ({"rate": "5"}, "rate: got str ('5'), takes a number above 0"),
         ({"rate": 1, "interval": -1}, "interval: got -1, takes a number above 0"),
         ({"rate": 1, "burst": 0}, "burst: got 0, takes a whole number above 0"),
         ({"rate": 1, "margin": math.inf}, "margin: got inf, takes a number from 0 on"),

@@ -50,7 +50,7 @@ def test_bad_weights_are_named(value: Any) -> None:
         ({"burst": True}, "burst: got True, takes a whole number above 0"),
         ({"margin": -0.1}, "margin: got -0.1, takes a number from 0 on"),
         ({"margin": math.nan}, "margin: got nan, takes a number from 0 on"),
-        ({"margin": "1"}, "margin: got str, takes a number from 0 on"),
+        ({"margin": "1"}, "margin: got str ('1'), takes a number from 0 on"),
         ({"rate": 10**400}, "rate: got 1000"),
         ({"rate": 1e-300, "interval": 1e300}, "rate: got next to nothing"),
     ],

@@ -148,7 +148,7 @@ class Pipeline:
             value = answer.value(content, decoder if began is None else decoder.inner, request, response, _now)
             return value if began is None else answered(value, request, response, _now(), monotonic() - began)
         except BaseException as error:
-            failed(error, call, request, deadline, stats)
+            failed(error, call, request, deadline, stats, None if self._auth is None else self._defaults)
             raise
         finally:
             deadline.end()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from headrace import _words
 from headrace import config as settings
 from headrace._client.binding import Binding
 from headrace._client.pipeline import Pipeline
@@ -53,9 +54,9 @@ class Settings:
         """Take subclass parameters and merge them over those of the parents."""
         unknown = parameters.keys() - settings.SETTINGS
         if unknown:
-            takes = ", ".join(sorted(settings.SETTINGS))
-            message = f"{cls.__name__}: unknown subclass parameter {min(unknown)!r}; takes {takes}"
-            raise TypeError(message)
+            word = min(unknown)
+            message = f"{cls.__name__}: unknown subclass parameter {word!r}"
+            raise TypeError(_words.of_client(message, word, settings.SETTINGS))
         super().__init_subclass__()
         merged: dict[str, Any] = {}
         for parent in reversed(cls.__mro__[1:]):
@@ -92,8 +93,12 @@ class Settings:
         own = {name: arguments[name] for name in settings.SETTINGS if arguments[name] is not _UNGIVEN.get(name)}
         merged = settings.merge(self._class_settings, _plain(own))
         if "uri" not in merged:
-            message = f"{type(self).__name__} needs a uri: give it as a subclass parameter or to the constructor"
-            raise AsyncClientError(message)
+            name = type(self).__name__
+            message = (
+                f"{name} needs a uri: give it as a subclass parameter or to the constructor,"
+                f' such as {name}("https://api.example.com/v1")'
+            )
+            raise AsyncClientError(message + _words.of_uri(kwargs))
         self._set_up(ClientConfig(**merged, arguments=args, keywords=kwargs))
 
     @classmethod
@@ -142,8 +147,9 @@ class Settings:
             TypeError: A keyword has reached nobody that knows it.
         """
         if kwargs:
-            message = f"{type(self).__name__}() got an unexpected keyword argument {next(iter(kwargs))!r}"
-            raise TypeError(message)
+            word = next(iter(kwargs))
+            message = f"{type(self).__name__}() got an unexpected keyword argument {word!r}"
+            raise TypeError(_words.of_client(message, word, settings.SETTINGS))
 
     # -- settings
     #
@@ -255,6 +261,22 @@ class Settings:
         """Whether requests pass a limiter."""
         return self._limiter is not None
 
+
+class _NotSetUp:
+    """Stands in the class for what `_set_up` makes: found there, the constructor has not been called."""
+
+    def __get__(self, client: Any, owner: type) -> Self:
+        if client is None:
+            return self
+        message = (
+            f"{owner.__name__} is not set up: its __init__ has not called super().__init__(); call it,"
+            " or give the class a __post_init__ instead, which gets the arguments that are no settings"
+        )
+        raise AsyncClientError(message)
+
+
+for _name in ("_auth", "_binding", "_config", "_defaults", "_dispatch", "_limiter", "_pipeline", "_run", "_stats"):
+    setattr(Settings, _name, _NotSetUp())
 
 #: What stands for "not given" in the constructor; everything that has no such default stands for itself.
 _UNGIVEN: Mapping[str, Any] = Settings.__init__.__kwdefaults__ or {}

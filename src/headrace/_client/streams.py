@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Unpack
 
 import msgspec
@@ -10,6 +9,7 @@ import msgspec
 from headrace._client.verbs import check_options
 from headrace._core.call import Call, Undecoded
 from headrace._core.request import encode
+from headrace._io.answers.opening import opening
 from headrace._io.answers.streamed import StreamedResponse
 from headrace._io.frames import clear_frames
 from headrace.errors import AsyncClientError
@@ -41,7 +41,7 @@ class Streams:
     _pipeline: Pipeline
     _dispatch: Callable[[Call], Coroutine[Any, Any, Any]]
 
-    @asynccontextmanager
+    @opening
     async def stream(
         self,
         method: str,
@@ -165,10 +165,10 @@ class Streams:
         if self._binding.closed:
             self._binding.refuse(msgspec.structs.replace(looked_at, response_format=Undecoded.STREAMED))
         # Made only to be looked at: wrong arguments shall show before a file is touched.
-        url = self._pipeline.prepared(looked_at, Timeout()).url
+        asked = self._pipeline.prepared(looked_at, Timeout())
 
         def open_(fields: Mapping[str, str]) -> AbstractAsyncContextManager[StreamedResponse]:
             return self.stream("GET", path, headers={**headers, **fields}, **request)
 
-        whole: Path = await files.download(open_, url, place, options)
+        whole: Path = await files.download(open_, asked, place, options)
         return whole

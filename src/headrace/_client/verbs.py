@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, Unpack, cas
 
 import msgspec
 
+from headrace import _words
 from headrace._client.signatures import takes
 from headrace._core.call import OPTIONS, Call
+from headrace.config import SETTINGS
 from headrace.types import BodyRowOptions, RowOptions
 
 if TYPE_CHECKING:
@@ -270,8 +272,7 @@ def check_options(verb: str, options: dict[str, Any], known: frozenset[str]) -> 
     unknown = options.keys() - known
     if unknown:
         options.clear()  # logs may show the variables of a frame, and these are the verb's own too
-        message = f"{verb}() got an unexpected keyword argument {min(unknown)!r}"
-        raise TypeError(message)
+        raise TypeError(_words.of_call(verb, min(unknown), {*known, "response_format"}, SETTINGS))
 
 
 def as_call(verb: str, plain: Call, options: dict[str, Any]) -> Call:

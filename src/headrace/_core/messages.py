@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
@@ -213,6 +214,15 @@ class HeldBack(Exception):
     """A request that was let start met a pause before it was sent: it has to wait for its turn once more."""
 
 
+class Wait(enum.StrEnum):
+    """What a request may wait for before it is sent."""
+
+    RATE_LIMIT = "the rate limit"
+    CONNECTION = "a free connection"
+    CONNECTING = "connecting"
+    PAUSES = "pauses between attempts"
+
+
 class Delivery(msgspec.Struct, eq=False, gc=False):
     """What happens to a request on its way; whoever sends it writes here.
 
@@ -226,6 +236,8 @@ class Delivery(msgspec.Struct, eq=False, gc=False):
         turn: The limiter that has let it start, where that has to know of a start that comes later than that.
         repeated: Whether a transport has sent it again by itself, because a kept-alive connection was dead.
         follows: Whether it is what an answer asked for, such as a redirect, and no call of its own.
+        last: What an answer asked for, and was sent last; `None` as long as that is the request itself.
+        spent: Seconds that went by before it could be sent, by what they were waited for.
     """
 
     cookies: Any = None
@@ -235,6 +247,14 @@ class Delivery(msgspec.Struct, eq=False, gc=False):
     turn: Turn | None = None
     repeated: bool = False
     follows: bool = False
+    last: Request | None = None
+    spent: dict[Wait, float] | None = None
+
+    def spend(self, waiting_for: Wait, seconds: float) -> None:
+        """Note seconds that it has waited for something, for the error of a time that is over."""
+        if self.spent is None:
+            self.spent = {}
+        self.spent[waiting_for] = self.spent.get(waiting_for, 0.0) + seconds
 
     def __repr__(self) -> str:
         return f"<Delivery {len(self.attempts)} attempts{', sent' if self.sent else ''}>"

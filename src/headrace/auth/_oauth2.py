@@ -112,7 +112,7 @@ class _TokenEndpoint:
         try:
             response = await send("POST", token_url, timeout=self.timeout, **self._call())
         except TransportError as error:
-            message = f"no token from {endpoint}: {error}"
+            message = f"no token from {endpoint}: {Exception.__str__(error)}"  # which names the endpoint, too
             raise AuthError(message, endpoint=endpoint) from error
         return oauth2.read(response, endpoint, self._conceal)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from headrace._core.http.chunked import MOST_TRAILERS, Chunks
+from headrace._core.http.foreign import not_http
 from headrace._core.messages import Response
 from headrace._core.pieces import Pieces
 from headrace.errors import ProtocolError, ResponseTooLarge
@@ -187,8 +188,7 @@ class ResponseParser:
             known = 0
             if partial is None:
                 if data[0] != 0x48:  # the H of HTTP; llhttp would skip line ends here
-                    message = f"the answer is not HTTP: it begins {data[:64]!r}"
-                    raise ProtocolError(message)
+                    raise not_http(data)
                 self._judge = HttpResponseParser(None)
                 end = data.find(_HEAD_END)
             else:

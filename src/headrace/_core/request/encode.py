@@ -36,6 +36,8 @@ _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _UNRESERVED = re.compile(r"[A-Za-z0-9\-._~]*").fullmatch
 _PATH_SAFE: Final = "!$&'()*+,;=:@/%-._~"
 _QUERY_SAFE: Final = _PATH_SAFE + "?"
+#: Characters of a path to what has no JSON text.
+_MOST_PATH: Final = 100
 _COMPONENT_SAFE: Final = "-._~:/,@"
 
 
@@ -322,14 +324,45 @@ def json(value: Any) -> bytes:
             else encoded.find(b"null") >= 0 and _has_nonfinite(_builtins(value))
         )
         if lost:
-            message = "body: NaN and infinities have no JSON text"
+            message = f"body: NaN and infinities have no JSON text{_place(value, shim)}"
             raise ValidationError(message)
     except (TypeError, ValueError, RecursionError) as error:
         if isinstance(error, ValidationError):
             raise
-        message = f"body: {type(value).__name__} cannot be encoded as JSON: {error}"
+        message = f"body: {type(value).__name__} cannot be encoded as JSON: {error}{_place(value, shim)}"
         raise ValidationError(message) from _redact.emptied(error)
     return encoded
+
+
+def _place(value: Any, shim: Any) -> str:
+    """Tell where in a value the part is that has no JSON text, as the end of a sentence."""
+    path = "$"
+    parts: Any = None
+    while shim is None and (parts := _parts(value)):
+        found = next(((step, part) for step, part in parts if not _is_encodable(part)), None)
+        if found is None:
+            break
+        path, value = path + found[0], found[1]
+        if len(path) > _MOST_PATH:  # it may be in itself
+            break
+    return "" if path == "$" else f" - at `{path}`"
+
+
+def _parts(value: Any) -> list[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        return [(f".{key}", part) for key, part in value.items()]
+    if isinstance(value, (list, tuple)):
+        return [(f"[{index}]", part) for index, part in enumerate(value)]
+    if isinstance(value, msgspec.Struct):
+        return [(f".{name}", getattr(value, name, None)) for name in value.__struct_fields__]
+    return []
+
+
+def _is_encodable(value: Any) -> bool:
+    try:
+        return not _has_nonfinite(_builtins(value)) and bool(_encode(value))
+    except (TypeError, ValueError, RecursionError):
+        return False
 
 
 def _plain(value: Any) -> Any:

@@ -9,9 +9,9 @@ from headrace import _redact
 from headrace._checks import wrong
 from headrace._core.http import content_coding
 from headrace._core.retries.retry_after import asked
-from headrace._core.values import decode, shims
+from headrace._core.values import decode, explain, shims
 from headrace.config import is_status
-from headrace.errors import FrameworkException, error_class
+from headrace.errors import FrameworkException, ResponseParseError, error_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +52,11 @@ def value(body: bytes, decoder: Any, request: Request, response: Response, now: 
         return body
     if decoder is str:
         return decode.text(body, response.headers.get("Content-Type", ""))
-    decoded = decode.decode(body, decoder)
+    try:
+        decoded = decode.decode(body, decoder)
+    except ResponseParseError as error:
+        explain.undecoded(error, response.headers.get("Content-Type", ""))
+        raise
     if decoder.stamp is not None:
         decoder.stamp(decoded, request.shown, now())
     return decoded

@@ -15,9 +15,8 @@ import msgspec.inspect
 import orjson
 
 from headrace import _redact, models
-from headrace._checks import wrong
 from headrace._core.call import Undecoded
-from headrace._core.values import charsets, shims
+from headrace._core.values import charsets, explain, shims
 from headrace._models import foreign
 from headrace.errors import ResponseParseError, ResponseValidationError, ValidationError
 
@@ -138,7 +137,7 @@ def _make(response_format: Any) -> BodyDecoder | type | Undecoded:
             many = shim.validator(list[response_format]) if _is_single(response_format) else None
             return BodyDecoder(one, many, shim.stamp_for(response_format), shim.refusal)
         if not is_type(response_format):
-            raise wrong("response_format", response_format, "a model, a type that msgspec knows, bytes, str or None")
+            raise explain.no_format(response_format)
         one = msgspec.json.Decoder(response_format, dec_hook=foreign.dec_hook).decode
         many = (
             msgspec.json.Decoder(list[response_format], dec_hook=foreign.dec_hook).decode
@@ -146,8 +145,8 @@ def _make(response_format: Any) -> BodyDecoder | type | Undecoded:
             else None
         )
     except (TypeError, NameError, NotImplementedError) as error:  # the last of a `Literal` beyond 64 bits
-        message = f"response_format: {getattr(response_format, '__name__', response_format)} cannot be decoded: {error}"
-        raise ValidationError(message) from error
+        name = getattr(response_format, "__name__", response_format)
+        raise ValidationError(f"response_format: {name} cannot be decoded: {explain.refused(error)}") from error
     stamped = any(issubclass(part, models.Response) for part in classes_in(response_format))
     return BodyDecoder(one, many, models.stamp if stamped else None)
 

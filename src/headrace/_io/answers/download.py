@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
+    from headrace._core.messages import Request
     from headrace._core.resuming import Note
     from headrace._io.answers.streamed import StreamedResponse
 
@@ -69,18 +70,26 @@ def as_path(dest: Any) -> Path:
     return Path(path)
 
 
-async def download(open_: Open, url: URL, dest: Path, options: Options) -> Path:
+async def download(open_: Open, request: Request, dest: Path, options: Options) -> Path:
     """Download to a file.
 
     Args:
         open_: Sends the request with more header fields, and streams the answer.
-        url: What is asked for.
+        request: What is asked for, as it is sent without these fields.
         dest: A file, or a folder for one.
         options: How.
 
     Returns:
         The file.
     """
+    try:
+        return await _download(open_, request.url, dest, options)
+    except DownloadError as error:
+        error.method, error.url = request.method, request.shown
+        raise
+
+
+async def _download(open_: Open, url: URL, dest: Path, options: Options) -> Path:
     into_folder = await threads.run(dest.is_dir)
     place = dest / ranges.url_name(url.raw_path) if into_folder else dest
     part = await threads.run(PartFile, place, options.checksum, undo=PartFile.close)

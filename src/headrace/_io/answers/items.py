@@ -42,7 +42,7 @@ _FORMATS: Final[dict[str, Format]] = {
 _SUFFIXES: Final[dict[str, Format]] = {"+json": "array", "+json-seq": "json-seq"}
 
 
-class _Parser(Protocol):
+class Parser(Protocol):
     """What all parsers of streams have in common."""
 
     @property
@@ -59,7 +59,7 @@ class _Parser(Protocol):
         ...
 
 
-_PARSERS: Final[dict[str, Callable[[partial.Rows, int], _Parser]]] = {
+_PARSERS: Final[dict[str, Callable[[partial.Rows, int], Parser]]] = {
     "ndjson": LinesOfJSON,
     "json-seq": TextSequence,
     "sse": sse.EventRows,
@@ -81,7 +81,7 @@ def lines(pieces: AsyncIterable[bytes], *, max_line_bytes: int | None = None) ->
         headrace.errors.ResponseTooLarge: A line is longer.
         headrace.errors.ValidationError: An argument is wrong.
     """
-    return parsed(_checked(pieces), LineParser(limit("max_line_bytes", max_line_bytes)))
+    return parsed(_checked(pieces), line_parser(max_line_bytes))
 
 
 def events(pieces: AsyncIterable[bytes], *, max_event_bytes: int | None = None) -> AsyncGenerator[Event, None]:
@@ -98,7 +98,7 @@ def events(pieces: AsyncIterable[bytes], *, max_event_bytes: int | None = None) 
         headrace.errors.ResponseTooLarge: An event is longer.
         headrace.errors.ValidationError: An argument is wrong.
     """
-    return parsed(_checked(pieces), sse.EventParser(limit("max_event_bytes", max_event_bytes)))
+    return parsed(_checked(pieces), event_parser(max_event_bytes))
 
 
 @overload
@@ -179,6 +179,32 @@ def items(
         headrace.errors.ResponseTooLarge: An item is longer.
         headrace.errors.ValidationError: An argument is wrong.
     """
+    return parsed(
+        _checked(pieces),
+        item_parser(response_format, format, content_type, path, on_invalid, max_item_bytes, received),
+    )
+
+
+def line_parser(max_line_bytes: int | None) -> LineParser:
+    """Make what cuts lines; see `lines`."""
+    return LineParser(limit("max_line_bytes", max_line_bytes))
+
+
+def event_parser(max_event_bytes: int | None) -> sse.EventParser:
+    """Make what cuts events; see `events`."""
+    return sse.EventParser(limit("max_event_bytes", max_event_bytes))
+
+
+def item_parser(
+    response_format: Any,
+    format: Format | None,  # noqa: A002 - the same
+    content_type: str,
+    path: str | Sequence[str] | None,
+    on_invalid: str,
+    max_item_bytes: int | None,
+    received: tuple[str, datetime] | None,
+) -> Parser:
+    """Make what decodes items; see `items`."""
     names = places.as_path(path, "path", indexes=False)
     if format is None:
         format = "array" if path is not None else _format_of(content_type, received)  # noqa: A001 - as its argument
@@ -188,12 +214,19 @@ def items(
         raise ValidationError(f'path: there is no path in "{format}", only in "array"')
     most = limit("max_item_bytes", max_item_bytes)
     rows = partial.Rows(response_format, partial.check_on_invalid(on_invalid), places.shown(names), received)
-    parser: _Parser = ArrayParser(rows, names, most) if format == "array" else _PARSERS[format](rows, most)
-    return parsed(_checked(pieces), parser)
+    return ArrayParser(rows, names, most) if format == "array" else _PARSERS[format](rows, most)
 
 
-async def parsed(pieces: AsyncIterable[bytes], parser: _Parser) -> AsyncGenerator[Any, None]:
-    """Feed a parser, and yield what comes of it."""
+async def parsed(
+    pieces: AsyncIterable[bytes], parser: Parser, named: Callable[[Exception], Exception] = lambda failure: failure
+) -> AsyncGenerator[Any, None]:
+    """Feed a parser, and yield what comes of it.
+
+    Args:
+        pieces: What it is fed.
+        parser: The parser.
+        named: Writes down in the error that it ends with which request it is of.
+    """
     source = aiter(pieces)
     try:
         async for piece in source:
@@ -202,11 +235,11 @@ async def parsed(pieces: AsyncIterable[bytes], parser: _Parser) -> AsyncGenerato
                 for item in parser.feed(part if type(part) is bytes else bytes(part)):
                     yield item
                 if parser.failure is not None:
-                    raise parser.failure
+                    raise named(parser.failure)
         for item in parser.finish():
             yield item
         if parser.failure is not None:
-            raise parser.failure
+            raise named(parser.failure)
     finally:
         # Whoever leaves early, leaves the source too: what it holds is put away now, not when it is collected.
         close = getattr(source, "aclose", None)

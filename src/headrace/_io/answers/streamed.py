@@ -6,15 +6,16 @@ import asyncio
 import math
 from contextlib import aclosing
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeVar, overload
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from headrace import _words
 from headrace._checks import is_number, wrong_number
 from headrace._core.http.content_coding_streaming import Decoding
 from headrace._core.pieces import Pieces
 from headrace._io.answers import items
-from headrace.errors import AsyncClientError, RequestTimeout, ResponseTooLarge
+from headrace.errors import AsyncClientError, ClientError, RequestTimeout, ResponseTooLarge
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from headrace._io.answers.items import Format
 
 T = TypeVar("T")
+E = TypeVar("E", bound=Exception)
 _MOST_DIGITS: Final = 18  # of a length; more bytes than anybody has
 
 
@@ -83,8 +85,12 @@ class StreamedResponse:
             headrace.errors.TransportError: It did not come whole; see `aiter_bytes`.
         """
         self._take()
-        while piece := await self._read():
-            yield piece
+        try:
+            while piece := await self._read():
+                yield piece
+        except ClientError as error:
+            self._named(error)
+            raise
 
     def aiter_bytes(self, chunk_size: int | None = None) -> AsyncGenerator[bytes, None]:
         """Read the content of the body, decompressed while it arrives, at most 256 KiB at a time.
@@ -121,7 +127,7 @@ class StreamedResponse:
             headrace.errors.ResponseTooLarge: A line is longer.
             headrace.errors.TransportError: The body did not come whole; see `aiter_bytes`.
         """
-        return items.lines(self.aiter_bytes(), max_line_bytes=max_line_bytes)
+        return items.parsed(self.aiter_bytes(), items.line_parser(max_line_bytes), self._named)
 
     def aiter_events(self, *, max_event_bytes: int | None = None) -> AsyncGenerator[Event, None]:
         """Read server-sent events; see `headrace.streams.events`, and `headrace.streams.reconnect` against losses.
@@ -136,7 +142,7 @@ class StreamedResponse:
             headrace.errors.ResponseTooLarge: An event is longer.
             headrace.errors.TransportError: The body did not come whole; see `aiter_bytes`.
         """
-        return items.events(self.aiter_bytes(), max_event_bytes=max_event_bytes)
+        return items.parsed(self.aiter_bytes(), items.event_parser(max_event_bytes), self._named)
 
     @overload
     def aiter_items(
@@ -198,16 +204,13 @@ class StreamedResponse:
             headrace.errors.ResponseTooLarge: An item is longer.
             headrace.errors.TransportError: The body did not come whole; see `aiter_bytes`.
         """
-        return items.items(
-            self.aiter_bytes(),
-            response_format,
-            format=format,
-            content_type=self.headers.get("Content-Type", ""),
-            path=path,
-            on_invalid=on_invalid,
-            max_item_bytes=max_item_bytes,
-            received=(self._request.shown, datetime.now(UTC)),
-        )
+        kind, received = self.headers.get("Content-Type", ""), (self._request.shown, datetime.now(UTC))
+        try:
+            parser = items.item_parser(response_format, format, kind, path, on_invalid, max_item_bytes, received)
+        except ClientError as error:
+            self._named(error)
+            raise
+        return items.parsed(self.aiter_bytes(), parser, self._named)
 
     async def aread(self) -> bytes:
         """Read all the content that is left into memory.
@@ -226,8 +229,8 @@ class StreamedResponse:
                     held.add(piece)
                     if limit is not None and held.size > limit:
                         await self.aclose()
-                        message = f"the body has more than the {limit} bytes that are allowed"
-                        raise ResponseTooLarge(message)
+                        message = f"the body has more than the {limit} bytes that max_response_bytes allows"
+                        raise self._named(ResponseTooLarge(message))
             self._content = held.take()
         return self._content
 
@@ -243,28 +246,32 @@ class StreamedResponse:
                 yield self._content
             return
         self._take()
-        decoding = Decoding(", ".join(self.headers.getall("Content-Encoding", ())))
-        while piece := await self._read():
-            first = True
-            for step in decoding.feed(piece):
-                if not first:
-                    await asyncio.sleep(0)  # a small piece can hold a lot: others get their turn between the steps
-                first = False
-                if step:
-                    yield step
-        decoding.end()
+        try:
+            decoding = Decoding(", ".join(self.headers.getall("Content-Encoding", ())))
+            while piece := await self._read():
+                first = True
+                for step in decoding.feed(piece):
+                    if not first:
+                        await asyncio.sleep(0)  # a small piece can hold a lot: others get their turn between the steps
+                    first = False
+                    if step:
+                        yield step
+            decoding.end()
+        except ClientError as error:
+            self._named(error)
+            raise
 
     def _take(self) -> None:
         self._check_open()
         if self._taken:
             message = "the body of a streamed response can be read once; what is needed twice has to be kept"
-            raise AsyncClientError(message)
+            raise self._named(AsyncClientError(message))
         self._taken = True
 
     def _check_open(self) -> None:
         if self._closed:
             message = "the streamed response is closed: it is read inside its `async with` block"
-            raise AsyncClientError(message)
+            raise self._named(AsyncClientError(message))
 
     async def _read(self) -> bytes:
         """Wait for the next piece, until the time of the call is over where it was given one."""
@@ -286,7 +293,11 @@ class StreamedResponse:
         source = None if self._request.sink is None else self._request.sink.source
         pulling = getattr(source, "pull", None)  # a transport need not be able to
         if pulling is not None and not self._taken:
-            await self._in_time(lambda: pulling(target, tell))
+            try:
+                await self._in_time(lambda: pulling(target, tell))
+            except ClientError as error:
+                self._named(error)
+                raise
 
     async def _in_time(self, work: Callable[[], Awaitable[T]]) -> T:
         """Do something before the time of the call is over."""
@@ -299,11 +310,38 @@ class StreamedResponse:
             if not clock.expired():
                 raise
         await self.aclose()
-        message = f"{self._request.method} {self._request.shown} did not end within {self._request.timeout.total:g} s"
+        message = f"did not end within {self._request.timeout.total:g} s: the body was still arriving (timeout=)"
         raise RequestTimeout(message)
+
+    def _named(self, error: E) -> E:
+        """Write down in an error which request it is of."""
+        if isinstance(error, ClientError):
+            error.method, error.url = self._request.method, self._request.shown
+        return error
+
+    if not TYPE_CHECKING:  # whose words are better still
+
+        def __aiter__(self) -> NoReturn:
+            message = "`async for` got a StreamedResponse; take its aiter_bytes(), aiter_lines(), aiter_items() …"
+            raise TypeError(message)
 
     def __repr__(self) -> str:
         return f"<StreamedResponse {self.status} {self._request.shown}{' closed' if self._closed else ''}>"
+
+
+class _Elsewhere:
+    """Stands for an attribute that answers have in other libraries: there is none here, and the error says what is."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, response: object, _: type) -> NoReturn:
+        raise AttributeError(_words.of_answer(self._name), name=self._name, obj=response)
+
+
+# Not by a `__getattr__`, which would make every attribute of a class slower.
+for _name in _words.OF_ANSWERS:
+    setattr(StreamedResponse, _name, _Elsewhere(_name))
 
 
 async def _in_chunks(pieces: AsyncIterable[bytes], size: int) -> AsyncGenerator[bytes, None]:

@@ -9,7 +9,7 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from headrace._core.limits import server_limits
-from headrace._core.messages import HeldBack, RejoinedTurn
+from headrace._core.messages import HeldBack, RejoinedTurn, Wait
 from headrace._io.limits.rate import RateLimiter
 from headrace.types import ChoosingLimiter, FollowingLimiter, OriginLimiter, PausingLimiter, TryingLimiter
 
@@ -26,6 +26,10 @@ T = TypeVar("T")
 logger = logging.getLogger("headrace.AsyncClient")
 
 _FIRST_REFUSAL = min(server_limits.REFUSALS)
+#: Seconds by which a pause has to end later than the one before it, to be told of.
+_AS_LATE: Final = 1.0
+#: Origins whose pauses are remembered for the log.
+_MOST_TOLD: Final = 1000
 
 
 class _Abilities(NamedTuple):
@@ -61,7 +65,10 @@ class Admission:
         stats: Where to count.
     """
 
-    __slots__ = ("_chooses", "_closing", "_counts", "_forward", "_home", "_kinds", "_limiter", "_stats", "send")
+    __slots__ = (
+        "_chooses", "_closing", "_counts", "_crowds", "_forward", "_home", "_kinds", "_limiter", "_stats", "_told",
+        "send",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -79,6 +86,8 @@ class Admission:
         self._forward = forward
         self._closing = closing
         self._stats = stats
+        self._crowds: dict[int, int] = {}  # how many wait, by the limiter that they wait for
+        self._told: dict[str, float] = {}  # until when origins are paused, as far as the log knows
         self._chooses = isinstance(limiter, ChoosingLimiter)
         self._kinds: dict[type, _Abilities] = {type(limiter): _Abilities.of(limiter)}
         # Chosen once: most limiters are ours, one for all requests, and follow nobody.
@@ -89,13 +98,13 @@ class Admission:
         """Send a request by the one limiter, which is ours."""
         limiter = self._limiter
         if not limiter.try_acquire(1, request.origin.text):
-            await self._wait(limiter.acquire(1, request.origin.text))
+            await self._wait(limiter.acquire(1, request.origin.text), limiter, request)
         request.delivery.turn = limiter if self._counts else None
         while True:
             try:
                 response = await self._forward(request)
             except HeldBack:
-                await self._wait(limiter.rejoin(request.origin.text), again=True)
+                await self._wait(limiter.rejoin(request.origin.text), limiter, request, again=True)
             else:
                 if response.status >= _FIRST_REFUSAL:
                     self._refused(limiter, _OURS, request, response)
@@ -107,19 +116,19 @@ class Admission:
         if self._chooses:
             limiter = limiter.for_request(request)
             if isawaitable(limiter):
-                limiter, waited = await self._wait(limiter), True
+                limiter, waited = await self._wait(limiter, self._limiter, request), True
         able = self._kinds.get(type(limiter))
         if able is None:
             able = self._kinds[type(limiter)] = _Abilities.of(limiter)
         arguments = (1, request.origin.text) if able.by_origin else ()
         if not able.tries or not limiter.try_acquire(*arguments):
-            await self._wait(limiter.acquire(*arguments), again=waited, surely=able.tries)
+            await self._wait(limiter.acquire(*arguments), limiter, request, again=waited, surely=able.tries)
         request.delivery.turn = limiter if self._counts and able.rejoins else None
         while True:
             try:
                 response = await self._heard(limiter, able, request)
             except HeldBack:
-                await self._wait(limiter.rejoin(request.origin.text), again=True)
+                await self._wait(limiter.rejoin(request.origin.text), limiter, request, again=True)
             else:
                 if response.status >= _FIRST_REFUSAL and able.pauses:
                     self._refused(limiter, able, request, response)
@@ -147,31 +156,56 @@ class Admission:
         seconds = server_limits.refused_for(response, datetime.now(UTC), _most_pause(limiter))
         if seconds <= 0:
             return
+        origin = request.origin.text
         if able.by_origin:
-            origin = request.origin.text
-            logger.info("Rate limit: the server asks to wait %.3g s (%s)", seconds, origin)
+            self._tell_of_pause(origin, seconds)
             limiter.pause(seconds, origin)
         elif self._is_of(limiter, request):
-            logger.info("Rate limit: the server asks to wait %.3g s", seconds)
+            self._tell_of_pause(origin, seconds)
             limiter.pause(seconds)
 
-    async def _wait(self, start: Awaitable[T], *, again: bool = False, surely: bool = True) -> T:
+    def _tell_of_pause(self, origin: str, seconds: float) -> None:
+        """Log a pause that a server asks for, once for all answers that ask for the same."""
+        until = asyncio.get_running_loop().time() + seconds
+        if self._told.get(origin, 0.0) + _AS_LATE >= until:
+            return
+        if len(self._told) >= _MOST_TOLD:
+            self._told.clear()
+        self._told[origin] = until
+        logger.warning("Rate limit: the server asks to wait %.3g s (%s)", seconds, origin)
+
+    async def _wait(
+        self, start: Awaitable[T], limiter: Any, request: Request, *, again: bool = False, surely: bool = True
+    ) -> T:
         """Wait for a start.
 
         Args:
             start: What is waited for.
+            limiter: Whose start it is.
+            request: What waits.
             again: Whether the request has waited before, for its limiter or for a start that came to nothing.
             surely: Whether it is known to be a wait.
         """
-        if surely:
-            logger.info("Waiting for rate limit")
+        crowd = self._crowds.get(id(limiter), 0)
+        self._crowds[id(limiter)] = crowd + 1
+        if surely and not crowd and logger.isEnabledFor(logging.INFO):  # once, however many come behind it
+            next_in = getattr(limiter, "next_in", None)  # a limiter need not know
+            if next_in is None:
+                logger.info("Waiting for rate limit")
+            else:
+                logger.info("Waiting for rate limit: %.3g s until the next start", next_in(request.origin.text))
         loop = asyncio.get_running_loop()
         began = loop.time()
         self._stats.limiter_waits += not again
         try:
             return await self._closing.or_closed(start)
         finally:
-            self._stats.limiter_seconds += loop.time() - began
+            seconds = loop.time() - began
+            self._stats.limiter_seconds += seconds
+            request.delivery.spend(Wait.RATE_LIMIT, seconds)
+            self._crowds[id(limiter)] -= 1
+            if not self._crowds[id(limiter)]:
+                del self._crowds[id(limiter)]
 
 
 _OURS: Final = _Abilities(tries=True, pauses=True, by_origin=True, follows=True, rejoins=True)

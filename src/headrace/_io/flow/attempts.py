@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from headrace._io.closing import this_task
+from headrace._io.flow.failure import went_into
 from headrace.errors import RequestTimeout
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Timed:
         send: Sends a request.
         seconds: Seconds for all of it, the wait for a connection included.
         deadlines: What bounds its time.
-        says: What the error says, with places for the request and the seconds.
+        says: What the error says, with places for the seconds and for what they went into.
     """
 
     __slots__ = ("_deadlines", "_says", "_seconds", "_send")
@@ -55,6 +56,7 @@ class Timed:
 
     async def send(self, request: Request) -> Response:
         """Send a request; raises `RequestTimeout` when its time is over."""
+        before = dict(request.delivery.spent or {})
         deadline = self._deadlines.begin(self._seconds, this_task())
         try:
             return await self._send(request)
@@ -62,7 +64,8 @@ class Timed:
             if not deadline.is_mine():
                 raise
             delivery = request.delivery
-            late = RequestTimeout(self._says.format(named(request), self._seconds), maybe_sent=delivery.sent)
+            message = self._says.format(self._seconds, went_into(delivery, self._seconds, before))
+            late = RequestTimeout(message, maybe_sent=delivery.sent)
             late.attempts = delivery.attempts
             raise late from None
         finally:

@@ -58,7 +58,9 @@ def _marking(parts: Parts, send: Send) -> Send:
 def _timing(parts: Parts, send: Send) -> Send:
     if parts.retry is None or parts.retry.attempt_timeout is None:
         return send
-    return Timed(send, parts.retry.attempt_timeout, parts.deadlines, "{}: no answer within {:g} s").send
+    return Timed(
+        send, parts.retry.attempt_timeout, parts.deadlines, "no answer within {:g} s{} (Retry.attempt_timeout)"
+    ).send
 
 
 def _breaking(parts: Parts, send: Send) -> Send:
@@ -86,7 +88,7 @@ def _retrying(parts: Parts, send: Send) -> Send:
 def _bounding(parts: Parts, send: Send) -> Send:
     if parts.retry is None or parts.retry.deadline is None:
         return send
-    says = "{} did not succeed within {:g} s, its retries included"
+    says = "did not succeed within {:g} s, retries included{} (Retry.deadline)"
     return Timed(send, parts.retry.deadline, parts.deadlines, says).send
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from headrace._core.messages import Request, Response
+    from headrace._core.retries.breaker import Breaker
     from headrace.policies import CircuitBreaker
 
 logger = logging.getLogger("headrace.AsyncClient")
@@ -68,7 +69,10 @@ class Circuits:
         seconds = breaker.refusal(now)
         if seconds is not None:
             raise _refused(request, seconds)
+        before = breaker.state
         ticket = breaker.enter()
+        if breaker.state is not before:
+            logger.info("Circuit to %s is half-open: one request is let through", request.origin.text)
         before = breaker.state
         succeeded: bool | None = None  # cancelled, or an error of the caller's own
         try:
@@ -81,9 +85,15 @@ class Circuits:
         finally:
             breaker.leave(ticket, succeeded, self._clock())
             if breaker.state is not before:
-                level = logging.WARNING if breaker.state is State.OPEN else logging.INFO
-                logger.log(level, "Circuit to %s is %s", request.origin.text, breaker.state.value)
+                self._tell(request.origin.text, breaker)
         return response
+
+    def _tell(self, origin: str, breaker: Breaker) -> None:
+        if breaker.state is State.OPEN:
+            seconds = breaker.refusal(self._clock()) or 0.0
+            logger.warning("Circuit to %s is open: too many failures; it is tried again in %.3g s", origin, seconds)
+        else:
+            logger.info("Circuit to %s is %s", origin, breaker.state.value)
 
 
 def _refused(request: Request, seconds: float) -> CircuitOpen:

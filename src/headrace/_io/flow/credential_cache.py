@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import logging
 import math
 import time
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from headrace._core.messages import Request, Response
     from headrace._core.request.prepare import Defaults
     from headrace.types import Auth
+
+
+logger = logging.getLogger("headrace.AsyncClient")
 
 
 class _Asking:
@@ -59,6 +63,7 @@ class CredentialCache:
         "_closing",
         "_defaults",
         "_fixed",
+        "_given",
         "_refused",
         "_send",
         "auth",
@@ -85,6 +90,7 @@ class CredentialCache:
         self._fixed = auth is None or fixed is not None
         self.clock = getattr(auth, "clock", time.monotonic)
         self._asking: _Asking | None = None
+        self._given = False
         self._keep(fixed)
         if not self._fixed:
             self.due = -math.inf
@@ -143,8 +149,18 @@ class CredentialCache:
             message = f"auth: credentials() returned {type(credentials).__name__}, has to return Credentials"
             raise ValidationError(message)
         if self.auth is auth:
+            if logger.isEnabledFor(logging.INFO):
+                self._tell(auth, credentials)
+            self._given = True
             self._keep(credentials)
         return credentials
+
+    def _tell(self, auth: Auth, credentials: Credentials) -> None:
+        """Log that there are credentials, and nothing of what they are."""
+        why = "were refused" if self._refused is not None else "had run out"
+        what = f"renewed, those before {why}" if self._given else "given"
+        until = "" if credentials.expires_at is None else f"; good for {credentials.expires_at - self.clock():.0f} s"
+        logger.info("Credentials of %s: %s%s", type(auth).__name__, what, until)
 
     async def renewed(self, request: Request) -> Request | None:
         """Write a request that was answered with 401 anew, with other credentials.

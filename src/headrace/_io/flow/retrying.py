@@ -7,13 +7,14 @@ first failure.
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
 import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from headrace._core.messages import HeaderBlock, Response, replaced
+from headrace._core.messages import HeaderBlock, Response, Wait, replaced
 from headrace._core.request import encode
 from headrace._core.retries import retry
 from headrace._core.retries.budget import Budget
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from headrace._io.closing import Closing
     from headrace._io.flow.circuits import Circuits
     from headrace.policies import Retry
+
+
+logger = logging.getLogger("headrace.AsyncClient")
 
 
 class Retrying:
@@ -134,7 +138,7 @@ class Retrying:
                 _check_body(request, outcome, sent=sent)
                 if not retry.is_invited(wanted, pause) and not self._has_budget(now):
                     break
-                await self._closing.or_closed(self._sleep(pause), maybe_sent=sent)
+                await self._pause(request, outcome, attempt, pause, sent=sent)
                 answer = await self._attempt(request, began, pause)
                 if isinstance(answer, CircuitOpen):
                     break  # what happened before says more than that nothing happens now
@@ -149,6 +153,20 @@ class Retrying:
             raise
         finally:
             del outcome  # an error knows this frame through its traceback
+
+    async def _pause(
+        self, request: Request, outcome: Response | TransportError, attempt: int, pause: float, *, sent: bool
+    ) -> None:
+        """Wait for the next attempt, and tell why."""
+        if logger.isEnabledFor(logging.INFO):
+            why = outcome.status if isinstance(outcome, Response) else _said(outcome)
+            of = self._policy.attempts
+            logger.info("Retry %d of %d in %.3g s: %s: %s", attempt, of - 1, pause, named(request), why)
+        began = self._clock()
+        try:
+            await self._closing.or_closed(self._sleep(pause), maybe_sent=sent)
+        finally:
+            request.delivery.spend(Wait.PAUSES, self._clock() - began)
 
     async def _attempt(self, request: Request, began: float, waited: float) -> Response | TransportError:
         """Send a request once more, and write down how it failed if it did."""
@@ -200,10 +218,15 @@ def _note(
     if isinstance(outcome, Response):
         status = outcome.status
     else:
-        error = "cut off" if outcome is None else f"{type(outcome).__name__}: {outcome}"
+        error = "cut off" if outcome is None else _said(outcome)
     delivery = request.delivery
     fact = Attempt(len(delivery.attempts) + 1, status, error, started, elapsed, waited)
     delivery.attempts = (*delivery.attempts, fact)
+
+
+def _said(error: TransportError) -> str:
+    """Write an error without the request that it is of, which is told beside it."""
+    return f"{type(error).__name__}: {Exception.__str__(error)}"
 
 
 def _check_body(request: Request, outcome: Response | TransportError, *, sent: bool) -> None:

@@ -90,7 +90,7 @@ class Settling:
             if following is None:
                 response.request = request
                 return response
-            request = _again(following, delivery)
+            request = delivery.last = _again(following, delivery)
             self._stats.attempts += 1
             try:
                 response = await self._send(request)
@@ -135,4 +135,7 @@ def _answered(response: Response, request: Request) -> Request:
 
 def _again(request: Request, delivery: Delivery) -> Request:
     """Begin the way of a request that follows from an answer: none of its bytes is sent yet."""
-    return msgspec.structs.replace(request, way=Delivery(sink=delivery.sink, attempts=delivery.attempts, follows=True))
+    if delivery.spent is None:
+        delivery.spent = {}
+    way = Delivery(sink=delivery.sink, attempts=delivery.attempts, follows=True, spent=delivery.spent)
+    return msgspec.structs.replace(request, way=way)

@@ -323,6 +323,19 @@ class RateLimiter(StartQueue):
             self._follower.heard(mark, told, self._clock())
             self._look_again()
 
+    def next_in(self, origin: str | None = None) -> float:
+        """Compute in how many seconds the next start is allowed, that of whoever has waited longest.
+
+        Args:
+            origin: Where it goes; see `acquire`.
+
+        Returns:
+            Seconds, 0 for now.
+        """
+        now = self._clock()
+        due = max(self._due(now, 1), now if origin is None else self._paused.get(origin, now))
+        return max(0.0, due - now)
+
     def idle_in(self) -> float:
         """Compute in how many seconds it will be as if it were new: no start counts, nobody waits, nothing holds it.
 

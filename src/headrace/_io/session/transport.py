@@ -11,7 +11,7 @@ from aiohttp.helpers import set_result
 from aiohttp.http_parser import RawResponseMessage
 from multidict import CIMultiDict
 
-from headrace._core.messages import CONTINUE_SECONDS, Connections, Response
+from headrace._core.messages import CONTINUE_SECONDS, Connections, Response, Wait
 from headrace._core.pieces import Pieces
 from headrace._core.request import encode, proof
 from headrace._core.stats import Stats
@@ -25,8 +25,6 @@ from headrace.config import PoolLimits
 from headrace.errors import (
     ConnectError,
     ConnectionLost,
-    PoolTimeout,
-    RequestTimeout,
     ResponseTooLarge,
     TransportError,
     ValidationError,
@@ -298,19 +296,30 @@ class _Phase:
         self.clock = asyncio.timeout(None)
         self.limits = request.timeout
         self.queued = False
+        self._began: float | None = None
         self.reused: bool | None = None  # whether the connection had served before; unknown in a foreign session
 
     def begin(self, seconds: float | None, *, queued: bool) -> None:
         """Wait for a free connection (`queued`) or for a new one, so many seconds long."""
+        self._spend()
         self.queued = queued
+        self._began = asyncio.get_running_loop().time()
         self.clock.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)
 
     def connected(self, *, reused: bool) -> None:
         """Have a connection, which the request is now sent on."""
         self.reused = reused
         self._request.delivery.sent = True
-        self.begin(None, queued=False)
+        self._spend()
+        self.clock.reschedule(None)
         self.start()
+
+    def _spend(self) -> None:
+        """Note what time it has waited for."""
+        began, self._began = self._began, None
+        if began is not None:
+            seconds = asyncio.get_running_loop().time() - began
+            self._request.delivery.spend(Wait.CONNECTION if self.queued else Wait.CONNECTING, seconds)
 
     def start(self) -> None:
         """Make the start, unless it is made."""
@@ -320,6 +329,7 @@ class _Phase:
 
     def end(self) -> None:
         """Give up a start that was not made."""
+        self._spend()
         if self._turn is not None:
             self._turn.drop()
 
@@ -327,8 +337,8 @@ class _Phase:
         """Say what took too long."""
         where = self._request.origin.text
         if self.queued:
-            return PoolTimeout(f"no connection to {where} became free within {self.limits.pool:g} s", maybe_sent=False)
-        return RequestTimeout(f"no connection to {where} within {self.limits.connect:g} s", maybe_sent=False)
+            return borrowed.crowded(where, self.limits.pool)
+        return borrowed.slow(where, self.limits.connect)
 
 
 def _session(pool: PoolLimits, stats: Stats) -> aiohttp.ClientSession:

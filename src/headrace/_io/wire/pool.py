@@ -15,13 +15,13 @@ import aiohttp
 from aiohttp.client_reqrep import ClientRequest
 from yarl import URL
 
-from headrace._core.messages import Connections
+from headrace._core.messages import Connections, Wait
 from headrace._core.request import encode, proof
 from headrace._io import borrowed, idle
 from headrace._io.closing import CLOSED, Closing, wait_then_abort
 from headrace._io.wire.connection import Connection
-from headrace._io.wire.waiting import within
-from headrace.errors import ConnectError, RequestTimeout, TransportError
+from headrace._io.wire.waiting import waited
+from headrace.errors import ConnectError, TransportError
 
 if TYPE_CHECKING:
     import ssl
@@ -111,13 +111,12 @@ class Pool:
         """
         proof.origin(request.origin)
         key = request.origin.text
-        seconds = request.timeout.pool
         if self._may_open(key):
             self._reserve(key)
             return await self._open_one(request)
         waiter = self._queue_up(key)
         try:
-            connection = await (waiter if seconds is None else within(waiter, key, seconds))
+            connection = await waited(waiter, request)
         except BaseException:
             self._leave(waiter, key)
             raise
@@ -165,11 +164,14 @@ class Pool:
 
     async def _open_one(self, request: Request) -> Connection:
         """Dial a connection whose slot is already counted."""
+        began = self._loop.time()
         try:
             return await self._dial(request)
         except BaseException:
             self._give_back(request.origin.text)
             raise
+        finally:
+            request.delivery.spend(Wait.CONNECTING, self._loop.time() - began)
 
     def _may_open(self, key: str) -> bool:
         """Tell whether the limits leave room, closing an idle connection to make some.
@@ -324,8 +326,7 @@ class Pool:
                 raise ConnectError(CLOSED, maybe_sent=False) from None
             raise
         except TimeoutError as error:
-            message = f"no connection to {origin.text} within {request.timeout.connect:g} s"
-            raise RequestTimeout(message, maybe_sent=False) from error
+            raise borrowed.slow(origin.text, request.timeout.connect) from error
         except (aiohttp.ClientError, ValueError, OSError) as error:  # ValueError: a host that IDNA cannot write
             message = f"no connection to {origin.text}: {borrowed.reason(error)}"
             raise ConnectError(message, maybe_sent=False) from borrowed.scrubbed(error, request)

@@ -27,7 +27,7 @@ def json_name(model: Model, name: str, info: FieldInfo, mode: Mode) -> str | Non
         raise Unfaithful(f"it is read as {read!r} but written as {written!r}")
     by_name = config.get("populate_by_name") or config.get("validate_by_name")
     if read != name and by_name and "names" not in mode.lossy:
-        raise Unfaithful(f"a Struct reads a field by one name, not both as {name!r} and as {read!r} (lossy may say so)")
+        raise Unfaithful(f"a Struct reads a field by one name, not both as {name!r} and as {read!r}{mode.lossy_hint}")
     return None if read == name else read
 
 

@@ -54,6 +54,11 @@ class Mode(NamedTuple):
     twin: bool = False
     """The Structs only read, and the values become models again."""
 
+    @property
+    def lossy_hint(self) -> str:
+        """Say that `structify` may let it get lost, which `Fast` never does."""
+        return "; give the model itself as response_format" if self.twin else " (lossy may say so)"
+
 
 class Unfaithful(Exception):
     """Why something cannot be carried over."""
@@ -78,7 +83,7 @@ def of_model(model: Model, mode: Mode) -> Iterator[tuple[str, str]]:
     """
     config = model.model_config
     if config.get("extra") == "allow" and "extra" not in mode.lossy:
-        yield "model_config.extra", "a Struct has no place for extra fields (lossy may say so)"
+        yield "model_config.extra", f"a Struct has no place for extra fields{mode.lossy_hint}"
     for key, value in config.items():
         if not (_is_idle(key, value) or (mode.twin and key in _WRITING_CONFIG)):
             yield f"model_config.{key}", "msgspec has no such setting"
