@@ -87,7 +87,7 @@ def went_into(delivery: Delivery, seconds: float, before: Mapping[Wait, float] |
     spent[_SERVER if was_sent else _OTHER] = rest
     told = [f"{what} {part:.3g} s" for what, part in spent.items() if part >= _LEAST_SHARE * seconds]
     count = len(delivery.attempts if last is None else last.delivery.attempts)
-    attempts = f"; attempts: {count}" if count > 1 else ""
+    attempts = f"; attempts: {count}" if count > 1 and before is None else ""  # else it is of one of them
     return f": waited for {', '.join(told)}{attempts}" if told else ""
 
 
