@@ -199,8 +199,8 @@ KNOWN = frozenset(
         ("errors", "import headrace.types", "arrows only go down"),
         ("_core.values.decode", "import os.path", "time, chance and I/O"),
         ("_core.values.decode", "from time import monotonic", "time, chance and I/O"),
-        ("client", "import headrace.bulk", "give it one in LEVELS"),
-        ("bulk", "from headrace import client", "give it one in LEVELS"),
+        ("client", "import headrace.weir", "give it one in LEVELS"),
+        ("weir", "from headrace import client", "give it one in LEVELS"),
         ("_core.messages", "from headrace import _io", "give it one in LEVELS"),
     ],
 )

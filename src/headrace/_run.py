@@ -7,6 +7,7 @@ import inspect
 import logging
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from headrace import _stopping
 from headrace._checks import given, wrong
 
 if TYPE_CHECKING:
@@ -78,5 +79,5 @@ def run(main: Coroutine[Any, Any, T], *, debug: bool | None = None, log: int | s
     except BaseException:
         main.close()  # interrupted before it could begin
         raise
-    with asyncio.Runner(debug=debug, loop_factory=factory) as runner:
+    with _stopping.armed(), asyncio.Runner(debug=debug, loop_factory=factory) as runner:
         return runner.run(main)

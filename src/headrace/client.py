@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, Unpack, overload
 
 from headrace import _redact
+from headrace._client.calling import Calling
 from headrace._client.settings import Settings
 from headrace._client.streams import Streams
 from headrace._client.uploads import Uploads
 from headrace._client.verbs import Verbs
+from headrace.types import UNSET
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from typing_extensions import TypeForm
+
+    from headrace._client.verbs import TypeAdapterLike
+    from headrace.bulk.bulk import Bulk
+    from headrace.bulk.options import BulkOptions, Calls
+    from headrace.types import Items
+
+T = TypeVar("T")
 
 
 class AsyncClient(Settings, Verbs, Uploads, Streams):
@@ -47,6 +61,92 @@ class AsyncClient(Settings, Verbs, Uploads, Streams):
         headrace.errors.ValidationError: A value is wrong.
         TypeError: A keyword is neither a setting nor taken by `__post_init__`.
     """
+
+    @overload
+    def bulk(
+        self, calls: Calls, *, response_format: TypeForm[T], items: str | Sequence[str | int],
+        **options: Unpack[BulkOptions],
+    ) -> Bulk[list[T]]: ...  # fmt: skip
+
+    @overload
+    def bulk(
+        self, calls: Calls, *, response_format: TypeAdapterLike[T], items: str | Sequence[str | int],
+        **options: Unpack[BulkOptions],
+    ) -> Bulk[list[T]]: ...  # fmt: skip
+
+    @overload
+    def bulk(
+        self, calls: Calls, *, response_format: None = None, items: str | Sequence[str | int],
+        **options: Unpack[BulkOptions],
+    ) -> Bulk[list[Any]]: ...  # fmt: skip
+
+    @overload
+    def bulk(
+        self, calls: Calls, *, response_format: TypeForm[T], items: None = None, **options: Unpack[BulkOptions]
+    ) -> Bulk[T]: ...
+
+    @overload
+    def bulk(
+        self, calls: Calls, *, response_format: TypeAdapterLike[T], items: None = None, **options: Unpack[BulkOptions]
+    ) -> Bulk[T]: ...
+
+    @overload
+    def bulk(
+        self, calls: Calls, *, response_format: None = None, items: None = None, **options: Unpack[BulkOptions]
+    ) -> Bulk[Any]: ...
+
+    def bulk(
+        self,
+        calls: Calls,
+        *,
+        response_format: Any = None,
+        items: Items = None,
+        in_flight: Any = 64,
+        ordered: bool = False,
+        retry: Any = UNSET,
+        expected: Any = (),
+        on_invalid: Any = "collect",
+        transform: Any = None,
+        sink: Any = None,
+        journal: Any = None,
+        retry_failed: bool = True,
+        commit_every: float = 5.0,
+        max_failures: float | None = None,
+        progress: Any = None,
+    ) -> Bulk[Any]:
+        """Make many calls, as outcomes that are iterated, or as rows that `run()` writes to a sink.
+
+        Nothing is sent before one of the two begins. A request's time begins when the limiter lets it start.
+
+        Args:
+            calls: One path or `Call`, or an (async) iterable of paths, mappings of the arguments of a `Call`, and
+                `Call`s; it is pulled when there is room, and may be endless.
+            response_format: As for every request; with `items`, what a row becomes.
+            items: The place of the rows in each document; ``""`` is the document.
+            in_flight: How many calls may be under way at once.
+            ordered: Whether outcomes come in the order of their calls.
+            retry: A `Retry`, or `None`; unset, the client's own, or else `Retry()`.
+            expected: Statuses that are no failure, such as ``{404, 410}``.
+            on_invalid: What becomes of rows that do not fit, with `items`: ``"collect"`` them, ``"skip"`` them, or
+                ``"raise"``, which fails the call.
+            transform: Makes of a row a row, several (a list, tuple or iterator), or none, before the sink.
+            sink: Where `run()` writes: a sink of `headrace.sinks`, or of your own.
+            journal: A path or a `Journal`, by which a bulk that is started again goes on; `True` lies beside the sink.
+            retry_failed: Whether calls that failed before are asked again.
+            commit_every: Seconds after which a batch of rows is committed; 5,000 rows are sooner.
+            max_failures: Stop when more calls than this have failed; a float below 1 is a share, from 100 calls on.
+            progress: A function that is given the report, at most ten times a second; `True` is a bar in the terminal.
+
+        Returns:
+            The bulk: an async iterator, or for `await client.bulk(…).run()`.
+
+        Raises:
+            headrace.errors.ValidationError: An argument is wrong.
+        """
+        from headrace.bulk.bulk import Bulk  # few need it, and everybody would wait for its import
+
+        options = {name: value for name, value in locals().items() if name not in ("self", "calls", "Bulk")}
+        return Bulk(Calling(self), calls, options)
 
     async def close(self) -> None:
         """Close the client and its connections; requests under way fail at once. May be called more than once.

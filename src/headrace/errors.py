@@ -9,6 +9,8 @@
     │   ├── AuthError                    no credentials could be had
     │   ├── DownloadError                the file is not what the server announced, or is being written already
     │   │   └── ChecksumError            it has another checksum
+    │   ├── JournalError                 a journal is of another job, in use, or not to be read
+    │   ├── SinkError                    rows could not be written
     │   ├── ResponseParseError           the body is not JSON
     │   │   └── ResponseValidationError  the body does not fit the model (also a ValidationError)
     │   └── TransportError               no whole answer arrived
@@ -158,6 +160,14 @@ def _of_request(error: FrameworkException, text: str) -> str:
 def _excerpt(body: bytes | str) -> str:
     text = repr(body[:_EXCERPT])
     return f"{text}… ({len(body)} in all)" if len(body) > _EXCERPT else text
+
+
+class JournalError(ClientError):
+    """A journal cannot be used: it is no journal, of another job, in use, or says more than its sink holds."""
+
+
+class SinkError(ClientError):
+    """A sink cannot be opened or written: wrong place, not empty, disk full. What was committed before stays."""
 
 
 class ResponseParseError(ClientError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypedDict, runtime_checkable
 
 if TYPE_CHECKING:
@@ -250,6 +250,28 @@ class Auth(Protocol):
         Returns:
             The credentials. The very object that was refused means that there are no others: the 401 is raised.
         """
+        ...
+
+
+class BulkClient(Protocol):
+    """A client as a bulk knows it."""
+
+    @property
+    def uri(self) -> str:
+        """What the client asks, with secrets masked."""
+        ...
+
+    @property
+    def closed(self) -> bool:
+        """Whether the client was closed."""
+        ...
+
+    def place(self, path: Any) -> str:
+        """Join a path to that of the client, without the client's parameters."""
+        ...
+
+    async def begin(self, retry: Any) -> Callable[[Any], Coroutine[Any, Any, Any]]:
+        """Make what sends calls, with a `Retry`, with `None`, or, unset, with the client's own or `Retry()`."""
         ...
 
 

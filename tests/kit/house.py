@@ -18,7 +18,7 @@ DRAWING: Final = ROOT / "docs" / "house.svg"
 #: The levels, from the ground up. A room is a module, or a folder with all in it but the rooms that are named apart.
 #: Imports go down, or stay in the room; rooms on one level do not know each other.
 LEVELS: Final[tuple[tuple[str, ...], ...]] = (
-    ("_redact", "_version", "_words"),
+    ("_redact", "_stopping", "_version", "_words"),
     ("errors",),
     ("_checks", "_merging", "progress"),
     ("policies", "_models"),
@@ -41,9 +41,10 @@ LEVELS: Final[tuple[tuple[str, ...], ...]] = (
     ("_client.signatures", "_client.binding"),
     ("_client.verbs",),
     ("_client.uploads", "_client.pipeline"),
-    ("_client.streams", "_client.settings"),
+    ("_client.streams", "_client.settings", "_client.calling"),
+    ("bulk",),
     ("client", "_run"),
-    ("compat", "testing", "streams", "transports", "limits"),
+    ("compat", "testing", "streams", "transports", "limits", "sinks"),
     ("cli",),
     ("__init__",),
 )

@@ -11,6 +11,8 @@ _LONG = frozenset(
     {
         "test_advisories",
         "test_answers",
+        "test_bulk_kill",
+        "test_bulk_signals",
         "test_cli",
         "test_cli_models",
         "test_crossing",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import os
 import threading
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from headrace._core.call import Undecoded
 from headrace._io.closing import Closing, this_task
-from headrace._io.deadline import ENDLESS, Deadlines, endless
+from headrace._io.deadline import ENDLESS, Deadlines, Late, endless
 from headrace._io.flow.chain import Parts, chain
 from headrace._io.flow.circuits import Circuits
 from headrace._io.flow.settling import Settling
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from headrace._io.flow.cookies import Cookies
     from headrace._io.flow.credential_cache import CredentialCache
     from headrace.config import ClientConfig
+    from headrace.policies import Retry
     from headrace.types import Limiter, Transport
 
 logger = logging.getLogger("headrace.AsyncClient")
@@ -162,12 +164,41 @@ class Binding:
         total = config.timeout.total
         self.begin = endless if total is None else self.deadlines.line(total).begin
         self.send_plainly = transport.send
-        circuits = self._circuits
-        home, stats = self._defaults.origin, self._stats
-        self.send = chain(
-            Parts(transport, self._limiter, config.retry, circuits, home, stats, self.deadlines, self._closing)
+        self.send, self.settle = self._layers(transport, config.retry)
+
+    def _layers(
+        self, transport: Transport, retry: Retry | None, started: Callable[[], None] | None = None
+    ) -> tuple[Send, Callable[[Request, Response], Awaitable[Response]]]:
+        """Put the layers around the transport; returns `send` and `settle`."""
+        stats, home = self._stats, self._defaults.origin
+        parts = Parts(
+            transport, self._limiter, retry, self._circuits, home, stats, self.deadlines, self._closing, started
         )
-        self.settle = Settling(self.send, self._defaults, self._cookies, self._auth, stats, config.retry).settle
+        send = chain(parts)
+        return send, Settling(send, self._defaults, self._cookies, self._auth, stats, retry).settle
+
+    async def apart(self, retry: Retry | None) -> Apart:
+        """Make what many calls of one kind go through: other retries, and time that begins with the limiter's leave.
+
+        Args:
+            retry: When their requests are repeated, or `None`.
+
+        Raises:
+            headrace.errors.AsyncClientError: The client belongs to another loop or process.
+        """
+        _ = await self.bind()
+        assert self.transport is not None  # noqa: S101 - bound above
+        if self._limiter is None:
+            send, settle = self._layers(self.transport, retry)
+            return Apart(self, self.begin, self.begin_own, send, settle)
+        late = Late(self.begin)
+
+        def begin_own(own: Any, task: asyncio.Task[Any]) -> Any:
+            total = as_timeout(own).total
+            return ENDLESS if total is None else late.begin(task, functools.partial(self.deadlines.begin, total))
+
+        send, settle = self._layers(self.transport, retry, late.start)
+        return Apart(self, late.begin, begin_own, send, settle)
 
     def begin_own(self, own: Any, task: asyncio.Task[Any]) -> Deadline:
         """Give a task the time that a call names; raises `ValidationError` where that is none."""
@@ -211,6 +242,37 @@ class Binding:
 
     def _another_loop(self) -> str:
         return f"{self._owner} belongs to another event loop, the one of its first request; make a client for each loop"
+
+
+class Apart:
+    """A binding with layers of its own, on the loop that it was made on; see `Binding.apart`.
+
+    Args:
+        binding: Whose it is.
+        begin: Gives a task the time of a request that names none of its own.
+        begin_own: Gives a task the time that a call names.
+        send: The layers, from the outermost.
+        settle: Follows an answer that is no success, or sets cookies.
+    """
+
+    __slots__ = ("_binding", "begin", "begin_own", "bind", "loop", "refuse", "send", "send_plainly", "settle", "thread")
+
+    def __init__(self, binding: Binding, begin: Any, begin_own: Any, send: Send, settle: Any) -> None:
+        self._binding = binding
+        self.loop = binding.loop
+        self.thread = binding.thread
+        self.bind = binding.bind
+        self.refuse = binding.refuse
+        self.send_plainly = binding.send_plainly
+        self.begin = begin
+        self.begin_own = begin_own
+        self.send = send
+        self.settle = settle
+
+    @property
+    def closed(self) -> bool:
+        """Whether the client was closed."""
+        return self._binding.closed
 
 
 # Those that have connections. A fork copies them, with all that tells them that they are where they belong.

@@ -25,7 +25,6 @@ from headrace._core.request import encode
 from headrace._core.request.prepare import check_framing
 from headrace._core.values import answer, formats
 from headrace._core.values.formats import Whole
-from headrace._core.values.whole import answered
 from headrace._io.answers.streamed import StreamedResponse
 from headrace._io.bodies.data import of_data
 from headrace._io.deadline import ENDLESS
@@ -38,7 +37,7 @@ from headrace.types import UNSET
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from headrace._client.binding import Binding
+    from headrace._client.binding import Apart, Binding
     from headrace._core.call import Call
     from headrace._core.request.prepare import Defaults
     from headrace._core.stats import Stats
@@ -85,7 +84,7 @@ class Pipeline:
         cookies: Cookies,
         auth: CredentialCache | None,
         stats: Stats,
-        binding: Binding,
+        binding: Binding | Apart,
     ) -> None:
         self._timeout = config.timeout
         self._limit = config.max_response_bytes
@@ -146,7 +145,9 @@ class Pipeline:
                 else await self._decompressed(response := copy.copy(response))  # whose body is given away
             )
             value = answer.value(content, decoder if began is None else decoder.inner, request, response, _now)
-            return value if began is None else answered(value, request, response, _now(), monotonic() - began)
+            return (
+                value if began is None else decoder.wrap(value, request, response, _now, monotonic() - began, content)
+            )
         except BaseException as error:
             failed(error, call, request, deadline, stats, None if self._auth is None else self._defaults)
             raise

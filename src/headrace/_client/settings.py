@@ -41,11 +41,15 @@ class Settings:
     _defaults: Defaults
     _limiter: Limiter | None
     _auth: CredentialCache
+    _cookies: Cookies
     _binding: Binding
     _pipeline: Pipeline
     _run: Callable[[Call], Coroutine[Any, Any, Any]]
     _dispatch: Callable[[Call], Coroutine[Any, Any, Any]]
     _dispatching: Callable[[Callable[[Call], Coroutine[Any, Any, Any]]], Callable[[Call], Coroutine[Any, Any, Any]]]
+    _choosing: Callable[
+        [Callable[[Call], Coroutine[Any, Any, Any]], object], Callable[[Call], Coroutine[Any, Any, Any]]
+    ]
 
     _own_settings: ClassVar[Mapping[str, Any]] = {}
     _class_settings: ClassVar[Mapping[str, Any]] = {}
@@ -126,13 +130,13 @@ class Settings:
         def send(call: Call) -> Awaitable[Response]:
             return plain.run(call)
 
-        cookies = Cookies()
+        self._cookies = cookies = Cookies()
         self._auth = auth = CredentialCache(defaults, send)
         auth.assign(config.auth if config.bearer_token is None else BearerAuth(config.bearer_token))
         self._binding = binding = Binding(type(self).__name__, config, defaults, cookies, auth, self._limiter, stats)
         plain = Pipeline(config, defaults, cookies, None, Stats(), binding)
         self._pipeline = pipeline = Pipeline(config, defaults, cookies, auth, stats, binding)
-        self._run = pipeline.run
+        self._run = self._choosing(pipeline.run, stats)
         self._dispatch = self._dispatching(pipeline.run)
         if config.tls is False:
             warnings.warn(
@@ -275,7 +279,18 @@ class _NotSetUp:
         raise AsyncClientError(message)
 
 
-for _name in ("_auth", "_binding", "_config", "_defaults", "_dispatch", "_limiter", "_pipeline", "_run", "_stats"):
+for _name in (
+    "_auth",
+    "_binding",
+    "_config",
+    "_cookies",
+    "_defaults",
+    "_dispatch",
+    "_limiter",
+    "_pipeline",
+    "_run",
+    "_stats",
+):
     setattr(Settings, _name, _NotSetUp())
 
 #: What stands for "not given" in the constructor; everything that has no such default stands for itself.

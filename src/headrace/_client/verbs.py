@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, Unpack, cast, overload
 
 import msgspec
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Path: TypeAlias = "str | URL | None"
 T_co = TypeVar("T_co", covariant=True)
+
+#: Whose calls go another way in this task, and which one.
+APART: ContextVar[tuple[object, Callable[[Call], Coroutine[Any, Any, Any]]] | None] = ContextVar("APART", default=None)
 
 
 class TypeAdapterLike(Protocol[T_co]):
@@ -91,6 +95,24 @@ class Verbs:
             return cast("Verbs", client()).request(call.method, call.path, **call.options())
 
         return ask
+
+    def _choosing(
+        self, run: Callable[[Call], Coroutine[Any, Any, Any]], mark: object
+    ) -> Callable[[Call], Coroutine[Any, Any, Any]]:
+        """Choose what a `request` sends by: of a subclass's own that is another pipeline where a bulk says so.
+
+        Args:
+            run: The client's pipeline.
+            mark: Of this client, as it stands in `APART`.
+        """
+        if type(self).request is Verbs.request:
+            return run
+
+        def choose(call: Call) -> Coroutine[Any, Any, Any]:
+            apart = APART.get()
+            return (run if apart is None or apart[0] is not mark else apart[1])(call)
+
+        return choose
 
     @overload
     async def request(

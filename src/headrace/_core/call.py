@@ -47,7 +47,10 @@ class Call(msgspec.Struct, frozen=True):
         timeout: Seconds for the whole request, a `Timeout`, or `None`; unset, the client's.
         error_responses: Status to model or function, over the client's.
         on_invalid: What becomes of rows that do not fit.
-        items: The place of the value in the document.
+        items: The place of the value in the document; in a bulk, `None` is that of the bulk.
+        key: In a bulk, what the call is known by in its journal; `None` is a digest of what the call itself names.
+        tags: In a bulk, columns that are added to every row of the call (a mapping or model).
+        route: The path with names for its changing parts, such as ``/users/{id}``, to count by.
     """
 
     path: str | URL | None = None
@@ -62,6 +65,9 @@ class Call(msgspec.Struct, frozen=True):
     error_responses: ErrorResponses | None = None
     on_invalid: OnInvalid = "raise"
     items: Items = None
+    key: str | None = None
+    tags: Any = None
+    route: str | None = None
 
     def options(self) -> dict[str, Any]:
         """Give the arguments behind method and path that differ from their defaults; the format is always there."""
@@ -73,6 +79,7 @@ class Call(msgspec.Struct, frozen=True):
         return f"<Call {self.method} {'' if self.path is None else _redact.path(self.path)}>"
 
 
-#: The arguments that a verb takes beside path, method and format, and what stands for "not given".
-_OPTIONS: Final = dict(zip(Call.__struct_fields__[3:], Call.__struct_defaults__[3:], strict=True))
+#: The arguments that a verb takes beside path, method and format, and what stands for "not given". The last three are
+#: of a bulk.
+_OPTIONS: Final = dict(zip(Call.__struct_fields__[3:-3], Call.__struct_defaults__[3:-3], strict=True))
 OPTIONS: Final = frozenset(_OPTIONS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -138,3 +139,60 @@ class Deadlines:
         """Stop every timer."""
         for line in self._lines.values():
             line.stop()
+
+
+class Late:
+    """Gives tasks their time when their request may start, not when it begins to wait for that.
+
+    Args:
+        begin: Gives a task its time.
+    """
+
+    __slots__ = ("_begin", "_waiting")
+
+    def __init__(self, begin: Callable[[asyncio.Task[Any]], Deadline]) -> None:
+        self._begin = begin
+        self._waiting: dict[asyncio.Task[Any], LateDeadline] = {}
+
+    def begin(
+        self, task: asyncio.Task[Any], own: Callable[[asyncio.Task[Any]], Deadline] | None = None
+    ) -> LateDeadline:
+        """Give a task a deadline that begins with `start`; `own` takes the place of what gives all others theirs."""
+        deadline = self._waiting[task] = LateDeadline(self._waiting, task, own or self._begin)
+        return deadline
+
+    def start(self) -> None:
+        """Begin the time of the request of the current task, if it has not begun."""
+        task = asyncio.current_task()
+        deadline = None if task is None else self._waiting.get(task)
+        if deadline is not None and deadline.begun is None:
+            deadline.begun = deadline.begin(deadline.task)
+
+
+class LateDeadline(msgspec.Struct, eq=False):
+    """The end of a request's time, once that has begun; as a `Deadline` otherwise."""
+
+    waiting: dict[asyncio.Task[Any], LateDeadline]
+    task: asyncio.Task[Any]
+    begin: Callable[[asyncio.Task[Any]], Deadline]
+    begun: Deadline | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long it had."""
+        return math.inf if self.begun is None else self.begun.seconds
+
+    @property
+    def due(self) -> float:
+        """When it ends."""
+        return math.inf if self.begun is None else self.begun.due
+
+    def is_mine(self) -> bool:
+        """Tell whether a `CancelledError` is this deadline's and nobody else's, and take it back if so."""
+        return self.begun is not None and self.begun.is_mine()
+
+    def end(self) -> None:
+        """Note that the request has ended."""
+        self.waiting.pop(self.task, None)
+        if self.begun is not None:
+            self.begun.end()

@@ -115,7 +115,7 @@ def _brotli(brotli: Any, data: bytes) -> Iterator[bytes]:
         raise Corrupt(CUT_SHORT)
 
 
-def _zstd_module() -> Any:
+def zstd_module() -> Any:
     if sys.version_info >= (3, 14):
         from compression import zstd
     else:
@@ -159,7 +159,7 @@ def modules() -> dict[str, Any]:
         if hasattr(brotli.Decompressor, "can_accept_more_data"):  # without it, output has no bound (CVE-2025-6176)
             found["br"] = brotli
     with contextlib.suppress(ImportError):
-        found["zstd"] = _zstd_module()
+        found["zstd"] = zstd_module()
     return found
 
 

@@ -365,7 +365,7 @@ def _is_encodable(value: Any) -> bool:
         return False
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Tell msgspec what a value of another library is."""
     shim = shims.for_value(value)
     if shim is not None:
@@ -375,11 +375,11 @@ def _plain(value: Any) -> Any:
     return foreign.enc_hook(value)
 
 
-_encode = msgspec.json.Encoder(enc_hook=_plain).encode
+_encode = msgspec.json.Encoder(enc_hook=plain).encode
 
 
 def _builtins(value: Any) -> Any:
-    return msgspec.to_builtins(value, enc_hook=_plain)
+    return msgspec.to_builtins(value, enc_hook=plain)
 
 
 def _has_nonfinite(value: Any) -> bool:

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from headrace._core.request.credentials import Credentials
     from headrace.config import ClientConfig
 
-_ABSOLUTE = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*)://").match
+ABSOLUTE = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*)://").match
 #: Finds what a path has that cannot go behind another as it is: something to encode (RFC 3986), a scheme, or a query.
-_NOT_PLAIN = re.compile(r"[^A-Za-z0-9\-._~!$&'()*+,;=@/]").search
+NOT_PLAIN = re.compile(r"[^A-Za-z0-9\-._~!$&'()*+,;=@/]").search
 _SCALARS = (str, int, float, bool, type(None))
 _MOST_ORIGINS = 256
 _MOST_BLOCKS = 32  # header blocks of one client: without a body, with JSON, with each set of cookies
@@ -97,7 +97,7 @@ class Defaults:
         Raises:
             headrace.errors.ValidationError: The path or a parameter is wrong.
         """
-        if type(path) is str and path and not _NOT_PLAIN(path) and "//" not in path:
+        if type(path) is str and path and not NOT_PLAIN(path) and "//" not in path:
             query = self.query if parameters is None else None
             if query is None:
                 query = self._query_for(parameters)
@@ -108,7 +108,7 @@ class Defaults:
         elif not isinstance(path, (str, URL)):
             raise wrong("path", path, "a str, a yarl.URL or None")
         path = str.__str__(path) if isinstance(path, str) else str(path)
-        if "://" in path and (absolute := _ABSOLUTE(path)):
+        if "://" in path and (absolute := ABSOLUTE(path)):
             if absolute["scheme"].lower() not in ("http", "https"):
                 message = f"path: {absolute['scheme']}:// is not a scheme that can be requested; takes http or https"
                 raise ValidationError(message)

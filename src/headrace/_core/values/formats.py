@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, get_args, get_origin
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from headrace._core.values import decode, partial, places
-from headrace._core.values.whole import Answer
+from headrace._core.values.measured import Measure, measured
+from headrace._core.values.whole import Answer, answered
 from headrace.errors import ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _EXAMPLES = {Answer: "list[User]", partial.Partial: "User"}
 
 
 class Whole:
-    """Stands for a whole answer.
+    """Stands for an answer with more than its value.
 
     Args:
         inner: How its value is decoded.
+        wrap: Puts the value into what came with it.
     """
 
-    __slots__ = ("inner",)
+    __slots__ = ("inner", "wrap")
 
-    def __init__(self, inner: Any) -> None:
+    def __init__(self, inner: Any, wrap: Callable[..., Any]) -> None:
         self.inner = inner
+        self.wrap = wrap
 
 
 def find(response_format: Any, on_invalid: Any = "raise", items: Any = None) -> Any:
@@ -50,7 +56,9 @@ def find(response_format: Any, on_invalid: Any = "raise", items: Any = None) -> 
 def _make(response_format: Any, on_invalid: Any = "raise", items: Any = None) -> Any:
     if response_format is Answer or get_origin(response_format) is Answer:
         (inner,) = get_args(response_format) or (None,)
-        return Whole(_value(inner, on_invalid, items))
+        return Whole(_value(inner, on_invalid, items), answered)
+    if type(response_format) is Measure:
+        return Whole(_value(response_format.inner, on_invalid, items), measured)
     return _value(response_format, on_invalid, items)
 
 

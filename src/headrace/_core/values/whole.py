@@ -13,6 +13,8 @@ from headrace import _redact
 from headrace._core.http import links
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from headrace._core.messages import Request, Response
 
 T = TypeVar("T")
@@ -61,7 +63,9 @@ def _unpickle(value: Any, status: int, fields: list[tuple[str, str]], *rest: Any
     return Answer(value, status, CIMultiDictProxy(CIMultiDict(fields)), *rest)
 
 
-def answered(value: Any, request: Request, response: Response, time: datetime, elapsed: float) -> Answer[Any]:
+def answered(
+    value: Any, request: Request, response: Response, now: Callable[[], datetime], elapsed: float, _: bytes
+) -> Answer[Any]:
     """Put a value into the answer that it came with."""
     attempts = 1 if request.way is None else len(request.way.attempts) + 1
-    return Answer(value, response.status, response.headers, request.url, request.method, time, elapsed, attempts)
+    return Answer(value, response.status, response.headers, request.url, request.method, now(), elapsed, attempts)

@@ -38,6 +38,7 @@ class Parts(NamedTuple):
         stats: Where to count.
         deadlines: What bounds the time of requests.
         closing: Ends what waits when the client is closed.
+        started: Is told, in its task, of each attempt that the limiter has let start; `None` where nobody cares.
     """
 
     transport: Transport
@@ -48,6 +49,7 @@ class Parts(NamedTuple):
     stats: Stats
     deadlines: Deadlines
     closing: Closing
+    started: Callable[[], None] | None = None
 
 
 def _marking(parts: Parts, send: Send) -> Send:
@@ -70,9 +72,19 @@ def _breaking(parts: Parts, send: Send) -> Send:
 def _admitting(parts: Parts, send: Send) -> Send:
     if parts.limiter is None:
         return send
+    if parts.started is not None:
+        send = _told(parts.started, send)
     transport = parts.transport
     counts = isinstance(transport, CountingTransport) and transport.counts_starts
     return Admission(parts.limiter, parts.home, send, parts.closing, parts.stats, counts_starts=counts).send
+
+
+def _told(started: Callable[[], None], send: Send) -> Send:
+    def start(request: Request) -> Awaitable[Response]:
+        started()
+        return send(request)
+
+    return start
 
 
 def _checking(parts: Parts, send: Send) -> Send:

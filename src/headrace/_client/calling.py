@@ -1,0 +1,92 @@
+"""A client as a bulk knows it: where it asks, what a path means there, and how a call is sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from yarl import URL
+
+from headrace import _redact
+from headrace._checks import as_url, wrong
+from headrace._client.pipeline import Pipeline
+from headrace._client.verbs import APART, Verbs
+from headrace._core.request import encode
+from headrace._core.request.prepare import ABSOLUTE, NOT_PLAIN
+from headrace.errors import AsyncClientError
+from headrace.policies import Retry
+from headrace.types import UNSET
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from headrace._core.call import Call
+    from headrace._core.request.prepare import Defaults
+
+
+class Calling:
+    """See `headrace.types.BulkClient`.
+
+    Args:
+        client: An `AsyncClient`.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._defaults: Defaults = client._defaults  # noqa: SLF001 - our own client
+
+    @property
+    def uri(self) -> str:
+        """What the client asks, with secrets masked."""
+        return _redact.url(self._client.uri)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the client was closed."""
+        closed: bool = self._client.closed
+        return closed
+
+    def place(self, path: Any) -> str:
+        """Join a path to that of the client, without the client's parameters.
+
+        Raises:
+            headrace.errors.ValidationError: It is no path.
+        """
+        base = self._defaults.base
+        if type(path) is str and path and not NOT_PLAIN(path) and "//" not in path:
+            return f"{base}{path}" if path[0] == "/" else f"{base}/{path}"
+        if not isinstance(path, (str, URL, type(None))):
+            raise wrong("path", path, "a str, a yarl.URL or None")
+        text = "" if path is None else str(path)
+        if "://" in text and ABSOLUTE(text):
+            origin = self._defaults.origin_of(as_url(text.replace(" ", "%20"), "path")).text
+            target = encode.as_it_is(text)
+            return target if origin == self._defaults.origin.text else origin + target
+        return encode.target(base, text)
+
+    async def begin(self, retry: Any) -> Callable[[Call], Coroutine[Any, Any, Any]]:
+        """Make what sends the calls of a bulk.
+
+        Args:
+            retry: A `Retry`, `None`, or unset: the client's own, or else `Retry()`.
+
+        Raises:
+            headrace.errors.AsyncClientError: The client is closed, or belongs to another loop or process.
+        """
+        client = self._client
+        if client.closed:
+            message = f"{type(client).__name__} is closed; nothing was sent"
+            raise AsyncClientError(message)
+        if retry is UNSET:
+            retry = client.config.retry or Retry()
+        apart = await client._binding.apart(retry)  # noqa: SLF001 - our own client
+        run = Pipeline(client.config, self._defaults, client._cookies, client._auth, client.stats, apart).run  # noqa: SLF001
+        if type(client).request is Verbs.request:
+            return run
+        way = (client.stats, run)
+
+        def ask(call: Call) -> Coroutine[Any, Any, Any]:
+            APART.set(way)
+            asked: Coroutine[Any, Any, Any] = client.request(call.method, call.path, **call.options())
+            return asked
+
+        return ask

@@ -1,0 +1,123 @@
+"""The file of a journal: SQLite with a write-ahead log, its form, its job, and who writes in it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from headrace.errors import JournalError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: "hdrc": what a journal is told by (SQLite's `application_id`).
+APPLICATION: Final = 0x68647263
+VERSION: Final = 1
+_TABLES: Final = """
+CREATE TABLE job (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+CREATE TABLE batch (number INTEGER PRIMARY KEY, pending INTEGER NOT NULL, done BLOB NOT NULL, more BLOB);
+CREATE TABLE dead (digest BLOB PRIMARY KEY, letter BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE reject (id INTEGER PRIMARY KEY, row BLOB NOT NULL);
+"""
+
+
+def refused(path: Path, error: Exception) -> JournalError:
+    """Make the error for a file that SQLite, or the system, refuses."""
+    return JournalError(f"journal: {path} cannot be used: {error}")
+
+
+def read(path: Path) -> sqlite3.Connection:
+    """Open a journal to read it, also while another process writes.
+
+    Raises:
+        headrace.errors.JournalError: It is none, or not there.
+    """
+    if not path.is_file():
+        raise JournalError(f"journal: there is no file {path}")
+    book = None
+    try:
+        book = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+        _check(book, path, new=False)
+    except sqlite3.Error as error:
+        if book is not None:
+            book.close()
+        raise refused(path, error) from error
+    except JournalError:
+        assert book is not None  # noqa: S101 - it was checked
+        book.close()
+        raise
+    return book
+
+
+def write(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
+    """Open a journal to write it, or begin one that its owner alone may read.
+
+    Returns:
+        Its connection, and one that holds its lock, which the system lets go of when the process dies.
+
+    Raises:
+        headrace.errors.JournalError: It is no journal, another one writes it, or its folder cannot be written.
+    """
+    lock = book = None
+    try:
+        lock = _locked(path)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        book = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        _check(book, path, new=True)
+        book.execute("PRAGMA journal_mode=WAL")
+        book.execute("PRAGMA synchronous=FULL")
+        book.execute("PRAGMA fullfsync=ON")  # macOS: a plain fsync leaves the bytes in the drive
+        book.execute("PRAGMA checkpoint_fullfsync=ON")
+    except (OSError, sqlite3.Error) as error:
+        for each in (book, lock):
+            if each is not None:
+                each.close()
+        raise refused(path, error) from error
+    except JournalError:
+        for each in (book, lock):
+            if each is not None:
+                each.close()
+        raise
+    return book, lock
+
+
+def _locked(path: Path) -> sqlite3.Connection:
+    """Hold the one place of a writer; a lock of SQLite's, because it is there on every platform."""
+    beside = path.with_name(f"{path.name}-lock")
+    os.close(os.open(beside, os.O_RDWR | os.O_CREAT, 0o600))
+    lock = sqlite3.connect(beside, isolation_level=None, timeout=0, check_same_thread=False)
+    try:
+        lock.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError as error:
+        lock.close()
+        if "locked" in str(error):
+            raise JournalError(
+                f"journal: {path} is being written by another run; wait for it, or give another"
+            ) from None
+        raise
+    return lock
+
+
+def _check(book: sqlite3.Connection, path: Path, *, new: bool) -> None:
+    (application,) = book.execute("PRAGMA application_id").fetchone()
+    (version,) = book.execute("PRAGMA user_version").fetchone()
+    if application == APPLICATION:
+        if version != VERSION:
+            raise JournalError(f"journal: {path} has format {version}, and this version reads {VERSION}")
+        return
+    (tables,) = book.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if tables or application or not new:
+        raise JournalError(f"journal: {path} is no journal of headrace; give another path, it is left as it is")
+    book.executescript(
+        f"BEGIN IMMEDIATE; {_TABLES} PRAGMA application_id={APPLICATION}; PRAGMA user_version={VERSION}; COMMIT;"
+    )
+
+
+def settings(book: sqlite3.Connection) -> dict[str, Any]:
+    """Read what is written down about the job."""
+    with closing(book.execute("SELECT name, value FROM job")) as rows:
+        return {name: msgspec.json.decode(value) for name, value in rows}

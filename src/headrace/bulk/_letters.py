@@ -1,0 +1,173 @@
+"""What a journal keeps of a call that failed: enough to ask it again, and no credential."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from yarl import URL
+
+from headrace import _redact
+from headrace._checks import shown
+from headrace._core.call import Call
+from headrace._core.request import encode
+from headrace.bulk.report import kind_of
+from headrace.errors import HTTPError, JournalError, ResponseParseError
+
+if TYPE_CHECKING:
+    from headrace.bulk.outcomes import Err
+    from headrace.errors import FrameworkException
+
+#: Characters of an answer, and of an error, that are kept.
+_MOST = 500
+
+
+class DeadLetter(msgspec.Struct, frozen=True):
+    """A call that failed, as a journal keeps it.
+
+    Attributes:
+        key: What the journal knows it by.
+        kind: The name of the error, with the number of a status before it.
+        error: Its text.
+        status: The status; `None` where no answer came.
+        attempts: How many requests a `Retry` made of it.
+        excerpt: The beginning of the answer.
+        time: When it failed, in seconds since 1970.
+    """
+
+    key: str
+    kind: str
+    error: str
+    status: int | None
+    attempts: int
+    excerpt: str
+    time: float
+    stored: bytes | None = None
+    why: str = ""
+
+    @property
+    def call(self) -> Call:
+        """The call, to be asked again.
+
+        Raises:
+            headrace.errors.JournalError: It was not stored, because it had credentials of its own, or a body that is
+                read once.
+        """
+        if self.stored is None:
+            raise JournalError(f"the call {self.key} was not stored: {self.why}; take it from where it came from")
+        given = msgspec.msgpack.decode(self.stored)
+        return Call(**given)
+
+    def __repr__(self) -> str:
+        return f"<DeadLetter {self.key}: {self.error[:80]}>"
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """A row that did not fit, as a report and a journal keep it.
+
+    Attributes:
+        key: What the journal knows its call by; `None` where there is none.
+        index: Which row of the answer it is, from 0.
+        path: Where the fault is.
+        message: What is wrong there.
+        raw: The bytes of the row.
+    """
+
+    key: str | None
+    index: int
+    path: str
+    message: str
+    raw: bytes
+
+
+def letter_of(outcome: Err, time: float) -> DeadLetter:
+    """Write down a failure.
+
+    Args:
+        outcome: The failure, of a call that a journal knows by a key.
+        time: Seconds since 1970.
+    """
+    error, meta = outcome.error, outcome.meta
+    stored, why = _stored(outcome.call)
+    key, kind = meta.key or "", kind_of(error)
+    return DeadLetter(key, kind, _text(error), meta.status, meta.attempts, _excerpt(error), time, stored, why)
+
+
+def _text(error: Exception) -> str:
+    if isinstance(error, HTTPError):  # whose text has the answer, which the excerpt has already
+        bare = type(error)(status_code=error.status_code, url=error.url, method=error.method)
+        return str(bare)[:_MOST]
+    return str(error)[:_MOST]
+
+
+def _excerpt(error: Exception) -> str:
+    if isinstance(error, HTTPError):
+        response: Any = error.response
+        if isinstance(response, bytes):
+            return response[:_MOST].decode("utf-8", "replace")
+        return ("" if response is None else response if isinstance(response, str) else repr(response))[:_MOST]
+    if isinstance(error, ResponseParseError):
+        raw = error.raw_response
+        return (raw if isinstance(raw, str) else raw[:_MOST].decode("utf-8", "replace"))[:_MOST]
+    return ""
+
+
+def _stored(call: Call) -> tuple[bytes | None, str]:
+    """Write down a call, or why it cannot be."""
+    try:
+        headers = dict(encode.mapping(call.headers, "headers"))
+        parameters = encode.mapping(call.parameters, "parameters")
+        if call.cookies is not None or any(_redact.is_secret(str(name)) for name in headers) or _secret(call):
+            return None, "it has credentials of its own"
+        body = None if call.body is None else msgspec.json.decode(encode.body(call.body))
+        if _hides(parameters) or _hides(body) or _hides(call.data):
+            return None, "it has credentials of its own"
+        given: dict[str, Any] = {
+            "path": None if call.path is None else str(call.path),
+            "method": call.method,
+            "body": body,
+            "data": call.data,
+            "headers": headers or None,
+            "parameters": encode.listed(parameters, "parameters") or None,
+            "items": call.items,
+            "key": call.key,
+            "tags": None if call.tags is None else dict(encode.mapping(call.tags, "tags")),
+            "route": call.route,
+        }
+        if given["parameters"] is not None:
+            given["parameters"] = _grouped(given["parameters"])
+        return msgspec.msgpack.encode({name: value for name, value in given.items() if value is not None}), ""
+    except (TypeError, ValueError, RecursionError) as error:
+        return None, f"it cannot be written down ({type(error).__name__})"
+
+
+def _grouped(pairs: list[tuple[str, str]]) -> dict[str, list[str]]:
+    grouped: dict[str, list[str]] = {}
+    for name, value in pairs:
+        grouped.setdefault(name, []).append(value)
+    return grouped
+
+
+def _secret(call: Call) -> bool:
+    """Tell whether the path has userinfo or a secret parameter."""
+    if call.path is None:
+        return False
+    text = str(call.path)
+    if _redact.path(text) != text:
+        return True
+    return "://" in text and URL(text).raw_user is not None
+
+
+def _hides(value: Any) -> bool:
+    """Tell whether a name anywhere in a value is one that credentials have."""
+    if isinstance(value, Mapping):
+        return any(_redact.is_secret(str(name)) or _hides(each) for name, each in value.items())
+    if isinstance(value, (list, tuple)):
+        return any(map(_hides, value))
+    return False
+
+
+def place_of(error: FrameworkException) -> str:
+    """Show where an error happened, cut."""
+    return shown(error.url)

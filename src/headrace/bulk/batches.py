@@ -1,0 +1,204 @@
+"""The law of a batch: its rows are written, the journal notes what it ends, the sink commits it, the journal marks it.
+
+Everything here happens in one thread that is not the event loop's. `STEPS` names the steps in their order, so that
+tests can end the process between any two.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from headrace.bulk._letters import DeadLetter, Rejected, letter_of
+from headrace.bulk._sinks.base import Target
+from headrace.bulk._sinks.columns import builtins, plain_rows
+from headrace.bulk.journal import More, Writer
+from headrace.errors import FrameworkException, JournalError, SinkError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from headrace.bulk._sinks.base import Misfit
+    from headrace.bulk.keys import Digests
+    from headrace.bulk.outcomes import Err
+
+STEPS: Final = ("begin", "written", "noted", "committed", "marked")
+
+
+def _nothing(step: str, batch: int) -> None:
+    """Do nothing between two steps."""
+
+
+#: Called between the steps.
+between: Callable[[str, int], None] = _nothing
+
+
+class Batch:
+    """What is gathered until the next commit.
+
+    Attributes:
+        rows: Rows for the sink.
+        keys: The key of the call of each row.
+        done: The digests of the calls that are done.
+        dead: The calls that failed.
+        rejects: Rows that did not fit.
+        calls: How many calls ended.
+    """
+
+    __slots__ = ("calls", "dead", "done", "keys", "rejects", "rows")
+
+    def __init__(self) -> None:
+        self.rows: list[Any] = []
+        self.keys: list[str | None] = []
+        self.done: list[bytes] = []
+        self.dead: list[tuple[bytes, DeadLetter]] = []
+        self.rejects: list[Rejected] = []
+        self.calls = 0
+
+    def bury(self, digest: bytes, outcome: Err) -> None:
+        """Put a failure among the dead letters."""
+        self.dead.append((digest, letter_of(outcome, time.time())))
+
+
+class Keeper:
+    """Keeps a sink and a journal in step.
+
+    Args:
+        sink: The sink; `None` where the outcomes are handed out instead.
+        path: Of the journal, or `None`.
+        job: What the journal is of.
+    """
+
+    def __init__(self, sink: Any, path: Path | None, job: Mapping[str, str]) -> None:
+        self._sink = sink
+        self._ours = isinstance(sink, Target)
+        self._path = path
+        self._job = job
+        self._journal: Writer | None = None
+        self._number = 0
+        self._opened = False
+
+    def open(self) -> tuple[Digests, Digests] | None:
+        """Open both, and bring them in step.
+
+        Returns:
+            What is done, and what has failed; `None` without a journal.
+
+        Raises:
+            headrace.errors.JournalError: The journal cannot be used, or does not fit the sink.
+            headrace.errors.SinkError: The sink cannot be opened.
+        """
+        try:
+            if self._path is None:
+                self._begin_sink()
+                return None
+            self._journal = journal = Writer(self._path)
+            journal.check(self._job)
+            if self._ours:
+                self._sink.token = journal.token
+            if journal.number:
+                self._resume(journal)
+            else:
+                self._begin_sink()
+                self._commit_sink(1)
+                journal.begin(self._job)
+            self._number = journal.number
+            return journal.load(), journal.dead
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin_sink(self) -> None:
+        if self._sink is None:
+            return
+        if self._ours and self._path is None:
+            self._sink.token = ""
+        self._opened = True
+        self._guarded(self._sink.open, 0)
+
+    def _resume(self, journal: Writer) -> None:
+        number = journal.number
+        found = number
+        if self._sink is not None:
+            self._opened = True
+            found = self._guarded(self._sink.open, number)
+        if found == number + 1 and journal.pending:
+            journal.mark()
+        elif found == number:
+            journal.drop()
+        else:
+            message = f"journal: {journal.path} is at batch {number}, and {_named(self._sink)} at batch {found}"
+            raise JournalError(message)
+
+    def commit(self, batch: Batch) -> tuple[int, list[Rejected]]:
+        """Make a batch durable.
+
+        Returns:
+            How many rows the sink took, and those that it could not hold.
+
+        Raises:
+            headrace.errors.SinkError: The sink cannot be written; the batch is not there.
+            headrace.errors.JournalError: The journal cannot be written.
+        """
+        number = self._number + 1
+        between(STEPS[0], number)
+        misfits = self._write(batch) if batch.rows and self._sink is not None else []
+        between(STEPS[1], number)
+        if self._journal is not None:
+            self._journal.note(b"".join(batch.done), More(batch.dead, [*batch.rejects, *misfits]))
+        between(STEPS[2], number)
+        self._commit_sink(number)
+        between(STEPS[3], number)
+        if self._journal is not None:
+            self._journal.mark()
+        between(STEPS[4], number)
+        self._number = number
+        return len(batch.rows) - len(misfits), misfits
+
+    def _write(self, batch: Batch) -> list[Rejected]:
+        rows = batch.rows if self._ours else plain_rows(batch.rows)
+        found: list[Misfit] | None = self._guarded(self._sink.write, rows)
+        if not self._ours or not found:
+            return []
+        return [
+            Rejected(batch.keys[each.row], each.row, each.path, each.message, _raw(batch.rows[each.row]))
+            for each in found
+        ]
+
+    def _commit_sink(self, number: int) -> None:
+        if self._sink is not None:
+            self._guarded(self._sink.commit, number)
+
+    def _guarded(self, step: Callable[[Any], Any], argument: Any) -> Any:
+        try:
+            return step(argument)
+        except FrameworkException:
+            raise
+        except Exception as error:
+            raise SinkError(f"{_named(self._sink)} failed: {type(error).__name__}: {error}") from error
+
+    def close(self) -> None:
+        """Close both; may be called more than once."""
+        journal, self._journal = self._journal, None
+        opened, self._opened = self._opened, False
+        try:
+            if opened:
+                self._sink.close()
+        finally:
+            if journal is not None:
+                journal.close()
+
+
+def _named(sink: Any) -> str:
+    return str(getattr(sink, "identity", None) or f"the sink {type(sink).__name__}")
+
+
+def _raw(row: Any) -> bytes:
+    """Write a row that has no place, as well as it can be."""
+    try:
+        return msgspec.json.encode(builtins(getattr(row, "row", row)))
+    except (TypeError, ValueError, RecursionError, OverflowError):
+        return repr(row).encode("utf-8", "replace")[:2000]

@@ -1,0 +1,290 @@
+"""`client.bulk(…)`: many calls, as outcomes that are iterated or as rows that are written."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import warnings
+from collections.abc import Collection
+from hashlib import blake2b
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+
+import msgspec
+
+from headrace import _stopping
+from headrace._checks import is_number, wrong, wrong_number
+from headrace._core.values.partial import check_on_invalid
+from headrace.bulk._sinks.base import Sink, Target
+from headrace.bulk.batches import Keeper
+from headrace.bulk.engine import Engine, Known
+from headrace.bulk.handing import Handing
+from headrace.bulk.journal import Journal
+from headrace.bulk.keys import Digests
+from headrace.bulk.report import Report
+from headrace.bulk.running import Run, Tally, Thread
+from headrace.bulk.shape import Shape
+from headrace.bulk.source import Source
+from headrace.config import is_status
+from headrace.errors import AsyncClientError, ValidationError
+from headrace.policies import Retry
+from headrace.types import UNSET
+
+if TYPE_CHECKING:
+    from headrace.bulk.outcomes import Outcome
+    from headrace.types import BulkClient
+
+T = TypeVar("T")
+
+
+class Bulk(Generic[T]):
+    """Many calls at once; made by `AsyncClient.bulk`, and used once.
+
+    Iterated, it gives an `Ok` or `Err` for each call; `run()` writes the rows into the sink instead. Nothing is pulled
+    and nothing sent before either begins. Leave it early inside ``async with``, or call `aclose()`.
+    """
+
+    def __init__(self, client: BulkClient, calls: Any, options: dict[str, Any]) -> None:
+        in_flight, ordered = options["in_flight"], options["ordered"]
+        if not is_number(in_flight, integer=True):
+            raise wrong("in_flight", in_flight, "a whole number above 0")
+        self._client = client
+        self._options = options
+        self._retry = _checked_retry(options["retry"])
+        self._shape = Shape(options["response_format"], options["items"], check_on_invalid(options["on_invalid"]))
+        self._source = Source(calls, has_items=options["items"] is not None)
+        self._report = report = Report()
+        self._tally = Tally(report, _statuses(options["expected"]), _most_failures(options["max_failures"]))
+        self._transform = options["transform"]
+        if self._transform is not None and not callable(self._transform):
+            raise wrong("transform", self._transform, "a function of a row")
+        self._sink = sink = options["sink"]
+        if sink is not None and not isinstance(sink, Sink):
+            raise wrong("sink", sink, "a sink of headrace.sinks, or of your own")
+        self._path = _journal_path(options["journal"], sink)
+        self._every = options["commit_every"]
+        if not is_number(self._every):
+            raise wrong_number("commit_every", self._every, "a number of seconds above 0")
+        progress = options["progress"]
+        if progress not in (None, False, True) and not callable(progress):
+            raise wrong("progress", progress, "a function of the report, or True for a bar")
+        self._most = in_flight
+        self._ordered = bool(ordered)
+        self._engine: Engine | None = None
+        self._handing: Handing | None = None
+        self._used = False
+        self._stopped = False
+
+    @property
+    def report(self) -> Report:
+        """What was done so far."""
+        return self._report
+
+    def stop(self) -> None:
+        """Pull no more calls; what is in flight ends, and is handed out or written."""
+        self._stopped = True
+        if self._engine is not None:
+            self._engine.stop()
+
+    async def run(self) -> Report:
+        """Run all calls, and write their rows into the sink.
+
+        Returns:
+            What was done. A call that failed raises nothing here: see `Report.ok` and `Report.raise_for_failures`.
+
+        Raises:
+            headrace.errors.ValidationError: There is no sink, or one of the calls is none.
+            headrace.errors.JournalError: The journal cannot be used.
+            headrace.errors.SinkError: The sink cannot be written; what was committed before stays.
+            headrace.errors.AsyncClientError: The client is closed, or this was used before.
+        """
+        if self._sink is None:
+            raise ValidationError("sink: run() needs one; sinks.Discard() throws the rows away")
+        expect = getattr(self._sink, "expect", None)
+        if expect is not None and self._transform is None:
+            expect(self._shape.format)
+        self._begin()
+        keeper = Keeper(self._sink, self._path, self._job())
+        thread = Thread()
+        progress, bar = _progress(self._options["progress"])
+        try:
+            engine = await self._start(await thread.run(keeper.open))
+            await Run(engine, keeper, thread, self._tally, self._transform, self._every, progress).run()
+        finally:
+            self._report.stopped = self._engine is not None and self._engine.stopped
+            _stopping.end(self)
+            if bar is not None:
+                bar.stop()
+            try:
+                await thread.run(keeper.close)
+            finally:
+                thread.end()
+        return self._report
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Outcome[T]:
+        if self._handing is None:
+            await self._begin_handing()
+        engine, handing = self._engine, self._handing
+        assert engine is not None and handing is not None  # noqa: S101, PT018 - begun above
+        if handing.keeper is not None:
+            await handing.next_is_asked()
+        if not engine.ready:
+            try:
+                more = await engine.wait()
+            except BaseException:
+                await self.aclose()
+                raise
+            if not more:
+                await self.aclose()
+                raise StopAsyncIteration
+            while not engine.ready:  # it was only to look at the time
+                if not await engine.wait():
+                    await self.aclose()
+                    raise StopAsyncIteration
+        outcome, mark = engine.take()
+        failure = self._tally.count(outcome)
+        if failure and self._tally.exceeded:
+            engine.stop()
+        handing.hand(outcome, mark, failure=failure)
+        return outcome
+
+    async def aclose(self) -> None:
+        """End what is in flight, and keep what was handed out; may be called more than once."""
+        self._used = True
+        engine, handing = self._engine, self._handing
+        if engine is None:
+            return
+        _stopping.end(self)
+        try:
+            await engine.aclose()
+        finally:
+            engine.ready.clear()
+            self._report.stopped = engine.stopped
+            if handing is not None:
+                await handing.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def __del__(self, warn: Any = warnings.warn) -> None:
+        """Warn of what was left while calls are in flight, and end them."""
+        engine: Engine | None = vars(self).get("_engine")
+        if engine is not None and not engine.ended:
+            warn(f"unclosed {self!r}", ResourceWarning, source=self)
+            engine.abandon()
+
+    def __repr__(self) -> str:
+        return f"<Bulk of {self._client.uri}, {self._report!r}>"
+
+    def _begin(self) -> None:
+        if self._used:
+            raise AsyncClientError("this bulk was used before; make another with client.bulk(…)")
+        if self._client.closed:
+            raise AsyncClientError("the client is closed; nothing was sent")
+        self._used = True
+
+    async def _begin_handing(self) -> None:
+        if self._sink is not None:
+            raise ValidationError("sink: is written by run(); iterate a bulk without one")
+        self._begin()
+        keeper = None if self._path is None else Keeper(None, self._path, self._job())
+        handing = Handing(keeper, Thread() if keeper is not None else None, self._report, self._every)
+        engine = await self._start(None if keeper is None else await handing.open())
+        self._engine, self._handing = engine, handing
+
+    async def _start(self, kept: tuple[Digests, Digests] | None) -> Engine:
+        """Begin to pull, but for what the journal has."""
+        known = None
+        if kept is not None:
+            skipped = kept if not self._options["retry_failed"] else kept[:1]
+            known = Known(self._client.place, skipped, Digests())
+        ask = await self._client.begin(self._retry)
+        engine = Engine(self._source, self._shape, self._report, known, self._most, ordered=self._ordered)
+        self._engine = engine
+        _stopping.begin(self, asyncio.get_running_loop())
+        engine.start(ask)
+        if self._stopped:
+            engine.stop()
+        self._began = monotonic()
+        return engine
+
+    def _job(self) -> dict[str, str]:
+        """Say what a journal is of."""
+        sink = self._sink
+        items = self._options["items"]
+        return {
+            "uri": self._client.uri,
+            "format": _schema(self._shape.format),
+            "items": "the document"
+            if items is None
+            else items
+            if isinstance(items, str)
+            else ".".join(map(str, items)),
+            "sink": "none" if sink is None else getattr(sink, "identity", None) or type(sink).__qualname__,
+        }
+
+
+def _schema(response_format: Any) -> str:
+    """Digest the schema of a format, with its name to be read."""
+    name = getattr(response_format, "__name__", str(response_format))
+    try:
+        text = msgspec.json.encode(msgspec.json.schema(response_format), order="sorted")
+    except Exception:  # noqa: BLE001 - whatever has no schema has a name
+        schema = getattr(response_format, "model_json_schema", None)
+        text = (str(schema()) if callable(schema) else name).encode()
+    return f"{name} ({blake2b(text, digest_size=6).hexdigest()})"
+
+
+def _checked_retry(retry: Any) -> Any:
+    if retry is not UNSET and retry is not None and not isinstance(retry, Retry):
+        raise wrong("retry", retry, "a Retry or None")
+    return retry
+
+
+def _statuses(expected: Any) -> frozenset[int]:
+    takes = "a collection of statuses, such as {404, 410}"
+    if not isinstance(expected, Collection) or isinstance(expected, (str, bytes)):
+        raise wrong("expected", expected, takes)
+    for status in expected:
+        if not is_status(status):
+            raise wrong("expected", status, takes)
+    return frozenset(expected)
+
+
+def _most_failures(most: Any) -> float | None:
+    share = isinstance(most, float) and 0 < most < 1
+    if most is None or share or is_number(most, integer=True, zero=True):
+        return most  # type: ignore[no-any-return] # it is one of these
+    raise wrong_number("max_failures", most, "a whole number, or a share between 0 and 1")
+
+
+def _journal_path(journal: Any, sink: Any) -> Path | None:
+    if journal is None or journal is False:
+        return None
+    if journal is True:
+        beside: Path | None = sink.journal if isinstance(sink, Target) else None
+        if beside is None:
+            raise ValidationError("journal: True lies beside a sink that has a path; give the path of the journal")
+        return beside
+    if isinstance(journal, Journal):
+        return journal.path
+    if not isinstance(journal, (str, os.PathLike)):
+        raise wrong("journal", journal, "a path, a Journal, or True for one beside the sink")
+    return Path(journal)
+
+
+def _progress(progress: Any) -> tuple[Any, Any]:
+    """Find whom to tell, and what to stop at the end."""
+    if progress is not True:
+        return progress or None, None
+    from headrace.bulk._bar import Bar
+
+    bar = Bar()
+    return bar, bar

@@ -1,0 +1,253 @@
+"""What is done, what failed and what did not fit, on disk: a bulk that is started again goes on from there."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+
+from headrace._checks import wrong
+from headrace.bulk import _book
+from headrace.bulk._letters import DeadLetter, Rejected
+from headrace.bulk.keys import SIZE, Digests
+from headrace.errors import JournalError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_letter = msgspec.msgpack.Decoder(DeadLetter).decode
+_rejected = msgspec.msgpack.Decoder(Rejected).decode
+_REMEDY = "give another journal, or delete this one to begin anew"
+
+
+class More(msgspec.Struct):
+    """What a batch holds beside the calls that are done.
+
+    Attributes:
+        dead: The digests of calls that failed, and their letters.
+        rejects: Rows that did not fit.
+    """
+
+    dead: list[tuple[bytes, DeadLetter]]
+    rejects: list[Rejected]
+
+
+_more = msgspec.msgpack.Decoder(More).decode
+
+
+class Journal:
+    """A journal of a bulk; it reads while another process writes.
+
+    Args:
+        path: The file, SQLite. A bulk that is given it makes it where there is none, with mode 0600.
+
+    Raises:
+        headrace.errors.ValidationError: `path` is no path.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        if not isinstance(path, (str, os.PathLike)):
+            raise wrong("journal", path, "a path")
+        self.path = Path(path)
+        self._reader: sqlite3.Connection | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def failed(self) -> Iterator[DeadLetter]:
+        """Read the dead letters: the calls that failed and did not succeed since.
+
+        Raises:
+            headrace.errors.JournalError: There is no such journal, or it cannot be read.
+        """
+        return (_letter(letter) for (letter,) in self._read("SELECT letter FROM dead"))
+
+    def rejects(self) -> Iterator[Rejected]:
+        """Read the rows that did not fit.
+
+        Raises:
+            headrace.errors.JournalError: There is no such journal, or it cannot be read.
+        """
+        return (_rejected(row) for (row,) in self._read("SELECT row FROM reject ORDER BY id"))
+
+    @property
+    def done(self) -> int:
+        """How many calls are done.
+
+        Raises:
+            headrace.errors.JournalError: There is no such journal, or it cannot be read.
+        """
+        ((size,),) = self._read("SELECT coalesce(sum(length(done)), 0) FROM batch WHERE NOT pending")
+        return int(size) // SIZE
+
+    def close(self) -> None:
+        """Close it; may be called more than once."""
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.close()
+
+    def __repr__(self) -> str:
+        return f"<Journal {self.path}>"
+
+    def _read(self, query: str) -> Iterator[Any]:
+        if self._reader is None:
+            self._reader = _book.read(self.path)
+        try:
+            return iter(self._reader.execute(query))
+        except sqlite3.Error as error:
+            raise _book.refused(self.path, error) from error
+
+
+class Writer:
+    """Writes a journal, in one thread; the steps of a batch are `note`, the sink's commit, `mark`.
+
+    Args:
+        path: The file.
+
+    Attributes:
+        number: The last batch that is whole; 0 for a journal that has not begun.
+        token: What a sink knows this journal by.
+        dead: The calls that failed.
+
+    Raises:
+        headrace.errors.JournalError: It cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._book, self._lock = _book.write(path)
+        try:
+            settings = _book.settings(self._book)
+            self.token: str = settings.get("token") or secrets.token_hex(8)
+            self._job: dict[str, Any] | None = settings.get("job")
+            rows = self._book.execute("SELECT coalesce(max(number), 0) FROM batch WHERE NOT pending")
+            ((self.number,),) = rows
+            self.dead = Digests(digest for (digest,) in self._book.execute("SELECT digest FROM dead"))
+        except (sqlite3.Error, msgspec.DecodeError) as error:
+            self.close()
+            raise _book.refused(path, error) from error
+
+    @property
+    def pending(self) -> bool:
+        """Whether a batch was noted whose end is not known."""
+        query = "SELECT count(*) FROM batch WHERE pending"
+        return bool(self._book.execute(query).fetchone()[0])
+
+    def check(self, job: Mapping[str, str]) -> None:
+        """Compare the job with that of the journal, where it has one.
+
+        Raises:
+            headrace.errors.JournalError: It is another.
+        """
+        for name, value in job.items():
+            noted = None if self._job is None else self._job.get(name)
+            if self._job is not None and noted != value:
+                message = f"journal: {self.path} is of another job: its {name} was {noted}, and is {value}; {_REMEDY}"
+                raise JournalError(message)
+
+    def begin(self, job: Mapping[str, str]) -> None:
+        """Begin a journal with its job and batch 1, which is empty: from now on the sink is not a fresh one."""
+        with _Transaction(self):
+            for name, value in (("job", dict(job)), ("token", self.token)):
+                text = msgspec.json.encode(value).decode()
+                self._book.execute("INSERT OR REPLACE INTO job VALUES (?, ?)", (name, text))
+            self._book.execute("INSERT INTO batch VALUES (1, 0, x'', NULL)")
+        self.number = 1
+
+    def load(self) -> Digests:
+        """Read what is done."""
+        found = Digests()
+        for (packed,) in self._book.execute("SELECT done FROM batch WHERE NOT pending"):
+            found.load(packed)
+        return found
+
+    def note(self, done: bytes, more: More) -> None:
+        """Note what the next batch ends, before its rows are in the sink."""
+        packed = msgspec.msgpack.encode(more) if more.dead or more.rejects else None
+        with _Transaction(self):
+            self._book.execute("DELETE FROM batch WHERE pending")
+            self._book.execute("INSERT INTO batch VALUES (?, 1, ?, ?)", (self.number + 1, done, packed))
+
+    def mark(self) -> None:
+        """Mark that the sink has the batch that was noted."""
+        with _Transaction(self):
+            number, done, packed = self._book.execute("SELECT number, done, more FROM batch WHERE pending").fetchone()
+            self._settle(done, packed)
+            self._book.execute("UPDATE batch SET pending = 0, more = NULL WHERE number = ?", (number,))
+        self.number = number
+
+    def drop(self) -> None:
+        """Forget the batch that was noted: the sink does not have it."""
+        with _Transaction(self):
+            self._book.execute("DELETE FROM batch WHERE pending")
+
+    def _settle(self, done: bytes, packed: bytes | None) -> None:
+        """Put what failed among the dead letters, and take out what is done since."""
+        if len(self.dead):
+            for at in range(0, len(done), SIZE):
+                digest = done[at : at + SIZE]
+                if digest in self.dead:
+                    self.dead.discard(digest)
+                    self._book.execute("DELETE FROM dead WHERE digest = ?", (digest,))
+        if packed is None:
+            return
+        more = _more(packed)
+        encode = msgspec.msgpack.encode
+        rows = ((digest, encode(letter)) for digest, letter in more.dead)
+        self._book.executemany("INSERT OR REPLACE INTO dead VALUES (?, ?)", rows)
+        self._book.executemany("INSERT INTO reject (row) VALUES (?)", ((encode(each),) for each in more.rejects))
+        for digest, _ in more.dead:
+            self.dead.add(digest)
+
+    def close(self) -> None:
+        """Close it, and let another write."""
+        try:
+            self._book.close()
+        finally:
+            self._lock.close()
+
+    def execute(self, statement: str) -> None:
+        """Do one statement of a transaction.
+
+        Raises:
+            headrace.errors.JournalError: It cannot be done, as on a full disk.
+        """
+        try:
+            self._book.execute(statement)
+        except sqlite3.Error as error:
+            raise _book.refused(self.path, error) from error
+
+
+class _Transaction:
+    """A block that is written as a whole, and on disk at its end."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    def __enter__(self) -> None:
+        self._writer.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: object) -> None:
+        if error is None:
+            try:
+                self._writer.execute("COMMIT")
+            except JournalError:
+                self._roll_back()
+                raise
+            return
+        self._roll_back()
+        if isinstance(error, sqlite3.Error):
+            raise _book.refused(self._writer.path, error) from error
+
+    def _roll_back(self) -> None:
+        try:
+            self._writer.execute("ROLLBACK")
+        except JournalError:
+            return  # SQLite has done so itself

@@ -1,0 +1,286 @@
+"""A run writes what its calls give: rows are gathered on the loop, and committed by a thread while others come."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from headrace._core.request import encode
+from headrace._io.threads import result, settled
+from headrace.bulk._letters import Rejected
+from headrace.bulk._sinks.base import Tagged
+from headrace.bulk.batches import Batch
+from headrace.bulk.outcomes import Err, Ok
+from headrace.bulk.report import MOST_KEPT
+from headrace.errors import HTTPError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from headrace.bulk.batches import Keeper
+    from headrace.bulk.engine import Engine
+    from headrace.bulk.outcomes import Outcome
+    from headrace.bulk.report import Report
+
+T = TypeVar("T")
+
+#: Rows, or calls, after which a batch ends. One is gathered while another is written: 10,000 at most are not committed.
+MOST: Final = 5_000
+#: Calls that have to have ended before a share of them means anything.
+_FEWEST: Final = 100
+_PROGRESS_SECONDS: Final = 0.1
+_TICK_SECONDS: Final = 0.05
+
+
+class Thread:
+    """The one thread of a sink and a journal."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, "headrace-bulk")
+
+    def begin(self, work: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
+        """Begin work; see `headrace._io.threads.begin`."""
+        return asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
+
+    async def run(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Do work; a cancellation goes on when it has ended."""
+        future = self.begin(work, *arguments)
+        try:
+            return await result(future)
+        except asyncio.CancelledError:
+            await settled(future)
+            raise
+
+    def end(self) -> None:
+        """Let the thread go once it has nothing to do."""
+        self._pool.shutdown(wait=False)
+
+
+class Tally:
+    """Counts outcomes, and says when there are too many failures.
+
+    Args:
+        report: Where to count.
+        expected: Statuses that are no failure.
+        most: How many failures are too few to stop for, a share of the calls where it is a float; `None` never stops.
+    """
+
+    def __init__(self, report: Report, expected: frozenset[int], most: float | None) -> None:
+        self.report = report
+        self._expected = expected
+        self._most = most
+
+    def count(self, outcome: Outcome[Any]) -> bool:
+        """Count an outcome; tells whether it is a failure."""
+        report = self.report
+        if type(outcome) is Ok:
+            report.answered(outcome.meta)
+            if not outcome.rejects:
+                return False
+            report.rejected += len(outcome.rejects)
+            for each in outcome.rejects[: MOST_KEPT - len(report.rejects)]:
+                report.rejects.append(Rejected(outcome.meta.key, each.index, each.path, each.message, each.raw))
+            return False
+        assert type(outcome) is Err  # noqa: S101 - there is no third
+        error = outcome.error
+        expected = isinstance(error, HTTPError) and error.status_code in self._expected
+        report.refused(outcome, expected=expected)
+        return not expected
+
+    @property
+    def exceeded(self) -> bool:
+        """Whether too many calls have failed."""
+        most, report = self._most, self.report
+        if most is None:
+            return False
+        if isinstance(most, int):
+            return report.failed > most
+        ended = report.done + report.failed + report.expected
+        return ended >= _FEWEST and report.failed > most * ended
+
+
+class Run:
+    """Takes what is ready, and hands batches to the thread.
+
+    Args:
+        engine: Gives outcomes.
+        keeper: Commits batches.
+        thread: Where it does so.
+        tally: Counts.
+        transform: Makes of a row a row, several, or none; or `None`.
+        commit_every: Seconds after which a batch ends.
+        progress: Is told of the report, at most ten times a second; or `None`.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        keeper: Keeper,
+        thread: Thread,
+        tally: Tally,
+        transform: Callable[[Any], Any] | None,
+        commit_every: float,
+        progress: Callable[[Report], object] | None,
+    ) -> None:
+        self._engine = engine
+        self._keeper = keeper
+        self._thread = thread
+        self._tally = tally
+        self._report = tally.report
+        self._transform = transform
+        self._every = commit_every
+        self._progress = progress
+        self._told = 0.0
+        self._began = monotonic()
+        self._due = self._began + commit_every
+        self._batch = Batch()
+        self._commit: asyncio.Future[Any] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def run(self) -> None:
+        """Take everything; what is ready when it ends, however it ends, is committed."""
+        engine = self._engine
+        engine.patience = max(1, engine.most // 2)  # nobody waits for a row of a run: to be woken for each costs more
+        self._tick()
+        try:
+            while await engine.wait():
+                while engine.ready and not self._full:
+                    self._add(*engine.take())
+                if self._full or (self._batch.calls and monotonic() >= self._due):
+                    await self._hand_over()
+                self._tell()
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+            await self._end()
+            self._tell(last=True)
+        await self._settle()
+
+    async def _end(self) -> None:
+        """Stop what is in flight, take what is there, and commit it, however often that is cancelled."""
+        interrupted: asyncio.CancelledError | None = None
+        try:
+            await self._engine.aclose()
+        except asyncio.CancelledError as error:
+            interrupted = error
+        while self._engine.ready:
+            with contextlib.suppress(Exception):  # a transform that fails has been heard of
+                self._add(*self._engine.take())
+        for _ in range(2):  # what is under way, and what was gathered meanwhile
+            try:
+                if not self._commit_failed:
+                    await self._settle()
+                    if self._batch.calls:
+                        self._hand()
+                    await self._settle()
+            except asyncio.CancelledError as error:
+                interrupted = error
+        if interrupted is not None:
+            raise interrupted
+
+    @property
+    def _full(self) -> bool:
+        return len(self._batch.rows) >= MOST or self._batch.calls >= MOST
+
+    def _add(self, outcome: Outcome[Any], mark: bytes | None) -> None:
+        batch = self._batch
+        if type(outcome) is Ok:
+            value = outcome.value
+            if self._transform is None and outcome.call.tags is None and type(value) is not list and value is not None:
+                batch.rows.append(value)
+                batch.keys.append(outcome.meta.key)
+            else:
+                rows = self._rows(outcome)
+                batch.rows += rows
+                batch.keys += [outcome.meta.key] * len(rows)
+            self._tally.count(outcome)
+            if mark is not None:
+                if outcome.rejects:
+                    batch.rejects += (
+                        Rejected(outcome.meta.key, each.index, each.path, each.message, each.raw)
+                        for each in outcome.rejects
+                    )
+                if outcome.meta.last:
+                    batch.done.append(mark)
+        elif self._tally.count(outcome):
+            if mark is not None:
+                assert type(outcome) is Err  # noqa: S101 - there is no third
+                batch.bury(mark, outcome)
+            if self._tally.exceeded:
+                self._engine.stop()
+        elif mark is not None:
+            batch.done.append(mark)
+        batch.calls += 1
+
+    def _rows(self, outcome: Ok[Any]) -> list[Any]:
+        """Make the rows of an answer, as they go to the sink."""
+        value = outcome.value
+        rows: list[Any] = value if type(value) is list else [] if value is None else [value]
+        if self._transform is not None:
+            try:
+                rows = [each for row in rows for each in several(self._transform(row))]
+            except Exception as error:
+                error.add_note(f"transform: of a row of {outcome.call!r}")
+                raise
+        tags = outcome.call.tags
+        if tags is not None:
+            added = encode.mapping(tags, "tags")
+            rows = [Tagged(row, added) for row in rows]
+        return rows
+
+    async def _hand_over(self) -> None:
+        """Give the batch to the thread, once that is done with the one before."""
+        await self._settle()
+        self._hand()
+        self._due = monotonic() + self._every
+
+    def _hand(self) -> None:
+        batch, self._batch = self._batch, Batch()
+        self._commit = self._thread.begin(self._keeper.commit, batch)
+        self._commit.add_done_callback(self._committed)
+
+    def _committed(self, commit: asyncio.Future[Any]) -> None:
+        self._engine.nudge()
+        if commit.cancelled() or commit.exception() is not None:
+            self._engine.stop()  # nothing more can be kept
+            return
+        rows, misfits = commit.result()
+        report = self._report
+        report.rows += rows
+        report.rejected += len(misfits)
+        report.rejects += misfits[: MOST_KEPT - len(report.rejects)]
+
+    @property
+    def _commit_failed(self) -> bool:
+        commit = self._commit
+        return commit is not None and commit.done() and (commit.cancelled() or commit.exception() is not None)
+
+    async def _settle(self) -> None:
+        """Wait for the commit that is under way; raises what it has raised."""
+        commit = self._commit
+        if commit is None:
+            return
+        await settled(commit)
+        await commit
+
+    def _tick(self) -> None:
+        """Look at the time again when a batch may be due, also where nothing comes."""
+        self._engine.nudge()
+        self._timer = asyncio.get_running_loop().call_later(min(self._every, _TICK_SECONDS), self._tick)
+
+    def _tell(self, *, last: bool = False) -> None:
+        self._report.seconds = now = monotonic() - self._began
+        if self._progress is not None and (last or now - self._told >= _PROGRESS_SECONDS):
+            self._told = now
+            self._progress(self._report)
+
+
+def several(made: Any) -> Any:
+    """Read what a transform has made: a row, several, or none."""
+    if made is None:
+        return ()
+    return made if type(made) in (list, tuple) or isinstance(made, Iterator) else (made,)

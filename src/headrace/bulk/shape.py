@@ -1,0 +1,82 @@
+"""What a bulk makes of an answer: its format, the place of its rows, and what becomes of those that do not fit."""
+
+from __future__ import annotations
+
+import types
+from typing import Any, Literal, Union, get_args, get_origin
+
+from headrace import _redact
+from headrace._checks import shown
+from headrace._core.call import Call
+from headrace._core.values.formats import find
+from headrace._core.values.measured import Measure
+from headrace._core.values.partial import check_on_invalid
+from headrace.errors import AsyncClientError, ResponseParseError
+
+
+class Shape:
+    """How every call of a bulk is asked.
+
+    Args:
+        response_format: What an answer becomes; with `items`, what a row becomes.
+        items: The place of the rows, or `None`.
+        on_invalid: What becomes of rows that do not fit.
+
+    Raises:
+        headrace.errors.ValidationError: One of them is wrong, or they do not go together.
+    """
+
+    def __init__(self, response_format: Any, items: Any, on_invalid: Any) -> None:
+        self.format = response_format
+        self.items = items
+        self.skips = on_invalid == "skip"
+        self._rows = items is not None
+        check_on_invalid(on_invalid)
+        # What is skipped is collected, and dropped: one way for both.
+        self._on_invalid: Literal["raise", "collect"] = (
+            "raise" if on_invalid == "raise" or not self._rows else "collect"
+        )
+        self._measure, self._none = self._of(response_format)
+
+    def _of(self, response_format: Any) -> tuple[Measure, bool]:
+        inner = response_format
+        if self._rows:
+            row = Any if response_format is None else response_format
+            inner = list[row]  # type: ignore[valid-type] # made at run time
+        measure = Measure(inner)
+        find(measure, self._on_invalid, self.items)
+        return measure, _takes_none(response_format)
+
+    def asked(self, call: Call) -> Call:
+        """Make the call that the client is asked."""
+        measure = self._measure if call.response_format is None else self._of(call.response_format)[0]
+        return Call(
+            call.path, call.method, measure, call.body, call.data, call.headers, call.cookies, call.parameters,
+            call.timeout, call.error_responses, self._on_invalid, self.items if call.items is None else call.items,
+        )  # fmt: skip
+
+    def takes_none(self, call: Call) -> bool:
+        """Tell whether an answer without a body fits."""
+        return self._none if call.response_format is None else _takes_none(call.response_format)
+
+    def empty(self, call: Call) -> ResponseParseError:
+        """Make the error of a success without a body."""
+        error = ResponseParseError("the answer is a success without a body, which the format does not take")
+        error.method = call.method
+        error.url = "" if call.path is None else shown(_redact.path(call.path))
+        return error
+
+    def no_answer(self, answer: Any) -> AsyncClientError:
+        """Make the error for what is no answer to a call of a bulk."""
+        if answer is None:
+            return AsyncClientError("the client was closed while its bulk was under way")
+        message = f"request() returned {type(answer).__name__} for a bulk; it has to return what super().request() does"
+        return AsyncClientError(message)
+
+
+def _takes_none(response_format: Any) -> bool:
+    if response_format in (None, Any, types.NoneType):
+        return True
+    if get_origin(response_format) in (Union, types.UnionType):
+        return types.NoneType in get_args(response_format)
+    return False

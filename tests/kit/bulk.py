@@ -1,0 +1,106 @@
+"""What tests of bulks share: a model, a transport that counts, and readers of what was written."""
+
+import asyncio
+import gzip
+import sqlite3
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from headrace import AsyncClient
+from headrace.testing import MockTransport, json_response
+from headrace.transports import Request, Response
+
+
+class User(msgspec.Struct):
+    """A row."""
+
+    id: int
+    name: str = ""
+
+
+class Api:
+    """Answers `/users/7` with that user, and counts who asks.
+
+    Args:
+        refused: The status that a number gets instead.
+
+    Attributes:
+        asked: How often each target was asked for.
+        most: How many requests were under way at once.
+        gate: Where it is not `None`, answers wait for it.
+        turns: How often others on the loop have their turn before an answer comes.
+    """
+
+    def __init__(self, refused: dict[int, int] | None = None) -> None:
+        self.refused = refused or {}
+        self.asked: Counter[str] = Counter()
+        self.now = 0
+        self.most = 0
+        self.gate: asyncio.Event | None = None
+        self.turns = 1
+
+    async def answer(self, request: Request) -> Response:
+        """Answer a request."""
+        self.asked[request.target] += 1
+        self.now += 1
+        self.most = max(self.most, self.now)
+        try:
+            for _ in range(self.turns):
+                await asyncio.sleep(0)
+            if self.gate is not None:
+                await self.gate.wait()
+            number = int(request.target.partition("?")[0].rpartition("/")[2])
+            status = self.refused.get(number)
+            if status is not None:
+                return json_response({"refused": number}, status=status)
+            return json_response({"id": number, "name": f"user {number}"})
+        finally:
+            self.now -= 1
+
+    def client(self, **options: Any) -> AsyncClient:
+        """Make a client of it."""
+        return AsyncClient("https://api.example.com/v1", transport=MockTransport(self.answer), **options)
+
+
+def paths(count: int, first: int = 0) -> list[str]:
+    """Name users."""
+    return [f"/users/{number}" for number in range(first, first + count)]
+
+
+def read_lines(path: Path) -> list[Any]:
+    """Read NDJSON, compressed or not."""
+    data = path.read_bytes()
+    if path.suffix == ".gz":
+        data = gzip.decompress(data)
+    if path.suffix == ".zst":
+        from backports import zstd
+
+        data = zstd.decompress(data)
+    return [msgspec.json.decode(line) for line in data.splitlines()]
+
+
+def read_table(path: Path, table: str, query: str = "SELECT * FROM {}") -> list[tuple[Any, ...]]:
+    """Read a table of SQLite."""
+    with sqlite3.connect(path) as book:
+        rows = book.execute(query.format(f'"{table}"')).fetchall()
+    book.close()
+    return rows
+
+
+def read_parts(folder: Path) -> list[dict[str, Any]]:
+    """Read the files of Parquet in a folder."""
+    from pyarrow import parquet
+
+    return [row for path in sorted(folder.glob("*.parquet")) for row in parquet.read_table(path).to_pylist()]
+
+
+def read_duckdb(path: Path, table: str) -> list[tuple[Any, ...]]:
+    """Read a table of DuckDB."""
+    import duckdb
+
+    with duckdb.connect(str(path)) as book:
+        rows: list[tuple[Any, ...]] = book.execute(f'SELECT * FROM "{table}"').fetchall()  # noqa: S608 - our own
+    return rows
