@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from aiohttp import payload
 
+from headrace import _calling
 from headrace._checks import wrong
 from headrace._core.request import encode
 from headrace._io.bodies.files import Begun, FileBody, check_binary, check_refusal, guess_type
@@ -99,7 +100,7 @@ async def _pieces(source: AsyncIterable[bytes] | Iterable[bytes]) -> AsyncIterat
         async for piece in source:
             yield piece
     else:
-        for piece in source:
+        async for piece in _calling.each(source):
             yield piece
 
 
@@ -194,7 +195,7 @@ class Exact(payload.Payload):
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Write the whole body; raises `UploadError` rather than send a byte more, or end with one less."""
-        counter = _Counter(writer, self._size, getattr(self._body, "progress", None))
+        counter = _Counter(writer, self._size, _calling.teller(getattr(self._body, "progress", None)))
         try:
             counter.tell()
             await self._body.payload().write_with_length(counter, None)
