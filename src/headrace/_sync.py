@@ -124,7 +124,7 @@ class SyncClient(Settings):
         engine.owner = weakref.ref(self)
         engine._assemble(config)  # noqa: SLF001 - our own class
         self.__dict__.update({name: value for name, value in vars(engine).items() if name != "owner"})
-        self._loop_thread = LoopThread(type(self).__name__, engine.close)
+        self._loop_thread = LoopThread(type(self).__name__, engine)
         self._turn = threading.RLock()
 
     def close(self) -> None:
@@ -148,9 +148,10 @@ class SyncClient(Settings):
     def __del__(self, warn: Any = warnings.warn) -> None:
         """End the thread of a client that was used and never closed, and warn of it."""
         thread = getattr(self, "_loop_thread", None)
-        if thread is not None and thread.used and not self.closed:
-            warn(f"unclosed {self!r}", ResourceWarning, source=self)
+        if thread is not None and thread.running:
+            message = f"unclosed {self!r}"
             thread.stop(wait=False)
+            warn(message, ResourceWarning, source=self)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {_redact.url(self.uri)}{' closed' if self.closed else ''}>"

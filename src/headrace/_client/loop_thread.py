@@ -7,9 +7,10 @@ import atexit
 import contextlib
 import os
 import threading
+import warnings
 import weakref
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from headrace._client.desk import Call, Desk
 from headrace.errors import SyncClientError
@@ -23,19 +24,27 @@ T = TypeVar("T")
 _AT_EXIT: Final = 1.0
 
 
+class Closable(Protocol):
+    """What belongs to a loop."""
+
+    async def close(self) -> None:
+        """Put away what is on the loop."""
+        ...
+
+
 class LoopThread:
     """A loop in a thread of its own, which begins with the first call. Any thread may have it run coroutines.
 
     Args:
         name: What it belongs to, for errors and the name of the thread.
-        closing: Makes the coroutine that puts away what belongs to the loop, where nobody has done so before its end.
+        owner: What is to be closed before the loop ends, where nobody has done so.
     """
 
-    __slots__ = ("__weakref__", "_closing", "_ended", "_ident", "_lock", "_loop", "_name", "_stopping", "_thread")
+    __slots__ = ("__weakref__", "_ended", "_ident", "_lock", "_loop", "_name", "_owner", "_stopping", "_thread")
 
-    def __init__(self, name: str, closing: Callable[[], Coroutine[Any, Any, object]] | None = None) -> None:
+    def __init__(self, name: str, owner: Closable | None = None) -> None:
         self._name = name
-        self._closing = closing
+        self._owner = owner
         self._ended = False
         self._forget()
 
@@ -45,11 +54,6 @@ class LoopThread:
         self._stopping: asyncio.Future[None] | None = None
         self._thread: threading.Thread | None = None
         self._ident: int | None = None
-
-    @property
-    def used(self) -> bool:
-        """Whether there is, or was, a thread."""
-        return self._thread is not None
 
     @property
     def running(self) -> bool:
@@ -69,7 +73,7 @@ class LoopThread:
         Raises:
             headrace.errors.SyncClientError: This is the loop's own thread.
         """
-        if get_ident() == self._ident:
+        if get_ident() == self._ident and threading.current_thread() is self._thread:  # numbers are used again
             coroutine.close()
             message = (
                 f"{self._name} was called in the thread of its own loop, which would wait for itself for ever: by async"
@@ -162,15 +166,18 @@ class LoopThread:
             loop, stopping, first = self._loop, self._stopping, not self._ended
             self._ended = True
             if first and loop is not None and stopping is not None:
-                loop.call_soon_threadsafe(_finish, loop, stopping, self._closing)
+                loop.call_soon_threadsafe(_finish, loop, stopping, self._owner)
         if wait and thread is not None:
             thread.join(timeout)
+
+    def __repr__(self) -> str:
+        return self._name if self._owner is None else repr(self._owner)
 
     def forked(self) -> None:
         """Be one that has not begun yet: this process is a copy, which has no such thread."""
         if self._loop is not None:
             # Collected, they would reach into what the parent's loop listens to.
-            _theirs.append((self._loop, self._stopping, self._closing))
+            _theirs.append((self._loop, self._stopping, self._owner))
         self._forget()
 
 
@@ -187,12 +194,12 @@ def _live(loop: asyncio.AbstractEventLoop, stopping: asyncio.Future[None]) -> No
 def _finish(
     loop: asyncio.AbstractEventLoop,
     stopping: asyncio.Future[None],
-    closing: Callable[[], Coroutine[Any, Any, object]] | None,
+    owner: Closable | None,
 ) -> None:
     async def finish() -> None:
         try:
-            if closing is not None:
-                await closing()
+            if owner is not None:
+                await owner.close()
         finally:
             if not stopping.done():
                 stopping.set_result(None)
@@ -216,8 +223,10 @@ def _forked() -> None:
 def _stop_all() -> None:
     """End the threads of clients that nobody has closed, so that none runs while the interpreter is taken down."""
     for one in list(_running):
-        with contextlib.suppress(Exception):
-            one.stop(timeout=_AT_EXIT)
+        if one.running:
+            warnings.warn(f"unclosed {one!r}", ResourceWarning, source=one, stacklevel=1)
+            with contextlib.suppress(Exception):
+                one.stop(timeout=_AT_EXIT)
 
 
 atexit.register(_stop_all)
