@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import Callable
 
 T = TypeVar("T")
 
@@ -31,8 +31,6 @@ class Caller(Protocol):
 #: The thread that waits for the task that is running; `None` where nobody does.
 current: Final[ContextVar[Caller | None]] = ContextVar("headrace caller", default=None)
 
-_END: Final = object()
-
 
 async def call(function: Callable[..., T], /, *arguments: Any) -> T:
     """Call a function of the caller's, where that is to run."""
@@ -44,19 +42,3 @@ def teller(function: Callable[..., object] | None) -> Callable[..., object] | No
     """Make of a function of the caller's, whose result nobody wants, what calls it where it is to run."""
     caller = current.get()
     return function if function is None or caller is None else functools.partial(caller.post, function)
-
-
-async def each(source: Iterable[T]) -> AsyncIterator[T]:
-    """Take what an iterable of the caller's yields, where that is to run."""
-    caller = current.get()
-    if caller is None or isinstance(source, (list, tuple)):  # there is no code of the caller's in these
-        for item in source:
-            yield item
-        return
-    items = await caller.call(iter, source)
-    while (one := await caller.call(_next, items)) is not _END:
-        yield one
-
-
-def _next(items: Any) -> Any:
-    return next(items, _END)

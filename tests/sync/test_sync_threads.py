@@ -18,7 +18,7 @@ from headrace.testing import MockTransport, Response, json_response
 from tests.kit.beside import Beside
 from tests.servers.echo import EchoServer
 from tests.servers.oauth2 import oauth2_server
-from tests.servers.raw import WAIT_SECONDS, Do, reply, scripted_server
+from tests.servers.raw import WAIT_SECONDS, Do, raw_server, reply, scripted_server
 from tests.sync.conftest import MakeClient
 
 THREADS = 32
@@ -304,3 +304,60 @@ def test_errors_are_short_and_hold_no_secret(make: MakeClient, status: int | Non
     with pytest.raises(errors.ValidationError) as wrong:
         client.post("/x", headers={"X-Key": "psst"}, body={"password": "psst"}, timeout="psst?")
     assert [place for place in secrets_in(wrong.value) if "psst?" not in place] == []
+
+
+def test_a_body_is_taken_piece_by_piece(servers_beside: Beside, transport: str) -> None:
+    """Each piece goes out when it is there: the next one may wait for what the server says to it."""
+    first, second = asyncio.Event(), asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        await reader.readuntil(b"one\r\n")
+        first.set()
+        await reader.readuntil(b"two\r\n")
+        second.set()
+        await reader.readuntil(b"0\r\n\r\n")
+        writer.write(reply(b"1"))
+        await reader.read()
+
+    server = servers_beside.start(raw_server(answer))
+
+    def pieces() -> Iterator[bytes]:
+        yield b"one"
+        servers_beside.run(first.wait())
+        yield b"two"
+        servers_beside.run(second.wait())
+
+    with SyncClient(server.url, transport=transport) as client:
+        assert client.post("/x", data=pieces()) == 1
+
+
+def test_a_body_is_not_read_far_ahead(servers_beside: Beside, transport: str) -> None:
+    """A server that answers before the end of an endless body is heard, and no more of the body is taken."""
+    server = servers_beside.start(scripted_server([reply(b"", status="413 Content Too Large"), Do.CLOSE]))
+    taken = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield b"x" * 100_000
+
+    with SyncClient(server.url, transport=transport) as client:
+        with pytest.raises((errors.HTTPRequestEntityTooLarge, errors.TransportError)):
+            client.post("/x", data=endless())
+        before = taken
+        with pytest.raises((errors.HTTPRequestEntityTooLarge, errors.TransportError)):
+            client.get("/x")
+        assert taken == before
+
+
+def test_a_buffer_that_is_used_again(make: MakeClient) -> None:
+    """A piece is what it was when it was yielded, however soon its owner writes over it."""
+
+    def pieces() -> Iterator[bytearray]:
+        buffer = bytearray(4)
+        for number in range(200):
+            buffer[:] = b"%04d" % number
+            yield buffer
+
+    assert make().post("/x", data=pieces())["body"] == "".join(f"{number:04}" for number in range(200))
