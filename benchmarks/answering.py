@@ -1,4 +1,4 @@
-"""The server of `benchmarks.sync`, in a process of its own: it answers every request with the user of all benchmarks."""
+"""The server of `benchmarks.sync`, in a process of its own: every answer is the user of all benchmarks."""
 
 from __future__ import annotations
 

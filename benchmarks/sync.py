@@ -40,8 +40,9 @@ def main() -> None:
             measure("headrace.SyncClient", lambda: client.get("/users/1"))
         with asyncio.Runner() as runner:
             other = AsyncClient(server.url)
-            measure("headrace.AsyncClient", lambda: runner.run(other.get("/users/1")))
-            runner.run(other.close())
+            wait = runner.get_loop().run_until_complete
+            measure("headrace.AsyncClient", lambda: wait(other.get("/users/1")))
+            wait(other.close())
         for name, kind in _PEERS.items():
             try:
                 made = getattr(importlib.import_module(name), kind)

@@ -2,10 +2,12 @@
 
 import ast
 import asyncio
+import importlib.util
 import inspect
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any, Self
 
 import pytest
@@ -168,3 +170,100 @@ except AttributeError as error:
     assert "nothing" in str(error)
 """
     run("-c", code)
+
+
+_MADE_UP = {
+    "client": '''
+from headrace._client.settings import Settings
+from headrace._client.verbs import Verbs
+
+class AsyncClient(Settings, Verbs):
+    """A client."""
+    async def close(self) -> None:
+        """Close it."""
+    async def __aenter__(self) -> Self: ...
+''',
+    "_sync": 'class SyncClient:\n    """A client that waits; an `AsyncClient` inside."""\n',
+    "_client/settings": "class Settings: ...\n",
+    "_client/pages": '''
+from __future__ import annotations
+from typing import Generic, TypeVar
+from collections.abc import AsyncIterator
+from pathlib import Path
+T = TypeVar("T")
+
+class Pages(AsyncIterator[T]):
+    """Pages, for `async for`."""
+    def __init__(self, count: int) -> None:
+        self.state: dict[str, int] = {}
+    def __aiter__(self) -> Self: ...
+    async def __anext__(self) -> T: ...
+    async def collect(self) -> list[T]: ...
+    def pages(self) -> AsyncIterator[list[T]]: ...
+    async def aclose(self) -> None: ...
+''',
+    "_client/verbs": '''
+from __future__ import annotations
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, TypeVar, Unpack, overload, Self
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+    from headrace._client.pages import Pages
+    from headrace.types import Options as O
+T = TypeVar("T")
+
+class Verbs:
+    """Verbs."""
+    _secret: int
+    @overload
+    async def get(self, path: str | None = None, *, response_format: type[T], **options: Unpack[O]) -> T: ...
+    @overload
+    async def get(self, path: str | None = None, *, items: str, **options: Unpack[O]) -> list[T] | None: ...
+    async def get(self, path=None, *, response_format=None, **options):
+        """Get it, with `await client.get()`."""
+    def put(self, data: Callable[[], Awaitable[str]]) -> Coroutine[Any, Any, "list[T]"]: ...
+    @asynccontextmanager
+    async def lent(self) -> AsyncIterator[Pages[T]]: ...
+    def paginate(self, kind: type[T]) -> Pages[T]: ...
+    async def _hidden(self) -> None: ...
+''',
+}
+
+
+def test_the_script_follows_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever verbs and async objects the client gets, they are there without `async`."""
+    spec = importlib.util.spec_from_file_location("sync_stubs", ROOT / "scripts" / "sync_stubs.py")
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    for name, text in _MADE_UP.items():
+        path = tmp_path / "headrace" / f"{name}.py"
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text("from typing import Any, Self\n" + text.replace("from __future__ import annotations\n", ""))
+    monkeypatch.setattr(script, "SOURCE", tmp_path)
+    stub = script.Stub()
+    stub.client()
+    text = stub.text()
+    for line in (
+        "def get(self, path: str | None = None, *, response_format: type[T], **options: Unpack[O]) -> T:",
+        '"""Get it, with `client.get()`."""',
+        "def get(self, path: str | None = None, *, items: str, **options: Unpack[O]) -> list[T] | None: ...",
+        "def put(self, data: Callable[[], Awaitable[str]]) -> list[T]: ...",
+        "def lent(self) -> AbstractContextManager[SyncPages[T]]: ...",
+        "def paginate(self, kind: type[T]) -> SyncPages[T]: ...",
+        "class SyncPages(Generic[T]):",
+        '"""Pages, for `for`."""',
+        "state: dict[str, int]",
+        "def __iter__(self) -> Self: ...",
+        "def __next__(self) -> T: ...",
+        "def collect(self) -> list[T]: ...",
+        "def pages(self) -> SyncIterator[list[T]]: ...",
+        "def close(self) -> None:",
+        '"""A client that waits; an `AsyncClient` inside."""',
+        "from headrace.types import Options as O",
+        '__all__ = ["SyncClient", "SyncIterator", "SyncPages"]',
+    ):
+        assert line in text, text
+    assert "_hidden" not in text
+    assert "async" not in text
