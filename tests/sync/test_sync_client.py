@@ -121,6 +121,8 @@ def test_a_stream_is_misused(make: MakeClient) -> None:
             list(response.iter_bytes())
         with pytest.raises(AttributeError, match="iter_bytes"):
             _ = response.aiter_bytes
+    with pytest.raises(AttributeError, match="enter the block first"):
+        _ = client.stream("GET", "/users").status  # type: ignore[attr-defined]
     with pytest.raises(errors.SyncClientError, match="inside its `with` block"):
         list(response.iter_raw())
     with pytest.raises(errors.HTTPNotFound), client.stream("GET", "/status/404"):

@@ -345,3 +345,62 @@ def test_make_is_used(make: MakeClient) -> None:
         assert client.get("/x")["target"] == "/x"
     with client:
         assert client.get("/x") is None
+
+
+def interrupted(*_: Any) -> Any:
+    """Be where Ctrl-C finds the caller."""
+    raise KeyboardInterrupt
+
+
+def interrupted_pieces() -> Iterator[bytes]:
+    """Be interrupted behind the first piece."""
+    yield b"a"
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    "send",
+    [
+        lambda client: client.post("/x", data=interrupted_pieces()),
+        lambda client: client.stream_file([b"a"], "/x", progress=interrupted),
+        lambda client: client.get("/status/404?body=1&type=application/json", error_responses={404: interrupted}),
+        lambda client: client.stream("POST", "/x", data=interrupted_pieces()).__enter__(),
+    ],
+    ids=["data", "progress", "error_responses", "stream"],
+)
+def test_ctrl_c_finds_a_function_of_the_caller(make: MakeClient, send: Callable[[SyncClient], Any]) -> None:
+    """It goes on as it is, the request is gone, and the client is not."""
+    client = make()
+    with pytest.raises(KeyboardInterrupt):
+        send(client)
+
+    async def tasks() -> int:
+        return len(asyncio.all_tasks())
+
+    assert client.get("/x")["target"] == "/x"
+    assert client._loop_thread.run(tasks()) == 2  # the thread's own, and the one that counts
+
+
+def test_ctrl_c_finds_who_was_asked_for_the_token_of_others(make: MakeClient) -> None:
+    """The others share an error or ask anew, and whoever comes later asks anew."""
+    entered, leave = threading.Event(), threading.Event()
+    tokens: list[Callable[[], Any]] = [lambda: "t", interrupted]
+
+    def token() -> Any:
+        give = tokens.pop()
+        if give is interrupted:
+            entered.set()
+            assert leave.wait(WAIT_SECONDS)
+        return give()
+
+    client = make(bearer_token=token)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(client.get, "/first")
+        assert entered.wait(WAIT_SECONDS)
+        second = pool.submit(client.get, "/second")
+        while client.stats.requests < 2:
+            leave.wait(0.001)
+        leave.set()
+        assert isinstance(first.exception(WAIT_SECONDS), KeyboardInterrupt)
+        assert isinstance(second.exception(WAIT_SECONDS), errors.SyncClientError | None)
+    assert ["Authorization", "Bearer t"] in client.get("/x")["headers"]

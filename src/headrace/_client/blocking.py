@@ -114,6 +114,13 @@ class SyncContext(AbstractContextManager[T]):
         self._family = Family(thread)
         self._host = _Host(manager)
 
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"there is no {name} yet: enter the block first, as in `with client.stream(…) as response:`",
+            name=name,
+            obj=self,
+        )
+
     def __enter__(self) -> T:
         try:
             return shown(self._family.run(self._host.enter()), self._family)  # type: ignore[no-any-return] # its view
@@ -152,6 +159,12 @@ class View:
         self._family = family
         self._iterator: SyncIterator[Any] | None = None
         self._host: _Host | None = None
+
+    def __del__(self) -> None:
+        """Leave no task behind where the block was never left."""
+        host = vars(self).get("_host")
+        if host is not None:
+            self._family.thread.tell(host.abandon)
 
     def __getattr__(self, name: str) -> Any:
         other = sync_name(name)

@@ -38,7 +38,9 @@ class Errand:
         self.future: Any = loop.create_future()
 
     def __call__(self) -> None:
-        """Call the function, and tell the loop what came of it."""
+        """Call the function, and tell the loop what came of it; unless nobody there waits for it any more."""
+        if self.future.done():
+            return
         try:
             value = self._function(*self._arguments)
         except StopIteration as error:
