@@ -160,8 +160,9 @@ class Stub:
                     continue
                 if not isinstance(each, ast.AnnAssign):
                     raise SystemExit(f"{module.name}.{node.name}: annotate self.{target.attr} where it is assigned")
-                self._use(module, each.annotation)
-                yield ast.AnnAssign(ast.Name(target.attr), each.annotation, None, 1)
+                annotation = copy.deepcopy(each.annotation)
+                self._use(module, annotation)
+                yield ast.AnnAssign(ast.Name(target.attr), annotation, None, 1)
 
     def _methods(self, module: Module, node: ast.ClassDef, *, without: str = "") -> list[ast.stmt]:
         """Write the public methods of a class, without `async`."""
@@ -181,6 +182,7 @@ class Stub:
     def _method(self, module: Module, node: Function, doc: str | None) -> ast.FunctionDef:
         found = _ASYNC_NAME.fullmatch(node.name)
         name = _DUNDERS.get(node.name, node.name) if found is None else found[1]
+        node = copy.deepcopy(node)
         decorators = [each for each in node.decorator_list if "contextmanager" not in ast.unparse(each)]
         is_block = len(decorators) != len(node.decorator_list)
         returns = None if node.returns is None else self._result(module, node.returns, is_block=is_block)
@@ -223,7 +225,7 @@ class Stub:
         return node
 
     def _use(self, module: Module, node: ast.AST) -> None:
-        """Import, or copy, what the names in a node stand for in their module."""
+        """Import, or copy, what the names in a node stand for in their module; write them as they are called here."""
         for each in ast.walk(node):
             if isinstance(each, ast.Constant) and isinstance(each.value, str) and "[" in each.value:
                 self._use(module, ast.parse(each.value, mode="eval"))
@@ -239,8 +241,14 @@ class Stub:
                 if not name.startswith("Sync"):
                     raise SystemExit(f"{module.name}: nobody knows what {name} is")
                 continue
-            if self.imports.setdefault(name, where) != where:
-                raise SystemExit(f"{name} is {self.imports[name]} and {where}")
+            each.id = self._local(name, where)
+
+    def _local(self, name: str, where: tuple[str, str | None]) -> str:
+        """Import a name, under another one where modules mean different things by it."""
+        for own in (name, where[0].rpartition(".")[2].strip("_").title() + name):
+            if self.imports.setdefault(own, where) == where:
+                return own
+        raise SystemExit(f"{name} is {self.imports[name]} and {where}")
 
     def text(self) -> str:
         """Give the whole stub, formatted."""

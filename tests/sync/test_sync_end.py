@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 
 from headrace import SyncClient, errors
+from headrace._client.desk import Call, Desk
+from headrace._client.loop_thread import LoopThread
 from tests.kit import ROOT
 from tests.kit.beside import Beside
 from tests.servers.echo import EchoServer
@@ -379,6 +381,28 @@ def test_ctrl_c_finds_a_function_of_the_caller(make: MakeClient, send: Callable[
 
     assert client.get("/x")["target"] == "/x"
     assert client._loop_thread.run(tasks()) == 2  # the thread's own, and the one that counts
+
+
+def test_a_call_that_ends_before_its_first_step() -> None:
+    """A thread that is interrupted as soon as it has asked, or asks as the loop ends, does not wait for ever."""
+    thread, desk = LoopThread("test"), Desk()
+
+    async def never() -> None:
+        raise AssertionError
+
+    async def submitted() -> tuple[Call, Call]:
+        loop = asyncio.get_running_loop()
+        calls = Call(loop, never(), desk, is_last=False), Call(loop, never(), desk, is_last=False)
+        calls[0].submit()
+        calls[0].cancel()
+        calls[1].cancel()
+        calls[1].submit()
+        return calls
+
+    for call in thread.run(submitted()):
+        desk.wait_idly(call)
+        assert call.over
+    thread.stop()
 
 
 def test_ctrl_c_finds_who_was_asked_for_the_token_of_others(make: MakeClient) -> None:

@@ -22,24 +22,27 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Seconds after which a waiting thread looks for Ctrl-C: on Windows nothing else interrupts its wait.
-_PATIENCE: Final = 0.1 if os.name == "nt" else None
+#: Seconds after which the main thread looks for Ctrl-C. On Windows nothing else interrupts its wait; elsewhere a signal
+#: that comes just before it begins to wait does not.
+_PATIENCE: Final = 0.1 if os.name == "nt" else 0.5
+_INTERRUPTED: Final = "the thread that was asked was interrupted"
 
 
 class Errand:
     """A function that one thread calls, and a task of the loop waits for."""
 
-    __slots__ = ("_arguments", "_function", "_loop", "future")
+    __slots__ = ("_arguments", "_begun", "_function", "_loop", "future")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, function: Callable[..., Any], arguments: Any) -> None:
         self._loop = loop
         self._function = function
         self._arguments = arguments
+        self._begun = threading.Lock()  # held by whoever has begun it
         self.future: Any = loop.create_future()
 
     def __call__(self) -> None:
         """Call the function, and tell the loop what came of it; unless nobody there waits for it any more."""
-        if self.future.done():
+        if self.future.done() or not self._begun.acquire(blocking=False):
             return
         try:
             value = self._function(*self._arguments)
@@ -48,7 +51,7 @@ class Errand:
         except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits gets it
             self._reply(None, error)
         except BaseException:
-            self._reply(None, SyncClientError("the thread that was asked was interrupted"))
+            self._reply(None, SyncClientError(_INTERRUPTED))
             raise
         else:
             self._reply(value, None)
@@ -66,8 +69,11 @@ class Errand:
             self.future.set_exception(error)
 
     def elsewhere(self) -> None:
-        """Have a worker thread do it, because the one that was asked has gone."""
-        _ = self._loop.run_in_executor(None, self)
+        """Have a worker thread do it, because the one that was asked has gone; called on the loop."""
+        if not self._begun.locked():
+            _ = self._loop.run_in_executor(None, self)
+        else:  # interrupted, maybe before it could say so
+            self._settle(None, SyncClientError(_INTERRUPTED))
 
 
 class Desk:
@@ -78,11 +84,11 @@ class Desk:
         busy: Held by the thread that waits here.
     """
 
-    __slots__ = ("_loop", "_queue", "busy", "gone")
+    __slots__ = ("_open", "_queue", "busy", "gone")
 
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._open: set[Errand] = set()
         self.gone = False
         self.busy = threading.Lock()
 
@@ -96,9 +102,13 @@ class Desk:
         errand = Errand(asyncio.get_running_loop(), function, arguments)
         if self.gone:
             errand.elsewhere()
-        else:
-            self._queue.put(errand)
-        return await errand.future  # type: ignore[no-any-return] # what the function returns
+            return await errand.future  # type: ignore[no-any-return] # what the function returns
+        self._open.add(errand)
+        self._queue.put(errand)
+        try:
+            return await errand.future  # type: ignore[no-any-return] # what the function returns
+        finally:
+            self._open.discard(errand)
 
     def end(self, call: Call) -> None:
         """Tell the thread that its call has ended."""
@@ -107,11 +117,12 @@ class Desk:
     def leave(self) -> None:
         """Take the thread away; called on the loop. What it has not done yet is done elsewhere."""
         self.gone = True
-        with contextlib.suppress(queue.Empty):
-            while True:
-                left = self._queue.get_nowait()
-                if isinstance(left, Errand):
-                    left.elsewhere()
+        self.pass_on()
+
+    def pass_on(self) -> None:
+        """Have others do what the thread has not done: it was interrupted; called on the loop."""
+        for errand in list(self._open):
+            errand.elsewhere()
 
     def wait(self, call: Call) -> None:
         """Do what is left here, until a call has ended; raises what a function that was posted raises."""
@@ -124,18 +135,24 @@ class Desk:
                 raise SyncClientError("the process was forked by a function that the client has called; end the copy")
 
     def wait_idly(self, call: Call) -> None:
-        """Wait until a call has ended, and have others do what is left here."""
-        while (left := self._get()) is not call:
+        """Wait until a call has ended, and have others do what is left here.
+
+        What was taken from here when the thread was interrupted may be lost, also the end of the call.
+        """
+        while not call.over:
+            left = self._get()
             if isinstance(left, Errand):
                 with contextlib.suppress(RuntimeError):  # the loop has ended
                     call.loop.call_soon_threadsafe(left.elsewhere)
 
     def _get(self) -> Any:
-        if _PATIENCE is None:
+        if threading.get_ident() != threading.main_thread().ident:
             return self._queue.get()
         while True:
-            with contextlib.suppress(queue.Empty):
+            try:
                 return self._queue.get(timeout=_PATIENCE)
+            except queue.Empty:
+                continue
 
 
 class Call:
@@ -145,9 +162,10 @@ class Call:
         loop: The loop.
         value: What it has returned.
         error: What it has raised.
+        over: Whether it has ended; its desk hears of that afterwards.
     """
 
-    __slots__ = ("_coroutine", "_desk", "_is_last", "_over", "_task", "error", "loop", "value")
+    __slots__ = ("_coroutine", "_desk", "_is_last", "_task", "error", "loop", "over", "value")
 
     def __init__(
         self,
@@ -162,7 +180,7 @@ class Call:
         self._desk = desk
         self._is_last = is_last
         self._task: asyncio.Task[None] | None = None
-        self._over = False
+        self.over = False
         self.value: Any = None
         self.error: BaseException | None = None
 
@@ -173,8 +191,9 @@ class Call:
         self.loop.call_soon_threadsafe(self._start, context=context)
 
     def _start(self) -> None:
-        if not self._over:
+        if not self.over:
             self._task = self.loop.create_task(self._run())
+            self._task.add_done_callback(self._never_began)
 
     async def _run(self) -> None:
         try:
@@ -184,8 +203,15 @@ class Call:
         finally:
             self._end()
 
+    def _never_began(self, _: object) -> None:
+        """End a call whose task was cancelled before its first step, and so has told nobody."""
+        if not self.over:
+            self._coroutine.close()
+            self.error = asyncio.CancelledError()
+            self._end()
+
     def _end(self) -> None:
-        self._over = True
+        self.over = True
         if self._is_last:
             self._desk.gone = True  # what was left before is done before the thread sees the end
         self._desk.end(self)
@@ -195,12 +221,13 @@ class Call:
         try:
             self.loop.call_soon_threadsafe(self._cancel)
         except RuntimeError:  # the loop has ended
-            self._desk.end(self)
+            self.over = True
 
     def _cancel(self) -> None:
+        self._desk.pass_on()
         if self._task is not None:
             self._task.cancel()
-        elif not self._over:  # the thread was interrupted before it had submitted the call
+        elif not self.over:  # the thread was interrupted before it had submitted the call
             self._coroutine.close()
             self._end()
 

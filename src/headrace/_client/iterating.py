@@ -111,6 +111,7 @@ class _Pump:
         if task is not None:
             task.cancel()
             await asyncio.wait([task])
+        self._hand_over()  # the task may have been cancelled before its first step
         close = getattr(self._source, "aclose", None)
         if close is not None:
             await close()
