@@ -12,6 +12,7 @@ import pytest
 import headrace
 from headrace import errors
 from headrace.config import SETTINGS
+from tests.kit import keywords_table
 from tests.kit.docs_examples import (
     ROOT,
     ExampleError,
@@ -103,6 +104,20 @@ def test_every_public_name_is_in_the_reference() -> None:
     entries = set(re.findall(r"^::: headrace\.(\S+)$", (ROOT / "docs/reference.md").read_text(), re.MULTILINE))
     missing = set(headrace.__all__) - {"__version__"} - {entry.rpartition(".")[2] for entry in entries}
     assert not missing
+
+
+def test_the_reference_tells_what_each_keyword_means() -> None:
+    """The table of keywords is as the verbs have them; `python -m tests.kit.keywords_table` writes it."""
+    assert keywords_table.page() == (ROOT / "docs/reference.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("verb", keywords_table.VERBS)
+def test_every_keyword_of_a_verb_has_a_row(verb: str) -> None:
+    """Whatever `inspect.signature` shows of a verb stands in the table, and says that this verb takes it."""
+    rows = dict(re.findall(r"^\| `(\w+)` \| .* \| (.*) \|$", keywords_table.table(), re.MULTILINE))
+    for word in keywords_table.taken(verb):
+        named = f"`{verb}`" in rows[word]
+        assert named != rows[word].startswith("all"), word
 
 
 def test_every_setting_is_documented() -> None:
