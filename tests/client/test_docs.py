@@ -12,7 +12,7 @@ import pytest
 import headrace
 from headrace import errors
 from headrace.config import SETTINGS
-from tests.kit import keywords_table
+from tests.kit import frameworks, keywords_table
 from tests.kit.docs_examples import (
     ROOT,
     ExampleError,
@@ -55,6 +55,8 @@ def module(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> M
     """A module for the examples of a page: what they define can be pickled and looked up."""
     made = ModuleType("headrace_examples")
     monkeypatch.setitem(sys.modules, made.__name__, made)
+    for name, stand_in in frameworks.stand_ins().items():
+        monkeypatch.setitem(sys.modules, name, stand_in)
     return made
 
 
