@@ -2,6 +2,7 @@
 
 import logging
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,6 +93,23 @@ def test_internal_links_lead_somewhere(page: Path) -> None:
         assert found.exists(), f"{_name(page)}: {link['target']}"
         if anchor and found.name != "reference.md":
             assert anchor in _anchors(found), f"{_name(page)}: {link['target']}"
+
+
+def test_the_first_example_of_the_readme_prints_what_it_shows(tmp_path: Path) -> None:
+    """It runs as a file of its own, without a network, and what it prints is the block below it."""
+    job, output = blocks(ROOT / "README.md")[:2]
+    assert (job.language, output.language) == ("python", "text")
+    (tmp_path / "job.py").write_text(job.source, encoding="utf-8")
+    made = subprocess.run(
+        [sys.executable, "job.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (made.stdout, made.stderr) == (output.source, "")
+
+
+def test_every_page_has_a_seat_in_the_navigation() -> None:
+    """No page of the site can be reached by its address alone."""
+    named = re.findall(r"[\w-]+\.md$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(named) == sorted(page.name for page in (ROOT / "docs").glob("*.md"))
 
 
 def test_every_public_name_is_documented() -> None:
