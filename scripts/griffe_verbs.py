@@ -2,6 +2,7 @@
 
 A verb has `**options` at run time and overloads for type checkers. Griffe reads the source, so it would show all of
 that. This extension puts the names of the `TypedDict` in the place of `**options`, with the defaults that a `Call` has.
+The verbs of `SyncClient` are made when it is imported, and its stubs have overloads only: they are written into it too.
 """
 
 from __future__ import annotations
@@ -9,12 +10,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from griffe import Extension, Parameter, ParameterKind
+from griffe import Docstring, Extension, Function, Parameter, ParameterKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from griffe import Attribute, Class, Function, Module
+    from griffe import Class, Module
 
 _PARTS = ("_client.verbs.Verbs", "_client.uploads.Uploads", "_client.streams.Streams")
 _NAME = re.compile(r"(?:takes\(|Unpack\[)(\w+)")
@@ -31,6 +30,7 @@ class Verbs(Extension):
             for verb in pkg[part].functions.values():
                 if not verb.name.startswith("_"):
                     self._show(pkg, verb)
+                    _give(pkg["sync.SyncClient"], verb)
 
     def _show(self, pkg: Module, verb: Function) -> None:
         if str(verb.parameters["path"].annotation) == "Path":
@@ -47,7 +47,8 @@ class Verbs(Extension):
             return
         del verb.parameters[rest.name]
         defaults = pkg["_core.call.Call"].attributes
-        for attribute in _attributes(pkg, pkg["types"][options[1]]):
+        own_first = sorted(pkg["types"][options[1]].attributes.values(), key=lambda each: each.inherited)
+        for attribute in own_first:
             if attribute.name not in {each.name for each in verb.parameters}:
                 value = defaults[attribute.name].value
                 verb.parameters.add(
@@ -62,9 +63,14 @@ class Verbs(Extension):
             verb.docstring.value = re.sub(rf"\n +\*\*{rest.name}: .*", "", verb.docstring.value)
 
 
-def _attributes(pkg: Module, options: Class) -> Iterator[Attribute]:
-    """Yield the keywords of a `TypedDict`, those that it inherits first."""
-    for base in options.bases:
-        if str(base) != "TypedDict":
-            yield from _attributes(pkg, pkg["types"][str(base)])
-    yield from options.attributes.values()
+def _give(client: Class, verb: Function) -> None:
+    """Give `SyncClient` a verb that it has not written itself."""
+    if verb.name in client.members:
+        return
+    waiting = Function(verb.name, parameters=verb.parameters, returns=verb.returns, parent=verb.parent)
+    if verb.docstring is not None:
+        given = verb.docstring
+        waiting.docstring = Docstring(
+            given.value, parent=waiting, parser=given.parser, parser_options=given.parser_options
+        )
+    client.set_member(verb.name, waiting)
