@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import attrs
 import pytest
 
 import headrace
@@ -104,6 +105,24 @@ def test_the_first_example_of_the_readme_prints_what_it_shows(tmp_path: Path) ->
         [sys.executable, "job.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
     )
     assert (made.stdout, made.stderr) == (output.source, "")
+
+
+@pytest.mark.parametrize("page", pages(), ids=_name)
+def test_a_page_has_only_characters_of_plain_fonts(page: Path) -> None:
+    """What neither Windows nor the old consoles had a character for is an empty box in many a font."""
+    strange = {character for character in page.read_text(encoding="utf-8") if not _is_plain(character)}
+    assert not strange
+
+
+def _is_plain(character: str) -> bool:
+    return any(character.encode(charset, "ignore") for charset in ("cp1252", "cp437"))
+
+
+def test_the_drawing_of_a_request_names_every_timeout() -> None:
+    """Each field of a `Timeout` has its span, and so have the two of a `Retry`."""
+    drawn = re.findall(r'<text class="span"[^>]*>([\w.]+)', (ROOT / "docs/request.svg").read_text(encoding="utf-8"))
+    fields = [field.name for field in attrs.fields(headrace.Timeout)]
+    assert sorted(drawn) == sorted([*fields, "Retry.attempt_timeout", "Retry.deadline"])
 
 
 def test_every_page_has_a_seat_in_the_navigation() -> None:
