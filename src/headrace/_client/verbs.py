@@ -45,15 +45,15 @@ class Verbs:
         body: What is sent as JSON: a mapping, list or any model.
         data: What is sent as it is: bytes, text, a mapping (a form), an `aiohttp.FormData`, an open file, an (async)
             iterable of bytes.
-        headers: Header fields over the client's, for this request.
-        cookies: Cookies over the client's, for this request.
-        parameters: Query parameters over the client's, for this request. Nested ones get dotted keys, lists repeat the
-            key.
+        headers: Header fields of this request. Each replaces the client's of the same name; `None` leaves that out.
+        cookies: Cookies of this request, merged in the same way.
+        parameters: Query parameters of this request, merged in the same way. Nested ones get dotted keys, lists repeat
+            the key.
         response_format: `None` for plain JSON, `bytes` or `str` for the body as it is, or a model. A single model class
             and a JSON array give a list of that model. `Answer[User]` gives the whole answer, `Partial[User]` the rows
             that fit and those that do not.
         timeout: Seconds for the whole request, a `Timeout`, or `None` for no limit.
-        error_responses: Status to model or function, over the client's, for this request.
+        error_responses: Status to model or function, for this request; the client's hold for other statuses.
         items: The place of the value in the document: names and indexes with dots between, such as ``"data.items"``,
             or a list of them. `None` is the document itself.
         on_invalid: With `response_format=list[...]`, what becomes of rows that do not fit: ``"raise"`` the error,
