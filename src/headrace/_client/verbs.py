@@ -35,8 +35,8 @@ class Verbs:
         path: Joined to the client's `uri` with exactly one slash; `None` is the `uri` itself. An absolute URL is sent
             as it is.
         body: What is sent as JSON: a mapping, list or any model.
-        data: What is sent as it is: bytes, text, a mapping (a form), an `aiohttp.FormData`, an open file, an (async)
-            iterable of bytes.
+        data: What is sent as it is: bytes, text, a number, a mapping or list of pairs (a form), an `aiohttp.FormData`
+            or payload, an open file, an (async) iterable of bytes.
         headers: Header fields over the client's, for this request.
         cookies: Cookies over the client's, for this request.
         parameters: Query parameters over the client's, for this request. Nested ones get dotted keys, lists repeat the
