@@ -38,7 +38,7 @@ LEVELS: Final[tuple[tuple[str, ...], ...]] = (
     ("_io.borrowed", "_io.limits", "_io.bodies"),
     ("_io.wire", "_io.session", "_io.flow"),
     ("_io.answers",),
-    ("_client.verbs", "_client.binding"),
+    ("_client.verbs", "_client.binding", "_client.unmade"),
     ("_client.uploads", "_client.pipeline"),
     ("_client.streams", "_client.settings"),
     ("client", "_run"),

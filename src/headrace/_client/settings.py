@@ -6,6 +6,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from headrace import config as settings
+from headrace._client import unmade
 from headrace._client.binding import Binding
 from headrace._client.pipeline import Pipeline
 from headrace._core.request import encode
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from headrace._core.call import Call
     from headrace._core.messages import Response
     from headrace.types import Auth, Limiter, Transport
+
+_UNVERIFIED = "tls=False: servers are not verified, anyone on the way can read and change everything"
 
 
 class Settings:
@@ -63,6 +66,7 @@ class Settings:
         cls._own_settings = own = _plain(parameters)
         cls._class_settings = settings.merge(merged, own)
         settings.check_settings(cls._class_settings)
+        unmade.prepare(cls)
 
     def __init__(
         self,
@@ -90,6 +94,9 @@ class Settings:
     ) -> None:
         arguments = locals()
         own = {name: arguments[name] for name in settings.SETTINGS if arguments[name] is not _UNGIVEN.get(name)}
+        if "_config" in vars(self):  # a subclass's own `__init__` has used it before
+            self._resume(own, args, kwargs)
+            return
         merged = settings.merge(self._class_settings, _plain(own))
         if "uri" not in merged:
             message = f"{type(self).__name__} needs a uri: give it as a subclass parameter or to the constructor"
@@ -111,6 +118,34 @@ class Settings:
         return client
 
     def _set_up(self, config: ClientConfig) -> None:
+        self._make(config)
+        if config.tls is False:
+            warnings.warn(_UNVERIFIED, stacklevel=3)
+        self.__post_init__(*config.arguments, **config.keywords)
+
+    def _set_up_unasked(self) -> None:
+        """Set the client up with what its class says, because its `__init__` has not called ours."""
+        name = type(self).__name__
+        if "uri" not in self._class_settings:
+            message = (
+                f"{name}.__init__() has not called super().__init__(uri), and the class has no uri: call it before the"
+                f" client is used, or write class {name}(…, uri=…)"
+            )
+            raise AsyncClientError(message)
+        config = ClientConfig(**self._class_settings)
+        self._make(config)
+        if config.tls is False:
+            warnings.warn(_UNVERIFIED, stacklevel=4)
+
+    def _resume(self, own: Mapping[str, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Go on with a client that was used before `super().__init__()` was called: what was changed on it stays."""
+        if own:
+            name = type(self).__name__
+            message = f"{name}.__init__() has used the client before super().__init__({min(own)}=…): call that first"
+            raise AsyncClientError(message)
+        self.__post_init__(*args, **kwargs)
+
+    def _make(self, config: ClientConfig) -> None:
         self._config = config
         self._stats = stats = Stats()
         self._defaults = defaults = Defaults(config, f"headrace/{__version__}")
@@ -129,11 +164,6 @@ class Settings:
         self._pipeline = pipeline = Pipeline(config, defaults, cookies, auth, stats, binding)
         self._run = pipeline.run
         self._dispatch = self._dispatching(pipeline.run)
-        if config.tls is False:
-            warnings.warn(
-                "tls=False: servers are not verified, anyone on the way can read and change everything", stacklevel=3
-            )
-        self.__post_init__(*config.arguments, **config.keywords)
 
     def __post_init__(self, *args: Any, **kwargs: Any) -> None:
         """Take the arguments that are no settings; runs last, and does nothing until a subclass gives them a meaning.
