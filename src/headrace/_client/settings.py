@@ -20,7 +20,7 @@ from headrace._io.limits.rate import RateLimiter
 from headrace._version import __version__
 from headrace.auth import BearerAuth
 from headrace.config import ClientConfig
-from headrace.errors import AsyncClientError
+from headrace.errors import AsyncClientError, ClientError
 from headrace.types import UNSET
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ class Settings:
     _dispatch: Callable[[Call], Coroutine[Any, Any, Any]]
     _dispatching: Callable[[Callable[[Call], Coroutine[Any, Any, Any]]], Callable[[Call], Coroutine[Any, Any, Any]]]
 
+    #: What is raised where the client is set up wrongly.
+    _misuse: ClassVar[type[ClientError]] = AsyncClientError
     _own_settings: ClassVar[Mapping[str, Any]] = {}
     _class_settings: ClassVar[Mapping[str, Any]] = {}
 
@@ -100,7 +102,7 @@ class Settings:
         merged = settings.merge(self._class_settings, _plain(own))
         if "uri" not in merged:
             message = f"{type(self).__name__} needs a uri: give it as a subclass parameter or to the constructor"
-            raise AsyncClientError(message)
+            raise self._misuse(message)
         self._set_up(ClientConfig(**merged, arguments=args, keywords=kwargs))
 
     @classmethod
@@ -118,7 +120,7 @@ class Settings:
         return client
 
     def _set_up(self, config: ClientConfig) -> None:
-        self._make(config)
+        self._assemble(config)
         if config.tls is False:
             warnings.warn(_UNVERIFIED, stacklevel=3)
         self.__post_init__(*config.arguments, **config.keywords)
@@ -131,9 +133,9 @@ class Settings:
                 f"{name}.__init__() has not called super().__init__(uri), and the class has no uri: call it before the"
                 f" client is used, or write class {name}(…, uri=…)"
             )
-            raise AsyncClientError(message)
+            raise self._misuse(message)
         config = ClientConfig(**self._class_settings)
-        self._make(config)
+        self._assemble(config)
         if config.tls is False:
             warnings.warn(_UNVERIFIED, stacklevel=4)
 
@@ -142,10 +144,11 @@ class Settings:
         if own:
             name = type(self).__name__
             message = f"{name}.__init__() has used the client before super().__init__({min(own)}=…): call that first"
-            raise AsyncClientError(message)
+            raise self._misuse(message)
         self.__post_init__(*args, **kwargs)
 
-    def _make(self, config: ClientConfig) -> None:
+    def _assemble(self, config: ClientConfig) -> None:
+        """Make the parts of a client."""
         self._config = config
         self._stats = stats = Stats()
         self._defaults = defaults = Defaults(config, f"headrace/{__version__}")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final, Protocol
 
-#: What a client is made of; see `headrace._client.settings.Settings`.
-PARTS: Final = ("_auth", "_binding", "_config", "_defaults", "_dispatch", "_limiter", "_pipeline", "_run", "_stats")
+#: What a client is made of; see `headrace._client.settings.Settings`, and `SyncClient` for the last three.
+PARTS: Final = (
+    *("_auth", "_binding", "_config", "_defaults", "_dispatch", "_limiter", "_pipeline", "_run", "_stats"),
+    *("_engine", "_loop_thread", "_turn"),
+)
 
 
 class Unmade:
@@ -24,11 +27,12 @@ class Unmade:
     def __get__(self, client: Makes | None, owner: type | None = None) -> Any:
         if client is None:
             return self
-        if "_config" in vars(client):  # it is being set up, or the part was deleted
-            message = f"{type(client).__name__!r} object has no attribute {self._name!r}"
-            raise AttributeError(message)
-        client._set_up_unasked()  # noqa: SLF001 - a client of ours
-        return vars(client)[self._name]
+        if "_config" not in vars(client):
+            client._set_up_unasked()  # noqa: SLF001 - a client of ours
+        if self._name in vars(client):
+            return vars(client)[self._name]
+        message = f"{type(client).__name__!r} object has no attribute {self._name!r}"
+        raise AttributeError(message)
 
 
 class Makes(Protocol):
