@@ -37,9 +37,26 @@ class BaseModel(_models.BaseModel):
 
     model_config: ClassVar[pydantic.ConfigDict] = pydantic.ConfigDict(extra="forbid")
 
-    def dict(self, *, skip_defaults: bool | None = None, exclude_unset: bool = False, **options: Any) -> _Members:
+    def dict(
+        self,
+        *,
+        include: Any = None,
+        exclude: Any = None,
+        by_alias: bool = False,
+        skip_defaults: bool | None = None,
+        exclude_unset: bool = False,
+        exclude_defaults: bool = False,
+        exclude_none: bool = False,
+    ) -> _Members:
         """Do what `model_dump` does; `skip_defaults` is an older name of `exclude_unset`."""
-        return self.model_dump(exclude_unset=exclude_unset or bool(skip_defaults), **options)
+        return self.model_dump(
+            include=include,
+            exclude=exclude,
+            by_alias=by_alias,
+            exclude_unset=exclude_unset or bool(skip_defaults),
+            exclude_defaults=exclude_defaults,
+            exclude_none=exclude_none,
+        )
 
     def json(
         self,
