@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+import functools
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from headrace._io.bodies.multipart import FilePart
+from headrace._io.frames import clear_frames
 from headrace.types import UNSET
 
 if TYPE_CHECKING:
     from headrace.types import TimeoutLike
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 #: What stands for "not given", where it is not `None`.
 _ABSENT: Final[Mapping[str, Any]] = {"timeout": UNSET, "raw": False}
@@ -37,6 +41,22 @@ def _as_part(name: str, part: Any) -> Any:
     return FilePart(part, filename=name) if isinstance(part, (bytes, bytearray)) else part
 
 
+def _cleared(verb: F) -> F:
+    """Let no secret stay in the frames of a verb that fails at once: those of the methods behind it are ours, too."""
+
+    @functools.wraps(verb)
+    def asked(self: Verbs, *args: Any, **options: Any) -> Any:
+        try:
+            return verb(self, *args, **options)
+        except BaseException as error:
+            args = ()
+            options.clear()
+            clear_frames(error)
+            raise
+
+    return cast("F", asked)
+
+
 class Verbs(abc.ABC):
     """The request methods of the older framework; `raw` is the last keyword of each, and any of headrace's may follow.
 
@@ -54,6 +74,7 @@ class Verbs(abc.ABC):
             options: The keywords that were given.
         """
 
+    @_cleared
     def request(
         self,
         method: str,
@@ -75,6 +96,7 @@ class Verbs(abc.ABC):
         options = _given(locals(), "method")
         return self._ask("request", (method,), path, options)
 
+    @_cleared
     def upload_file(
         self,
         file: Any,
@@ -93,6 +115,7 @@ class Verbs(abc.ABC):
         options = _given(locals(), "file")
         return self._ask("upload_file", (file,), path, options)
 
+    @_cleared
     def stream_file(
         self,
         file: Any,
@@ -111,6 +134,7 @@ class Verbs(abc.ABC):
         options = _given(locals(), "file")
         return self._ask("stream_file", (file,), path, options)
 
+    @_cleared
     def get(
         self,
         path: Any = None,
@@ -128,6 +152,7 @@ class Verbs(abc.ABC):
         options = _given(locals())
         return self._ask("get", (), path, options)
 
+    @_cleared
     def post(
         self,
         path: Any = None,
@@ -147,6 +172,7 @@ class Verbs(abc.ABC):
         options = _given(locals())
         return self._ask("post", (), path, options)
 
+    @_cleared
     def patch(
         self,
         path: Any = None,
@@ -166,6 +192,7 @@ class Verbs(abc.ABC):
         options = _given(locals())
         return self._ask("patch", (), path, options)
 
+    @_cleared
     def put(
         self,
         path: Any = None,
@@ -185,6 +212,7 @@ class Verbs(abc.ABC):
         options = _given(locals())
         return self._ask("put", (), path, options)
 
+    @_cleared
     def delete(
         self,
         path: Any = None,

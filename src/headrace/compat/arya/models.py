@@ -104,7 +104,7 @@ class BaseModel(_models.BaseModel):
         return flat if prefix is None else {f"{prefix}.{key}": value for key, value in flat.items()}
 
 
-class Response(BaseModel, _models.Response):
+class Response(BaseModel, _models.Response):  # pyright: ignore[reportIncompatibleMethodOverride]  # the older `flatten`
     """A model that knows who answered (`base_uri`) and when (`time`)."""
 
 

@@ -73,7 +73,7 @@ ENCODERS_BY_TYPE: Final[dict[type[Any], Callable[[Any], Any]]] = {
 class FrameworkEncoder(json.JSONEncoder):
     """A `json.JSONEncoder` that also writes dates, numbers, sets, URLs, models, and pydantic's own types (masked)."""
 
-    def default(self, obj: Any) -> Any:
+    def default(self, obj: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]  # the older name
         """Write a value that JSON does not know; raises `TypeError` where it has no text."""
         for kind, write in ENCODERS_BY_TYPE.items():
             if isinstance(obj, kind):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncClient"]
 
 
-class AsyncClient(ClientInternal, client.AsyncClient):
+class AsyncClient(ClientInternal, client.AsyncClient):  # pyright: ignore[reportIncompatibleMethodOverride]  # the older verbs
     """A `headrace.AsyncClient` with sub-clients, extensions, `tree()` and `raw=True`.
 
     Everything of headrace is there as well, the constructor and its settings, too. An `__init__` of the subclass's own
