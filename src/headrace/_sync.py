@@ -147,13 +147,15 @@ class SyncClient(Settings):
 
     def __del__(self, warn: Any = warnings.warn) -> None:
         """End the thread of a client that was used and never closed, and warn of it."""
-        thread = getattr(self, "_loop_thread", None)
+        thread = vars(self).get("_loop_thread")  # where it was set up
         if thread is not None and thread.running:
             message = f"unclosed {self!r}"
             thread.stop(wait=False)
             warn(message, ResourceWarning, source=self)
 
     def __repr__(self) -> str:
+        if "_config" not in vars(self):
+            return f"<{type(self).__name__} not set up>"
         return f"<{type(self).__name__} {_redact.url(self.uri)}{' closed' if self.closed else ''}>"
 
 
@@ -184,7 +186,7 @@ def _on_the_loop(setting: property) -> property:
     assign = setting.fset
 
     def fset(self: SyncClient, value: Any) -> None:
-        thread = getattr(self, "_loop_thread", None)
+        thread = vars(self).get("_loop_thread")  # where it was set up
         if thread is None:
             assign(self, value)  # type: ignore[misc] # it has one
         else:

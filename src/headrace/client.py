@@ -67,7 +67,7 @@ class AsyncClient(Settings, Verbs, Uploads, Streams):
 
     def __del__(self, warn: Any = warnings.warn) -> None:
         """Warn of a client that was used and never closed."""
-        binding = vars(self).get("_binding")  # where the constructor was called
+        binding = vars(self).get("_binding")  # and not the one that would be made now
         if binding is not None and binding.transport is not None:
             warn(f"unclosed {self!r}", ResourceWarning, source=self)
 
@@ -82,6 +82,6 @@ class AsyncClient(Settings, Verbs, Uploads, Streams):
             """Never come to."""
 
     def __repr__(self) -> str:
-        if "_binding" not in vars(self):
+        if "_config" not in vars(self):
             return f"<{type(self).__name__} not set up>"
         return f"<{type(self).__name__} {_redact.url(self.uri)}{' closed' if self.closed else ''}>"

@@ -342,6 +342,8 @@ class HTTPError(FrameworkException):
 
 
 def _phrase(status: int) -> str:
+    if status == 306:
+        return "Reserved"  # the standard library does not name it
     return HTTPStatus(status).phrase if status in ERROR_RESPONSE_MAPPING else ""
 
 
@@ -397,6 +399,12 @@ class HTTPUseProxy(HTTPRedirect):
     """305 Use Proxy."""
 
     status_code = 305
+
+
+class HTTPReserved(HTTPRedirect):
+    """306, which is reserved, and was Switch Proxy (RFC 9110, section 15.4.7)."""
+
+    status_code = 306
 
 
 class HTTPTemporaryRedirect(HTTPRedirect):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from headrace import _words
 from headrace import config as settings
+from headrace._client import unmade
 from headrace._client.binding import Binding
 from headrace._client.lane import Lane
 from headrace._client.pipeline import Pipeline
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
     from headrace._core.messages import Response
     from headrace.types import Auth, Limiter, Transport
+
+_UNVERIFIED = "tls=False: servers are not verified, anyone on the way can read and change everything"
 
 
 class Settings:
@@ -69,6 +72,7 @@ class Settings:
         cls._own_settings = own = _plain(parameters)
         cls._class_settings = settings.merge(merged, own)
         settings.check_settings(cls._class_settings)
+        unmade.prepare(cls)
 
     def __init__(
         self,
@@ -96,6 +100,9 @@ class Settings:
     ) -> None:
         arguments = locals()
         own = {name: arguments[name] for name in settings.SETTINGS if arguments[name] is not _UNGIVEN.get(name)}
+        if "_config" in vars(self):  # a subclass's own `__init__` has used it before
+            self._resume(own, args, kwargs)
+            return
         merged = settings.merge(self._class_settings, _plain(own))
         if "uri" not in merged:
             name = type(self).__name__
@@ -123,10 +130,30 @@ class Settings:
     def _set_up(self, config: ClientConfig) -> None:
         self._assemble(config)
         if config.tls is False:
-            warnings.warn(
-                "tls=False: servers are not verified, anyone on the way can read and change everything", stacklevel=3
-            )
+            warnings.warn(_UNVERIFIED, stacklevel=3)
         self.__post_init__(*config.arguments, **config.keywords)
+
+    def _set_up_unasked(self) -> None:
+        """Set the client up with what its class says, because its `__init__` has not called ours."""
+        name = type(self).__name__
+        if "uri" not in self._class_settings:
+            message = (
+                f"{name}.__init__() has not called super().__init__(uri), and the class has no uri: call it before the"
+                f" client is used, or write class {name}(…, uri=…)"
+            )
+            raise self._misuse(message)
+        config = ClientConfig(**self._class_settings)
+        self._assemble(config)
+        if config.tls is False:
+            warnings.warn(_UNVERIFIED, stacklevel=4)
+
+    def _resume(self, own: Mapping[str, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Go on with a client that was used before `super().__init__()` was called: what was changed on it stays."""
+        if own:
+            name = type(self).__name__
+            message = f"{name}.__init__() has used the client before super().__init__({min(own)}=…): call that first"
+            raise self._misuse(message)
+        self.__post_init__(*args, **kwargs)
 
     def _assemble(self, config: ClientConfig) -> None:
         """Make the parts of a client."""
@@ -274,33 +301,6 @@ class Settings:
         """Whether requests pass a limiter."""
         return self._limiter is not None
 
-
-class _NotSetUp:
-    """Stands in the class for what `_set_up` makes: found there, the constructor has not been called."""
-
-    def __get__(self, client: Any, owner: type) -> Self:
-        if client is None:
-            return self
-        message = (
-            f"{owner.__name__} is not set up: its __init__ has not called super().__init__(); call it,"
-            " or give the class a __post_init__ instead, which gets the arguments that are no settings"
-        )
-        raise AsyncClientError(message)
-
-
-for _name in (
-    "_auth",
-    "_binding",
-    "_config",
-    "_defaults",
-    "_dispatch",
-    "_limiter",
-    "_pipeline",
-    "_plainly",
-    "_run",
-    "_stats",
-):
-    setattr(Settings, _name, _NotSetUp())
 
 #: What stands for "not given" in the constructor; everything that has no such default stands for itself.
 _UNGIVEN: Mapping[str, Any] = Settings.__init__.__kwdefaults__ or {}

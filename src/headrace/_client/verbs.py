@@ -43,8 +43,8 @@ class Verbs:
         path: Joined to the client's `uri` with exactly one slash; `None` is the `uri` itself. An absolute URL is sent
             as it is.
         body: What is sent as JSON: a mapping, list or any model.
-        data: What is sent as it is: bytes, text, a mapping (a form), an `aiohttp.FormData`, an open file, an (async)
-            iterable of bytes.
+        data: What is sent as it is: bytes, text, a number, a mapping or list of pairs (a form), an `aiohttp.FormData`
+            or payload, an open file, an (async) iterable of bytes.
         headers: Header fields of this request. Each replaces the client's of the same name; `None` leaves that out.
         cookies: Cookies of this request, merged in the same way.
         parameters: Query parameters of this request, merged in the same way. Nested ones get dotted keys, lists repeat

@@ -70,7 +70,8 @@ class Defaults:
 
     def assign(self, name: Literal["headers", "cookies", "parameters"], values: Any) -> None:
         """Give the client other `headers`, `cookies` or `parameters`."""
-        setattr(self, name, LiveMapping(values, fold_case=name == "headers", on_change=self._forget))
+        folded, hidden = name == "headers", name == "cookies"
+        setattr(self, name, LiveMapping(values, fold_case=folded, hidden=hidden, on_change=self._forget))
 
     def _forget(self) -> None:
         """Make anew what follows from the settings: one of them has changed."""
