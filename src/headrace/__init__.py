@@ -1,6 +1,6 @@
 """The client for millions of small typed responses a day out of rate-limited APIs."""
 
-from headrace import auth, errors, limits, progress, streams, transports
+from headrace import auth, errors, limits, pages, progress, streams, transports
 from headrace._core.call import Call
 from headrace._core.request.dump import Dump
 from headrace._core.values.partial import Partial, Reject
@@ -49,6 +49,7 @@ __all__ = [
     "auth",
     "errors",
     "limits",
+    "pages",
     "progress",
     "run",
     "streams",
