@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import msgspec
@@ -30,6 +31,8 @@ _CURSORS: Final = (
     ("page_info.end_cursor", "after"), ("next_token", "next_token"), ("nextToken", "nextToken"), ("cursor", "cursor"),
     ("next_marker", "marker"), ("continuation_token", "continuation_token"), ("_scroll_id", "scroll_id"),
 )  # fmt: skip
+#: Names that say that they hold a URL, also where it is relative and does not look like one.
+_IS_URL: Final = re.compile(r"(?:link|url)$", re.IGNORECASE).search
 _HEADERS: Final = (("X-Next-Cursor", "cursor"), ("X-Continuation-Token", "continuationToken"))
 #: Names of what is counted: where the answer says it, and the parameter that asks for it.
 _OFFSETS: Final = (
@@ -138,7 +141,8 @@ def _by_url(answer: Answer[Any], document: Any, _: Any) -> Any:
         value = _at(document, place)
         if isinstance(value, dict):
             value = value.get("href")
-        if not isinstance(value, str) or not value.startswith(("http://", "https://", "/", "?")):
+        begins = ("http://", "https://", "/", "?")
+        if not isinstance(value, str) or not value or not (value.startswith(begins) or _IS_URL(place)):
             continue
         if reference.resolve(answer.url, value) is not None:
             # A name with a dot in it is written as a list of one.
