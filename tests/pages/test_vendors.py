@@ -5,10 +5,8 @@ from typing import Any
 
 import pytest
 
-from headrace import AsyncClient, errors
+from headrace import Answer, AsyncClient, errors
 from headrace.pages import Offset, PageNumber, detect
-from headrace.types import Items
-from headrace import Answer
 from tests.kit.shapes import SHAPES, Numbered, Shape
 from tests.servers.vendors import ROWS, VendorServer
 
@@ -58,7 +56,7 @@ async def test_how_to_go_on_is_found_in_an_answer(name: str, vendors: VendorServ
         found = detect(answer)
         assert found is not None
         assert found.evidence
-        items: Items = shape.options.get("items") and found.items
+        items = shape.options.get("items") and found.items
         again = {key: value for key, value in shape.options.items() if key in ("method", "body", "parameters")}
         rows = client.paginate(shape.path, response_format=shape.row, items=items, pages=found.pages, **again)
         assert [shape.name(row) for row in await rows.collect()] == shape.expected()
@@ -71,7 +69,7 @@ async def test_nothing_is_found_in_a_single_page(shape: Shape, vendors: VendorSe
         rows = client.paginate(shape.path, response_format=shape.row, **shape.options)
         pages = [page async for page in rows.pages()]
         url = pages[-1].answer.url
-        if shape.options.get("method") != "POST" and shape.path not in ("/elasticsearch/logs/_search",):
+        if shape.options.get("method") != "POST" and shape.path != "/elasticsearch/logs/_search":
             assert detect(await client.get(url, response_format=Answer)) is None
 
 

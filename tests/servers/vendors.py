@@ -1,6 +1,6 @@
 """APIs that page as their vendors document it, each over the same rows; tests and the examples of the docs read them.
 
-What a vendor refuses is refused here too: a size beyond its limit, a filter beside a token, a token that it did not give.
+What a vendor refuses is refused here too: a size beyond its limit, a filter beside a token.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ async def notion(request: web.Request) -> web.Response:
 
 
 async def shopify(request: web.Request) -> web.Response:
-    """`page_info` in the `Link` field, beside which no filter is allowed (shopify.dev/docs/api/usage/pagination-rest)."""
+    """`page_info` in the `Link` field, beside which no filter is allowed (shopify.dev, pagination-rest)."""
     info, size = request.query.get("page_info"), int(request.query.get("limit", 50))
     if info is not None and set(request.query) - {"page_info", "limit", "fields"}:
         return _refused("Invalid value for page_info: no other parameter is allowed")

@@ -65,6 +65,10 @@ class PageNumber(Strategy):
         """Give the number of the first page."""
         return self.first
 
+    def asked_size(self) -> int | None:
+        """Tell how many rows a page is asked to have."""
+        return self.size
+
     def sends(self, position: Any) -> list[tuple[str | None, Items, Any]]:
         """Name what a request for a position says."""
         return _counted_sends(self.parameter, self.body, position, self.size_parameter, self.size)
@@ -139,6 +143,10 @@ class Offset(Strategy):
     def start(self) -> int:
         """Give the offset of the first item."""
         return 0
+
+    def asked_size(self) -> int | None:
+        """Tell how many rows a page is asked to have."""
+        return self.limit
 
     def sends(self, position: Any) -> list[tuple[str | None, Items, Any]]:
         """Name what a request for a position says."""

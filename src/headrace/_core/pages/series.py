@@ -40,7 +40,7 @@ class Progress(msgspec.Struct, frozen=True):
         position: Where it goes on; `None` where it has not begun, or is over.
         number: How many pages there were.
         rows: How many rows there were.
-        size: How many rows the first page had.
+        size: How many rows a page has: as asked for, else as the first one had.
         total: How many rows or pages there are, as the last page said.
         over: Whether that was the last page.
     """
@@ -120,7 +120,7 @@ class Series:
         self._check_names()
         self._seen = Seen()
         self._mark: int | None = None
-        self.progress = Progress(strategy.start(), total=self._known_total())
+        self.progress = Progress(strategy.start(), size=strategy.asked_size(), total=self._known_total())
 
     def use(self, response_format: Any) -> None:
         """Decode the pages in this way."""
@@ -222,9 +222,7 @@ class Series:
         before = self.progress
         count = len(fetched.items) + fetched.rejected
         rows = before.rows + count
-        size = getattr(self.strategy, "size", None) or getattr(self.strategy, "limit", None) or before.size
-        if before.number == 0 and size is None:
-            size = count or None
+        size = before.size or (count or None if before.number == 0 else None)
         page: Page[Any] = Page(fetched, msgspec.structs.replace(answer, value=None), before.number + 1)
         try:
             total = self._total(fetched.values.get("total", msgspec.UNSET))
@@ -292,7 +290,7 @@ class Series:
             return None
         if type(value) is not int:
             where = places.shown(places.as_path(self.strategy.places()["total"], "total"))
-            message = f"the total at {where} is no whole number, but a {type(value).__name__}"
+            message = f"the total at {where} is no whole number: got {type(value).__name__}"
             raise PaginationError(message)
         return value if value >= 0 else None
 

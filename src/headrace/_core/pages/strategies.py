@@ -92,6 +92,10 @@ class Strategy:
         """Give the position of the first page; `None` is the call as it is."""
         return None
 
+    def asked_size(self) -> int | None:
+        """Tell how many rows a page is asked to have."""
+        return None
+
     def sends(self, position: Any) -> list[tuple[str | None, Items, Any]]:
         """Name what a request for a position says: a parameter, or else a place in the body, and its value."""
         del position
@@ -182,7 +186,7 @@ class NextUrl(Strategy):
             return None
         url = reference.resolve(facts.answer.url, found) if isinstance(found, str) else None
         if url is None:
-            message = f"{_shown(self.place)} is no http(s) URL, but a {type(found).__name__} that leads nowhere"
+            message = f"{_shown(self.place)} is no http(s) URL: got {type(found).__name__}"
             raise PaginationError(message)
         return str(url)
 
