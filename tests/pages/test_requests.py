@@ -1,12 +1,13 @@
 """Pages are requests like any other."""
 
 import logging
+import traceback
 from typing import Any
 
 import pytest
 
 from headrace import AsyncClient, RateLimiter, Retry, errors
-from headrace.pages import Cursor, Link, NextUrl, Offset
+from headrace.pages import Cursor, Link, NextUrl, Offset, PageNumber
 from headrace.testing import MockTransport, Request, Response, json_response
 from tests.kit.counted import Counted, into, ours, read
 from tests.kit.virtual import VirtualLoop, run
@@ -100,16 +101,63 @@ def test_the_wait_for_the_limiter_is_no_part_of_a_pages_time() -> None:
     run(main)
 
 
-@pytest.mark.parametrize("pages", [NextUrl("next"), Cursor("next", parameter="token"), Link()])
-async def test_no_error_tells_a_secret(pages: Any) -> None:
-    """A URL or token of the server's is masked where it would be secret elsewhere."""
-    canary = "canary-77e2"
-    url = f"http://a.example/x?api_key={canary}"
+CANARY = "canary-77e2"
+#: How a series ends badly, and what its server answers.
+BAD_ENDS: dict[str, tuple[Any, Any]] = {
+    "a circle of URLs": (NextUrl("next"), {"next": f"/x?api_key={CANARY}"}),
+    "no URL": (NextUrl("next"), {"next": [CANARY]}),
+    "a circle of tokens": (Cursor("next", parameter="token"), {"next": CANARY}),
+    "a circle in the body": (Cursor("next", body="token"), {"next": CANARY}),
+    "the same page": (PageNumber(), {}),
+    "a short page": (PageNumber(total_items="n", size=3), {"n": 5}),
+    "no total": (PageNumber(total_items="n"), {"n": CANARY}),
+    "a wrong option": (lambda _: {"params": CANARY}, {}),
+    "no options": (lambda _: CANARY, {}),
+}
 
-    def answer(_: Request) -> Response:
-        return json_response({"rows": [], "next": url}, headers={"Link": f'<{url}>; rel="next"'})
 
-    async with AsyncClient("http://a.example", transport=MockTransport(answer)) as client:
+@pytest.mark.parametrize(("pages", "document"), BAD_ENDS.values(), ids=BAD_ENDS)
+async def test_no_error_of_a_series_tells_a_secret(pages: Any, document: Any) -> None:
+    """Neither its text nor the variables of our frames have what was sent, nor rows and tokens of the server."""
+    transport = MockTransport(lambda _: json_response({"rows": [{"password": CANARY}], **document}))
+    secrets = {
+        "headers": {"Authorization": CANARY},
+        "cookies": {"sid": CANARY},
+        "parameters": {"client_secret": CANARY},
+    }
+    async with AsyncClient("http://a.example", transport=transport) as client:
+        rows = client.paginate(
+            f"/x?sig={CANARY}", method="POST", body={"password": CANARY}, items="rows", pages=pages, **secrets
+        )
         with pytest.raises(errors.PaginationError) as caught:
-            await client.paginate("/x", items="rows", pages=pages, headers={"Authorization": canary}).collect()
-    assert canary not in str(caught.value)
+            await rows.collect()
+    assert CANARY not in told(caught.value)
+    assert CANARY not in f"{rows!r} {client!r}"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"parallel": 0},
+        {"params": {"key": CANARY}},
+        {"data": [CANARY]},
+        {"body": [CANARY], "pages": Cursor("a", body="b")},
+        {"resume": {"version": 1, "pages": CANARY}},
+        {"resume": {"version": 1, "pages": "Link", "position": CANARY}},
+    ],
+)
+def test_no_wrong_argument_tells_a_secret(options: Any) -> None:
+    """Nor do the variables of the frames that its error came through."""
+    given = {"pages": Link(), "headers": {"Authorization": CANARY}, "parameters": {"secret": CANARY}, **options}
+    with pytest.raises((errors.ValidationError, TypeError)) as caught:
+        AsyncClient("http://a.example").paginate(f"/x?sig={CANARY}", **given)
+    assert CANARY not in told(caught.value)
+
+
+def told(error: BaseException) -> str:
+    """Write an error down, with the variables of every frame but the tests'."""
+    trace = error.__traceback__
+    while trace is not None and "/tests/" in trace.tb_frame.f_code.co_filename:
+        trace = trace.tb_next
+    shown = traceback.TracebackException(type(error), error, trace, capture_locals=True, compact=False)
+    return "".join([str(error), repr(error), repr(vars(error)), *shown.format()])

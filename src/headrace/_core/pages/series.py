@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 #: Positions that are remembered; of a longer series the latest, and one that is compared with all that come.
 _MOST_SEEN: Final = 65_536
 _VERSION: Final = 1
+#: What a state may say that its series is read by.
+_NAMES: Final = ("Called", "Cursor", "Driven", "HeaderCursor", "Link", "NextUrl", "Offset", "PageNumber")
 _SCALARS: Final = (str, int, float, bytes, type(None))
 
 
@@ -333,7 +335,9 @@ class Series:
             raise ValidationError(message)
         name = type(self.strategy).__name__
         if state.get("pages") != name:
-            message = f"resume: is of a series by {str(state.get('pages'))[:40]!r}, and this one is by {name!r}"
+            given = state.get("pages")
+            other = repr(given) if given in _NAMES else "another strategy"
+            message = f"resume: is of a series by {other}, and this one is by {name!r}"
             raise ValidationError(message)
         try:
             progress = msgspec.convert({key: state[key] for key in Progress.__struct_fields__}, Progress)
