@@ -56,7 +56,7 @@ class Asking:
 
     __slots__ = (
         "_depth", "_dropped", "_items", "_left", "_max_items", "_parallel", "_send", "_series", "_timeout", "_waiting",
-        "ended", "loop", "waits",
+        "_woken", "ended", "loop", "waits",
     )  # fmt: skip
 
     def __init__(
@@ -79,6 +79,7 @@ class Asking:
         self._items = 0
         self._waiting: deque[_Asked] = deque()
         self._dropped: set[asyncio.Task[Any]] = set()
+        self._woken: asyncio.Future[None] | None = None
         self.waits = False
         self.ended = False
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -107,12 +108,11 @@ class Asking:
             while first.step is None and first.error is None:
                 if self.ended:
                     return None
-                if first.task.done():
-                    self._settle()
-                else:
-                    await asyncio.wait([first.task])  # which goes on where the caller is cancelled
+                self._woken = self.loop.create_future()
+                await self._woken  # a page that was asked for comes all the same where the caller is cancelled
         finally:
             self.waits = False
+            self._woken = None
         self._waiting.popleft()
         if first.error is not None:
             raise first.error
@@ -167,6 +167,12 @@ class Asking:
             task.exception()  # it is raised when its turn comes, if that comes
         if not self.ended:
             self._fill()
+        self._wake()
+
+    def _wake(self) -> None:
+        """Let who waits for a page look again."""
+        if self._woken is not None and not self._woken.done():
+            self._woken.set_result(None)
 
     def _settle(self) -> None:
         """Take the pages that have come, as far as none before them lacks, and check what was guessed behind each."""
@@ -208,6 +214,7 @@ class Asking:
         self._waiting.clear()
         for task in self._dropped:
             task.cancel()
+        self._wake()
 
     async def aclose(self) -> None:
         """End every request, and wait until all have ended."""
