@@ -30,8 +30,7 @@ class Pages(Generic[T]):
         self._series = series
         self._left = max_items
         self._step: Step | None = None
-        self._items: list[T] = []
-        self._index = 0
+        self._rest: list[T] = []  # what is left of the page, its first item last
         self._done = series.progress
         self._total = None if series.progress.number == 0 else series.progress.total
         self._rejects = 0
@@ -61,14 +60,11 @@ class Pages(Generic[T]):
         return self
 
     async def __anext__(self) -> T:
-        while self._index >= len(self._items):
+        while not self._rest:
             if await self._turn() is None:
                 raise StopAsyncIteration
-        item = self._items[self._index]
-        self._index += 1
-        if self._left is not None:
-            self._left -= 1
-        if self._index == len(self._items):
+        item = self._rest.pop()
+        if not self._rest:
             self._hand_out()
         return item
 
@@ -78,7 +74,7 @@ class Pages(Generic[T]):
         Raises:
             headrace.errors.AsyncClientError: A page is half handed out.
         """
-        if self._index < len(self._items):
+        if self._rest:
             message = "pages(): a page is half handed out; take all of its items first, or iterate over pages alone"
             raise AsyncClientError(message)
         return _ByPage(self)
@@ -92,10 +88,8 @@ class Pages(Generic[T]):
         found: list[T] = []
         try:
             async with self:
-                while self._index < len(self._items) or await self._turn() is not None:
-                    found += self._items[self._index :]
-                    if self._left is not None:
-                        self._left -= len(self._items) - self._index
+                while self._rest or await self._turn() is not None:
+                    found += reversed(self._rest)
                     self._hand_out()
         except BaseException:
             found = []  # logs may show the variables of a frame
@@ -104,7 +98,7 @@ class Pages(Generic[T]):
 
     async def aclose(self) -> None:
         """End the requests that are under way; may be called more than once."""
-        self._items, self._index = [], 0
+        self._rest = []
         await self._asking.aclose()
 
     async def __aenter__(self) -> Self:
@@ -166,23 +160,26 @@ class Pages(Generic[T]):
 
     def _turned(self, step: Step) -> Page[T]:
         page: Page[T] = step.page
-        self._step = step
+        self._step = step if step.failure is None else None  # where it leads nowhere, it comes again
         self._rejects += step.rejected
         self._total = step.progress.total
         self._failure = step.failure
-        if self._left is not None and self._left < len(page.items):
-            page = page.cut(self._left)
-        self._items, self._index = page.items, 0
+        if self._left is not None:
+            if self._left < len(page.items):
+                page = page.cut(self._left)
+                self._step = None  # not all of its items are handed out
+            self._left -= len(page.items)
+        self._rest = page.items[::-1]
         if not page.items:
             self._hand_out()
         return page
 
     def _hand_out(self) -> None:
-        """Note that all items of a page were handed out, unless some were left out."""
+        """Note that all items of a page were handed out."""
         step, self._step = self._step, None
-        if step is not None and self._failure is None and len(step.page.items) == len(self._items):
+        if step is not None:
             self._done = step.progress
-        self._items, self._index = [], 0
+        self._rest = []
 
 
 class _ByPage(Generic[T]):
@@ -203,7 +200,5 @@ class _ByPage(Generic[T]):
         page = await pages._turn()  # noqa: SLF001 - our own
         if page is None:
             raise StopAsyncIteration
-        if pages._left is not None:  # noqa: SLF001 - our own
-            pages._left -= len(page.items)  # noqa: SLF001 - our own
         pages._hand_out()  # noqa: SLF001 - our own
         return page
