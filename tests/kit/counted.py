@@ -1,6 +1,7 @@
-"""An API that is counted, whose answers wait until they may come, and how its rows are read."""
+"""APIs that page: one whose answers are made up, one that is counted and waits, and how their rows are read."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -75,3 +76,36 @@ async def into(found: list[Any], rows: Pages[Any]) -> None:
     """Read rows into a list, which keeps what came before an error."""
     async for row in rows:
         found.append(row)  # noqa: PERF401 - as it says
+
+
+class Api:
+    """An API with `count` rows, `size` a page, that answers as `answer` makes it."""
+
+    def __init__(self, answer: Callable[[Request, int], Any], count: int = 7, size: int = 3) -> None:
+        self.requests: list[Request] = []
+        self.rows = [{"id": number} for number in range(count)]
+        self.size = size
+        self._answer = answer
+
+    def __call__(self, request: Request) -> Response:
+        """Answer."""
+        self.requests.append(request)
+        answer = self._answer(request, len(self.requests) - 1)
+        return answer if isinstance(answer, Response) else json_response(answer)
+
+    def page(self, begin: int) -> list[dict[str, int]]:
+        """Cut out a page."""
+        return self.rows[begin : begin + self.size]
+
+    def client(self, **options: Any) -> AsyncClient:
+        """Make a client of it."""
+        return AsyncClient("http://a.example", transport=MockTransport(self), **options)
+
+    def queries(self) -> list[dict[str, str]]:
+        """Tell the parameters that were sent."""
+        return [dict(request.url.query) for request in self.requests]
+
+
+async def ids(pages: Pages[Any]) -> list[int]:
+    """Read all."""
+    return [row["id"] for row in await pages.collect()]

@@ -6,43 +6,10 @@ from typing import Any
 import pytest
 from yarl import URL
 
-from headrace import AsyncClient, BaseModel, errors
-from headrace.pages import Cursor, HeaderCursor, Link, NextUrl, Offset, Page, PageNumber, Pages
-from headrace.testing import MockTransport, Request, Response, json_response
-from tests.kit.counted import into
-
-
-class Api:
-    """An API with `count` rows, `size` a page, that answers as `answer` makes it."""
-
-    def __init__(self, answer: Callable[[Request, int], Any], count: int = 7, size: int = 3) -> None:
-        self.requests: list[Request] = []
-        self.rows = [{"id": number} for number in range(count)]
-        self.size = size
-        self._answer = answer
-
-    def __call__(self, request: Request) -> Response:
-        """Answer."""
-        self.requests.append(request)
-        answer = self._answer(request, len(self.requests) - 1)
-        return answer if isinstance(answer, Response) else json_response(answer)
-
-    def page(self, begin: int) -> list[dict[str, int]]:
-        """Cut out a page."""
-        return self.rows[begin : begin + self.size]
-
-    def client(self, **options: Any) -> AsyncClient:
-        """Make a client of it."""
-        return AsyncClient("http://a.example", transport=MockTransport(self), **options)
-
-    def queries(self) -> list[dict[str, str]]:
-        """Tell the parameters that were sent."""
-        return [dict(request.url.query) for request in self.requests]
-
-
-async def ids(pages: Pages[Any]) -> list[int]:
-    """Read all."""
-    return [row["id"] for row in await pages.collect()]
+from headrace import BaseModel, errors
+from headrace.pages import Cursor, HeaderCursor, Link, NextUrl, Offset, Page, PageNumber
+from headrace.testing import Request, json_response
+from tests.kit.counted import Api, ids, into
 
 
 async def test_a_token_goes_along_as_it_is() -> None:
@@ -209,6 +176,15 @@ async def test_a_circle_is_an_error(pages: Any, answers: list[Any]) -> None:
         with pytest.raises(errors.PaginationError, match=r"^GET http://a.example/\S*: page \d leads to itself"):
             await into(found, rows)
     assert [row["id"] for row in found] == list(range(len(answers)))
+
+
+async def test_a_circle_behind_the_last_page_that_is_wanted_is_none() -> None:
+    """Whoever wants no more than the pages before it hears nothing of it."""
+    for most in ({"max_pages": 2}, {"max_items": 2}):
+        api = Api(lambda _, n: {"rows": [{"id": n}], "next": "a"})
+        async with api.client() as client:
+            pages = Cursor("next", parameter="c")
+            assert await ids(client.paginate("/x", items="rows", pages=pages, **most)) == [0, 1]
 
 
 async def test_a_token_that_the_call_begins_at_counts_as_seen() -> None:

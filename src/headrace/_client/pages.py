@@ -139,7 +139,7 @@ class Paginating:
             series.resume(resume)
         timeout = self._config.timeout if call.timeout is UNSET else call.timeout
         asking = Asking(self._dispatch, series, timeout, prefetch, parallel, max_pages, max_items)
-        return Pages(asking, series, max_items)
+        return Pages(asking, series, max_items, self)
 
     def _series(self, call: Call, response_format: Any, pages: Any, parallel: int) -> Series:
         """Put a series together.
@@ -165,7 +165,7 @@ class Paginating:
             decoder = page_decoder(response_format)
         else:
             partial.check_on_invalid(call.on_invalid)
-            asked, last = series.asked(), strategy.wants_last()
+            asked, last = series.asked(), strategy.last_place()
             decoder = decoder_for(response_format, call.items, asked, call.on_invalid, last=last)
         series.use(Ready(decoder))
         return series

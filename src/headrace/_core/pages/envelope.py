@@ -40,7 +40,7 @@ class Fetched(msgspec.Struct, frozen=True, eq=False):
         rejects: The others, where they are collected.
         rejected: How many others there were.
         values: What the document has at the places that the strategy asks for.
-        last: The last row as plain JSON, where the strategy asks for it.
+        last: What the last row has at the place that the strategy asks for.
         body: The document.
         path: The place of its rows; `None` where the document is a page model.
     """
@@ -62,16 +62,17 @@ class Envelope:
         path: The place of the rows.
         asked: Names, and the places in the document that they stand for.
         on_invalid: What becomes of rows that do not fit.
-        last: Whether the last row is wanted as plain JSON.
+        last: The place in the last row whose value is wanted, or `None`.
     """
 
     def __init__(
-        self, row_format: Any, path: Place, asked: Mapping[str, Place], on_invalid: str, *, last: bool
+        self, row_format: Any, path: Place, asked: Mapping[str, Place], on_invalid: str, *, last: Place | None
     ) -> None:
         self._format = Any if row_format is None else row_format
         self._path = path
         self._on_invalid = on_invalid
         self._last = last
+        self._last_field = None if last is None else _field_as_it_is(row_format, last)
         self._row = partial.row_decoder(row_format)
         self._asked = {name: (place, _attributes(place)) for name, place in asked.items()}
         self._place = _attributes(path)
@@ -98,7 +99,7 @@ class Envelope:
             document = self._raw(body)
             items, rejects = self._one_by_one(bytes(self._rows(document)))
         values = {name: _find(document, place, names) for name, (place, names) in self._asked.items()}
-        last = self._last_of(body, text) if self._last and (items or rejects) else None
+        last = None if self._last is None or not (items or rejects) else self._last_of(body, text, items, rejects)
         kept = rejects if self._on_invalid == "collect" else []
         return Fetched(items, kept, len(rejects), values, last, body, self._path)
 
@@ -150,12 +151,19 @@ class Envelope:
             raise rows.failure
         return found
 
-    def _last_of(self, body: bytes, text: bytes | None) -> Any:
+    def _last_of(self, body: bytes, text: bytes | None, items: list[Any], rejects: list[Reject]) -> Any:
+        if self._last_field is not None and not rejects:
+            return getattr(items[-1], self._last_field)
         rows = _elements(bytes(self._rows(self._raw(body))) if text is None else text)
-        return msgspec.json.decode(rows[-1])
+        found = msgspec.json.decode(rows[-1])
+        for part in self._last or ():
+            found = within(found, part)
+        return found
 
 
-def envelope_for(row_format: Any, path: Place, asked: Mapping[str, Place], on_invalid: str, *, last: bool) -> Envelope:
+def envelope_for(
+    row_format: Any, path: Place, asked: Mapping[str, Place], on_invalid: str, *, last: Place | None
+) -> Envelope:
     """Find what decodes pages of one kind; it is made once.
 
     Raises:
@@ -167,7 +175,9 @@ def envelope_for(row_format: Any, path: Place, asked: Mapping[str, Place], on_in
         return _make(row_format, path, tuple(asked.items()), on_invalid, last)
 
 
-def _make(row_format: Any, path: Place, asked: tuple[tuple[str, Place], ...], on_invalid: str, last: bool) -> Envelope:  # noqa: FBT001 - a key of the cache
+def _make(
+    row_format: Any, path: Place, asked: tuple[tuple[str, Place], ...], on_invalid: str, last: Place | None
+) -> Envelope:
     return Envelope(row_format, path, dict(asked), on_invalid, last=last)
 
 
@@ -175,7 +185,7 @@ _cached = functools.lru_cache(maxsize=1024)(_make)
 
 
 def decoder_for(
-    row_format: Any, items: Any, asked: Mapping[str, Place], on_invalid: str, *, last: bool
+    row_format: Any, items: Any, asked: Mapping[str, Place], on_invalid: str, *, last: Place | None
 ) -> decode.BodyDecoder:
     """Make the decoder of the pages of one series.
 
@@ -184,7 +194,7 @@ def decoder_for(
         items: The place of the rows; `None` is the document, or the one array at its top.
         asked: Names, and the places in the document that they stand for.
         on_invalid: What becomes of rows that do not fit.
-        last: Whether the last row is wanted as plain JSON.
+        last: The place in the last row whose value is wanted, or `None`.
 
     Returns:
         The decoder, which gives a `Fetched`.
@@ -204,7 +214,7 @@ def decoder_for(
         return found[0].decode(body)
 
     row = partial.row_decoder(row_format)
-    stamp = None if row.stamp is None else Envelope(row_format, (), {}, on_invalid, last=False).stamp()
+    stamp = None if row.stamp is None else Envelope(row_format, (), {}, on_invalid, last=None).stamp()
     return decode.BodyDecoder(one, None, stamp)
 
 
@@ -263,6 +273,17 @@ def around(body: bytes, path: Place | None) -> Any:
     except msgspec.DecodeError as error:
         message = f"the document cannot be read: {error}"
         raise ResponseParseError(message, body) from error
+
+
+def _field_as_it_is(row_format: Any, place: Place) -> str | None:
+    """Find the field of a Struct that has the very value at a place of a row, which is not read twice then."""
+    if not (isinstance(row_format, type) and issubclass(row_format, msgspec.Struct)) or len(place) != 1:
+        return None
+    if hasattr(row_format, "__post_init__"):
+        return None  # which may change it
+    fields = msgspec.structs.fields(row_format)
+    # A default would stand for a value that is not there.
+    return next((f.name for f in fields if f.encode_name == place[0] and f.type in (int, str) and f.required), None)
 
 
 def _attribute(part: str | int) -> str:

@@ -12,7 +12,6 @@ import attrs
 import msgspec
 
 from headrace._checks import checked, is_number, wrong
-from headrace._core.pages.envelope import within
 from headrace._core.pages.page import Page
 from headrace._core.request import reference
 from headrace._core.values import places
@@ -37,7 +36,7 @@ class Facts(msgspec.Struct, frozen=True, eq=False):
         answer: What the page came with.
         page: The page itself.
         count: How many rows it has, those that do not fit included.
-        last: The last row as plain JSON, where the strategy asked for it.
+        last: What the last row has at the place that the strategy asked for.
         rows: How many rows the series has had, with this page.
         total: How many rows or pages there are in all, where that is known.
         size: How many rows a page has: as asked for, else as the first one had; `None` before that.
@@ -84,9 +83,9 @@ class Strategy:
         """Name the places in the document that the strategy asks for."""
         return {"more": self.more}
 
-    def wants_last(self) -> bool:
-        """Tell whether the last row is asked for."""
-        return False
+    def last_place(self) -> tuple[Any, ...] | None:
+        """Name the place in the last row whose value is asked for."""
+        return None
 
     def start(self) -> Any:
         """Give the position of the first page; `None` is the call as it is."""
@@ -224,9 +223,9 @@ class Cursor(Strategy):
         """Name the places in the document that the strategy asks for."""
         return {"next": self.place, "more": self.more, "total": self.total}
 
-    def wants_last(self) -> bool:
-        """Tell whether the last row is asked for."""
-        return self.last is not None
+    def last_place(self) -> tuple[Any, ...] | None:
+        """Name the place in the last row whose value is asked for."""
+        return None if self.last is None else places.as_path(self.last, "last")
 
     def sends(self, position: Any) -> list[tuple[str | None, Items, Any]]:
         """Name what a request for a position says."""
@@ -243,8 +242,6 @@ class Cursor(Strategy):
         if not facts.count:
             return None
         found = facts.last
-        for part in places.as_path(self.last, "last"):
-            found = within(found, part)
         if found is _MISSING or found in _ENDS:
             message = f"the last item of the page has nothing at {_shown(self.last)} to go on from"
             raise PaginationError(message)

@@ -92,6 +92,11 @@ class Asking:
         """Whether it was begun, and has not ended."""
         return self.loop is not None and not self.ended
 
+    @property
+    def is_enough(self) -> bool:
+        """Whether as many pages were asked for, and given, as may be."""
+        return self._left == 0 and not self._waiting
+
     async def next(self) -> Step | None:
         """Wait for the next page; `None` is the end.
 

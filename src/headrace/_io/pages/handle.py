@@ -25,7 +25,8 @@ class Pages(Generic[T]):
     its `state`.
     """
 
-    def __init__(self, asking: Asking, series: Series, max_items: int | None) -> None:
+    def __init__(self, asking: Asking, series: Series, max_items: int | None, owner: object) -> None:
+        self._owner = owner  # a client lives as long as its series
         self._asking = asking
         self._series = series
         self._left = max_items
@@ -144,9 +145,9 @@ class Pages(Generic[T]):
         self._busy = True
         step = None
         try:
-            if self._failure is not None:
-                raise self._failure  # noqa: TRY301 - it ends the series like any other
-            if self._left != 0:
+            if self._left != 0 and not self._asking.is_enough:
+                if self._failure is not None:
+                    raise self._failure  # noqa: TRY301 - it ends the series like any other
                 step = await self._asking.next()
         except BaseException:
             await self._asking.aclose()
