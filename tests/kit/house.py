@@ -18,7 +18,7 @@ DRAWING: Final = ROOT / "docs" / "house.svg"
 #: The levels, from the ground up. A room is a module, or a folder with all in it but the rooms that are named apart.
 #: Imports go down, or stay in the room; rooms on one level do not know each other.
 LEVELS: Final[tuple[tuple[str, ...], ...]] = (
-    ("_redact", "_version", "_words"),
+    ("_redact", "_version", "_words", "_calling"),
     ("errors",),
     ("_checks", "_merging", "progress"),
     ("policies", "_models"),
@@ -39,11 +39,13 @@ LEVELS: Final[tuple[tuple[str, ...], ...]] = (
     ("_io.borrowed", "_io.limits", "_io.bodies"),
     ("_io.wire", "_io.session", "_io.flow"),
     ("_io.answers", "_io.pages"),
-    ("_client.signatures", "_client.binding"),
+    ("_client.signatures", "_client.binding", "_client.desk"),
     ("_client.verbs",),
-    ("_client.uploads", "_client.pipeline"),
-    ("_client.streams", "_client.settings", "_client.pages"),
-    ("client", "_run"),
+    ("_client.uploads", "_client.pipeline", "_client.loop_thread"),
+    ("_client.streams", "_client.settings", "_client.iterating", "_client.pages"),
+    ("client", "_run", "_client.blocking"),
+    ("_sync",),
+    ("sync",),
     ("compat", "testing", "streams", "transports", "limits", "pages"),
     ("cli",),
     ("__init__",),

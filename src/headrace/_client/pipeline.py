@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 from yarl import URL
 
-from headrace import _redact
+from headrace import _calling, _redact
 from headrace._checks import as_url, wrong
 from headrace._core.call import Undecoded
 from headrace._core.messages import Delivery, HeaderBlock, Origin, Request, Response, Sink
@@ -135,9 +135,7 @@ class Pipeline:
             if _levels.get(_INFO, True) and logger.isEnabledFor(_INFO):
                 logger.info(answer.log_line(request, response.status))
             if response.status >= 300:
-                raise answer.error(  # noqa: TRY301 - counted below, with all others
-                    request, copy.copy(response), models, self._limit, _now()
-                )
+                raise await self._error(request, response, models)  # noqa: TRY301 - counted below, with all others
             if decoder is _STREAMED:
                 return StreamedResponse(request, response, math.inf if call.timeout is UNSET else deadline.due)
             content = (
@@ -219,6 +217,17 @@ class Pipeline:
     def _models(self, call: Call) -> Mapping[int, Any]:
         """Lay the error models of a call over the client's."""
         return merge_mapping(self._defaults.error_responses, answer.check_models(call.error_responses))
+
+    async def _error(self, request: Request, response: Response, models: Mapping[int, Any]) -> Exception:
+        """Make the error that an answer is; a function among the models is called where its owner waits."""
+        model = models.get(response.status)
+        if _calling.current.get() is not None and model is not None and answer.is_function(model):
+            given: list[Any] = []
+            answer.error(request, copy.copy(response), {response.status: given.append}, self._limit, _now())
+            if given:
+                made = await _calling.call(model, given[0])
+                models = {response.status: lambda _: made}
+        return answer.error(request, copy.copy(response), models, self._limit, _now())
 
     async def _decompressed(self, response: Response) -> bytes:
         """Undo the codings of an answer, whose body is given away: it has to be a copy."""

@@ -20,7 +20,7 @@ from headrace._io.limits.rate import RateLimiter
 from headrace._version import __version__
 from headrace.auth import BearerAuth
 from headrace.config import ClientConfig
-from headrace.errors import AsyncClientError
+from headrace.errors import AsyncClientError, ClientError
 from headrace.types import UNSET
 
 if TYPE_CHECKING:
@@ -47,6 +47,9 @@ class Settings:
     _dispatch: Callable[[Call], Coroutine[Any, Any, Any]]
     _dispatching: Callable[[Callable[[Call], Coroutine[Any, Any, Any]]], Callable[[Call], Coroutine[Any, Any, Any]]]
 
+    #: What is raised where the client is set up wrongly.
+    _misuse: ClassVar[type[ClientError]] = AsyncClientError
+    _pipeline_class: ClassVar[type[Pipeline]] = Pipeline
     _own_settings: ClassVar[Mapping[str, Any]] = {}
     _class_settings: ClassVar[Mapping[str, Any]] = {}
 
@@ -98,7 +101,7 @@ class Settings:
                 f"{name} needs a uri: give it as a subclass parameter or to the constructor,"
                 f' such as {name}("https://api.example.com/v1")'
             )
-            raise AsyncClientError(message + _words.of_uri(kwargs))
+            raise self._misuse(message + _words.of_uri(kwargs))
         self._set_up(ClientConfig(**merged, arguments=args, keywords=kwargs))
 
     @classmethod
@@ -116,6 +119,15 @@ class Settings:
         return client
 
     def _set_up(self, config: ClientConfig) -> None:
+        self._assemble(config)
+        if config.tls is False:
+            warnings.warn(
+                "tls=False: servers are not verified, anyone on the way can read and change everything", stacklevel=3
+            )
+        self.__post_init__(*config.arguments, **config.keywords)
+
+    def _assemble(self, config: ClientConfig) -> None:
+        """Make the parts of a client."""
         self._config = config
         self._stats = stats = Stats()
         self._defaults = defaults = Defaults(config, f"headrace/{__version__}")
@@ -130,15 +142,10 @@ class Settings:
         self._auth = auth = CredentialCache(defaults, send)
         auth.assign(config.auth if config.bearer_token is None else BearerAuth(config.bearer_token))
         self._binding = binding = Binding(type(self).__name__, config, defaults, cookies, auth, self._limiter, stats)
-        plain = Pipeline(config, defaults, cookies, None, Stats(), binding)
-        self._pipeline = pipeline = Pipeline(config, defaults, cookies, auth, stats, binding)
+        plain = self._pipeline_class(config, defaults, cookies, None, Stats(), binding)
+        self._pipeline = pipeline = self._pipeline_class(config, defaults, cookies, auth, stats, binding)
         self._run = pipeline.run
         self._dispatch = self._dispatching(pipeline.run)
-        if config.tls is False:
-            warnings.warn(
-                "tls=False: servers are not verified, anyone on the way can read and change everything", stacklevel=3
-            )
-        self.__post_init__(*config.arguments, **config.keywords)
 
     def __post_init__(self, *args: Any, **kwargs: Any) -> None:
         """Take the arguments that are no settings; runs last, and does nothing until a subclass gives them a meaning.

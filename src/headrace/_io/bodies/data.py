@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import msgspec
 from aiohttp import payload
 
+from headrace import _calling
 from headrace._checks import wrong
 from headrace._core.request import encode
 from headrace._core.values import shims
 from headrace._io.bodies.files import Begun, FileBody, check_binary, check_refusal, guess_type
 from headrace._io.bodies.multipart import MultipartBody
+from headrace._io.bodies.pieces import pieces_of
 from headrace.errors import UploadError
 
 if TYPE_CHECKING:
@@ -78,8 +81,15 @@ class IterableBody:
         """Write every piece; raises `UploadError` if they are used up, and `ValidationError` for one of no bytes."""
         check_refusal(self)
         self._begun = True
+        if isinstance(self._source, AsyncIterable):
+            await self._write(self._source, writer)
+        else:
+            async with aclosing(pieces_of(self._source)) as pieces:  # a thread that takes them shall take no more
+                await self._write(pieces, writer)
+
+    async def _write(self, pieces: AsyncIterable[Any], writer: Any) -> None:
         count = 0
-        async for piece in _pieces(self._source):
+        async for piece in pieces:
             if not isinstance(piece, (bytes, bytearray, memoryview)):
                 raise wrong(self._argument, piece, "an iterable whose items are bytes")
             await writer.write(bytes(piece))  # a copy of what its owner may change while the socket still has it
@@ -94,15 +104,6 @@ class IterableBody:
 
     async def close(self) -> None:
         """Nothing of ours is open."""
-
-
-async def _pieces(source: AsyncIterable[bytes] | Iterable[bytes]) -> AsyncIterator[bytes]:
-    if isinstance(source, AsyncIterable):
-        async for piece in source:
-            yield piece
-    else:
-        for piece in source:
-            yield piece
 
 
 class FormBody:
@@ -200,7 +201,7 @@ class Exact(payload.Payload):
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Write the whole body; raises `UploadError` rather than send a byte more, or end with one less."""
-        counter = _Counter(writer, self._size, getattr(self._body, "progress", None))
+        counter = _Counter(writer, self._size, _calling.teller(getattr(self._body, "progress", None)))
         try:
             counter.tell()
             await self._body.payload().write_with_length(counter, None)
