@@ -60,13 +60,14 @@ class Binding:
         deadlines: What bounds the time of requests.
         begin: Gives a task the time of a request that names none of its own.
         send: The layers, from the outermost.
+        layers: Those of them that a lane asks itself, by their class.
         settle: Follows an answer that is no success, or sets cookies.
         send_plainly: The transport alone, for the requests of an `Auth`.
     """
 
     __slots__ = (
         "__weakref__", "_auth", "_circuits", "_closing", "_config", "_cookies", "_defaults", "_limiter", "_owner",
-        "_pid", "_stats", "begin", "closed", "deadlines", "loop", "send", "send_plainly", "settle", "thread",
+        "_pid", "_stats", "begin", "closed", "deadlines", "layers", "loop", "send", "send_plainly", "settle", "thread",
         "transport",
     )  # fmt: skip
 
@@ -165,9 +166,13 @@ class Binding:
         self.send_plainly = transport.send
         circuits = self._circuits
         home, stats = self._defaults.origin, self._stats
+        self.layers: dict[type, Any] = {}
         self.send = chain(
-            Parts(transport, self._limiter, config.retry, circuits, home, stats, self.deadlines, self._closing)
-        )
+            Parts(
+                transport, self._limiter, config.retry, circuits, home, stats, self.deadlines, self._closing,
+                self.layers,
+            )
+        )  # fmt: skip
         self.settle = Settling(self.send, self._defaults, self._cookies, self._auth, stats, config.retry).settle
 
     def begin_own(self, own: Any, task: asyncio.Task[Any]) -> Deadline:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from headrace import _words
 from headrace import config as settings
 from headrace._client.binding import Binding
+from headrace._client.lane import Lane
 from headrace._client.pipeline import Pipeline
+from headrace._core.call import Call
 from headrace._core.request import encode
 from headrace._core.request.live_mapping import LiveMapping
 from headrace._core.request.prepare import Defaults
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
-    from headrace._core.call import Call
     from headrace._core.messages import Response
     from headrace.types import Auth, Limiter, Transport
 
@@ -45,6 +46,7 @@ class Settings:
     _pipeline: Pipeline
     _run: Callable[[Call], Coroutine[Any, Any, Any]]
     _dispatch: Callable[[Call], Coroutine[Any, Any, Any]]
+    _plainly: Callable[[str, Any, Any, Any], Coroutine[Any, Any, Any]]
     _dispatching: Callable[[Callable[[Call], Coroutine[Any, Any, Any]]], Callable[[Call], Coroutine[Any, Any, Any]]]
 
     #: What is raised where the client is set up wrongly.
@@ -144,8 +146,12 @@ class Settings:
         self._binding = binding = Binding(type(self).__name__, config, defaults, cookies, auth, self._limiter, stats)
         plain = self._pipeline_class(config, defaults, cookies, None, Stats(), binding)
         self._pipeline = pipeline = self._pipeline_class(config, defaults, cookies, auth, stats, binding)
-        self._run = pipeline.run
-        self._dispatch = self._dispatching(pipeline.run)
+        self._run = run = pipeline.run
+        self._dispatch = dispatch = self._dispatching(run)
+        if dispatch is run and type(pipeline) is Pipeline:
+            self._plainly = Lane(pipeline, config, defaults, cookies, auth, stats, binding).run
+        else:
+            self._plainly = lambda method, path, body, wanted: dispatch(Call(path, method, wanted, body))
 
     def __post_init__(self, *args: Any, **kwargs: Any) -> None:
         """Take the arguments that are no settings; runs last, and does nothing until a subclass gives them a meaning.
@@ -282,7 +288,18 @@ class _NotSetUp:
         raise AsyncClientError(message)
 
 
-for _name in ("_auth", "_binding", "_config", "_defaults", "_dispatch", "_limiter", "_pipeline", "_run", "_stats"):
+for _name in (
+    "_auth",
+    "_binding",
+    "_config",
+    "_defaults",
+    "_dispatch",
+    "_limiter",
+    "_pipeline",
+    "_plainly",
+    "_run",
+    "_stats",
+):
     setattr(Settings, _name, _NotSetUp())
 
 #: What stands for "not given" in the constructor; everything that has no such default stands for itself.

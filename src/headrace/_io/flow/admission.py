@@ -64,11 +64,15 @@ class Admission:
         counts_starts: Whether what sends it tells the limiter of a start that comes later, see `Delivery.turn`.
         closing: Ends the waiting when the client is closed.
         stats: Where to count.
+
+    Attributes:
+        limiter: The limiter.
+        send: Sends a request when it may start.
     """
 
     __slots__ = (
         "_chooses", "_closing", "_counts", "_crowds", "_forward", "_home", "_kinds", "_limiter", "_stats", "_told",
-        "send",
+        "limiter", "send",
     )  # fmt: skip
 
     def __init__(
@@ -81,6 +85,7 @@ class Admission:
         *,
         counts_starts: bool,
     ) -> None:
+        self.limiter = limiter
         self._limiter: Any = limiter
         self._home = home
         self._counts = counts_starts
@@ -107,9 +112,13 @@ class Admission:
             except HeldBack:
                 await self._wait(limiter.rejoin(request.origin.text), limiter, request, again=True)
             else:
-                if response.status >= _FIRST_REFUSAL:
-                    self._refused(limiter, _OURS, request, response)
+                self.heard(request, response)
                 return response
+
+    def heard(self, request: Request, response: Response) -> None:
+        """Hold the origin of a request back where its answer asks for it; for the one limiter, which is ours."""
+        if response.status >= _FIRST_REFUSAL:
+            self._refused(self._limiter, _OURS, request, response)
 
     async def _send_by_its_own(self, request: Request) -> Response:
         """Send a request by the limiter that is its own, and tell a limiter that follows the server what it says."""

@@ -6,7 +6,7 @@ A layer that is off is not there: what is answered at once with a success meets 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from headrace._core.messages import Request, Response
 from headrace._io.flow.admission import Admission
@@ -38,6 +38,7 @@ class Parts(NamedTuple):
         stats: Where to count.
         deadlines: What bounds the time of requests.
         closing: Ends what waits when the client is closed.
+        made: The layers that a lane asks itself where a request goes past them, by their class.
     """
 
     transport: Transport
@@ -48,6 +49,7 @@ class Parts(NamedTuple):
     stats: Stats
     deadlines: Deadlines
     closing: Closing
+    made: dict[type, Any]
 
 
 def _marking(parts: Parts, send: Send) -> Send:
@@ -72,7 +74,9 @@ def _admitting(parts: Parts, send: Send) -> Send:
         return send
     transport = parts.transport
     counts = isinstance(transport, CountingTransport) and transport.counts_starts
-    return Admission(parts.limiter, parts.home, send, parts.closing, parts.stats, counts_starts=counts).send
+    layer = Admission(parts.limiter, parts.home, send, parts.closing, parts.stats, counts_starts=counts)
+    parts.made[Admission] = layer
+    return layer.send
 
 
 def _checking(parts: Parts, send: Send) -> Send:
@@ -82,7 +86,8 @@ def _checking(parts: Parts, send: Send) -> Send:
 def _retrying(parts: Parts, send: Send) -> Send:
     if parts.retry is None:
         return send
-    return Retrying(parts.retry, send, parts.circuits, parts.stats, parts.closing).send
+    layer = parts.made[Retrying] = Retrying(parts.retry, send, parts.circuits, parts.stats, parts.closing)
+    return layer.send
 
 
 def _bounding(parts: Parts, send: Send) -> Send:
