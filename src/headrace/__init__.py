@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from headrace import auth, errors, limits, progress, streams, transports
+from headrace import auth, errors, limits, pages, progress, streams, transports
 from headrace._core.call import Call
 from headrace._core.request.dump import Dump
 from headrace._core.values.partial import Partial, Reject
@@ -23,7 +23,7 @@ from headrace.policies import CircuitBreaker, Retry, RetryBudget
 from headrace.types import Limiter, Transport
 
 if TYPE_CHECKING:
-    from headrace.sync import SyncClient, SyncIterator, SyncStreamedResponse
+    from headrace.sync import SyncClient, SyncIterator, SyncPages, SyncStreamedResponse
 
 __all__ = [
     "AiohttpTransport",
@@ -49,6 +49,7 @@ __all__ = [
     "StreamedResponse",
     "SyncClient",
     "SyncIterator",
+    "SyncPages",
     "SyncStreamedResponse",
     "Timeout",
     "Transport",
@@ -57,13 +58,14 @@ __all__ = [
     "auth",
     "errors",
     "limits",
+    "pages",
     "progress",
     "run",
     "streams",
     "transports",
 ]
 
-_LATE = frozenset({"SyncClient", "SyncIterator", "SyncStreamedResponse"})
+_LATE = frozenset({"SyncClient", "SyncIterator", "SyncPages", "SyncStreamedResponse"})
 
 
 def __getattr__(name: str) -> Any:

@@ -17,6 +17,7 @@ from headrace._client.loop_thread import LoopThread
 from headrace._client.pipeline import Pipeline
 from headrace._client.settings import Settings
 from headrace._io.answers.streamed import StreamedResponse
+from headrace._io.pages.handle import Pages
 from headrace.client import AsyncClient
 from headrace.errors import SyncClientError
 
@@ -30,13 +31,15 @@ if TYPE_CHECKING:
     from headrace.errors import ClientError
     from headrace.policies import Timeout
 
-__all__ = ["SyncClient", "SyncIterator", "SyncStreamedResponse"]
+__all__ = ["SyncClient", "SyncIterator", "SyncPages", "SyncStreamedResponse"]
 
 #: How often a request is prepared anew, because a thread has changed the settings meanwhile.
 _MOST_CHANGES = 100
 
 SyncStreamedResponse = view_of(StreamedResponse)
 SyncStreamedResponse.__module__ = "headrace"
+SyncPages = view_of(Pages)
+SyncPages.__module__ = "headrace"
 
 
 class _Pipeline(Pipeline):

@@ -6,13 +6,14 @@ import warnings
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from headrace import _redact
+from headrace._client.pages import Paginating
 from headrace._client.settings import Settings
 from headrace._client.streams import Streams
 from headrace._client.uploads import Uploads
 from headrace._client.verbs import Verbs
 
 
-class AsyncClient(Settings, Verbs, Uploads, Streams):
+class AsyncClient(Settings, Verbs, Uploads, Streams, Paginating):
     """A typed client of one HTTP API.
 
     Every keyword below is also a subclass parameter: ``class Github(AsyncClient, uri="https://api.github.com")``. A

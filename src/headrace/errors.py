@@ -9,6 +9,7 @@
     │   ├── AuthError                    no credentials could be had
     │   ├── DownloadError                the file is not what the server announced, or is being written already
     │   │   └── ChecksumError            it has another checksum
+    │   ├── PaginationError              the pages of a series lead nowhere, or round in a circle
     │   ├── ResponseParseError           the body is not JSON
     │   │   └── ResponseValidationError  the body does not fit the model (also a ValidationError)
     │   └── TransportError               no whole answer arrived
@@ -149,6 +150,10 @@ class ChecksumError(DownloadError):
         self.algorithm = algorithm
         self.expected = expected
         self.actual = actual
+
+
+class PaginationError(ClientError):
+    """The pages of a series cannot all be had: one names itself or an earlier one, or what leads on makes no sense."""
 
 
 def _of_request(error: FrameworkException, text: str) -> str:

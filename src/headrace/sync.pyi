@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path as PathlibPath
-from typing import Any, Literal, Self, TypeVar, Unpack, overload
+from typing import Any, Generic, Literal, Self, TypeVar, Unpack, overload
 
 from multidict import CIMultiDictProxy
 from typing_extensions import TypeForm
@@ -13,6 +13,7 @@ from yarl import URL
 from headrace._client.iterating import SyncIterator as SyncIterator
 from headrace._client.settings import Settings
 from headrace._client.verbs import Path, TypeAdapterLike
+from headrace._core.pages.page import Page
 from headrace._core.values.partial import Reject
 from headrace._core.values.sse import Event
 from headrace._io.answers.items import Format
@@ -26,6 +27,7 @@ from headrace.types import (
     Data,
     ErrorResponses,
     FileSource,
+    PageOptions,
     Parameters,
     Progress,
     RequestOptions,
@@ -37,7 +39,7 @@ from headrace.types import (
 from headrace.types import Cookies as CookiesLike
 from headrace.types import Headers as HeadersLike
 
-__all__ = ["SyncClient", "SyncIterator", "SyncStreamedResponse"]
+__all__ = ["SyncClient", "SyncIterator", "SyncPages", "SyncStreamedResponse"]
 T = TypeVar("T")
 
 class SyncStreamedResponse:
@@ -186,6 +188,52 @@ class SyncStreamedResponse:
 
     def close(self) -> None:
         """Take no more of the body; a connection whose body has not ended is closed. May be called more than once."""
+
+class SyncPages(Generic[T]):
+    """The items of a series of pages, one after the other, once: what `client.paginate` gives.
+
+    `with` ends the requests that are under way when it is left early. Without it they end when the object is
+    collected, with a `ResourceWarning`. An error ends the series, and so does a cancellation; it can be resumed from
+    its `state`.
+    """
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """How far the series is, as JSON knows it; `paginate(…, resume=state)` goes on behind what was handed out.
+
+        That is behind the last page of which all items were handed out: one that was left half-way comes whole again.
+        It may hold a URL or a token of the server's.
+        """
+
+    @property
+    def total(self) -> int | None:
+        """How many there are in all, as the latest page said: items, or pages with `total_pages`; `None`: unknown."""
+
+    @property
+    def rejects(self) -> int:
+        """How many rows did not fit so far."""
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> T: ...
+    def pages(self) -> SyncIterator[Page[T]]:
+        """Iterate over whole pages instead of items.
+
+        Raises:
+            headrace.errors.SyncClientError: A page is half handed out.
+        """
+
+    def collect(self) -> list[T]:
+        """Read all items that are left, and end the series.
+
+        Returns:
+            The items; all of them are in memory.
+        """
+
+    def close(self) -> None:
+        """End the requests that are under way; may be called more than once."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_: object) -> None: ...
 
 class SyncClient(Settings):
     """An `AsyncClient` for code that is not async: the same settings, verbs, errors and limits.
@@ -477,6 +525,49 @@ class SyncClient(Settings):
             OSError: The disk is full, or the file cannot be written.
         """
 
+    @overload
+    def paginate(
+        self, path: Path = None, *, response_format: TypeForm[T], **options: Unpack[PageOptions]
+    ) -> SyncPages[T]:
+        """Read the items of a series of pages: ``for user in client.paginate("/users", …)``.
+
+        Nothing is sent before the first item is asked for. Each page is a request like any other.
+
+        Args:
+            path: Of the first page, as for every request.
+            method: The method of every request.
+            response_format: The type of **one item**; `None` is plain JSON. Or a `PaginatedResponse`, without `pages`:
+                each item is a page then, and says what the next one is.
+            items: The place of the array of items in the document: ``"data.items"``, or a list of names and indexes.
+                ``""`` is the document itself, `None` the document or the one array at its top.
+            pages: How there is a next page: a strategy of `headrace.pages`, or a function that is given a `Page` and
+                returns the options of the request that change, or `None` behind the last one.
+            prefetch: Pages that are asked for ahead, while you work on one; 0 for none.
+            parallel: Requests at a time, where pages can be counted: `PageNumber` and `Offset` with a total.
+            max_pages: Pages to ask for at most.
+            max_items: Items to give at most.
+            resume: The `Pages.state` of an earlier series like this one, to go on from.
+            on_invalid: What becomes of rows that do not fit: ``"raise"`` the error, ``"skip"`` leaves them out,
+                ``"collect"`` too, and has them in `Page.rejects`. `Pages.rejects` counts them.
+            **request: `body`, `data` (bytes, text or a mapping), `headers`, `cookies`, `parameters`, `timeout` and
+                `error_responses` of every request. The `total` of a timeout begins when the limiter lets a page start.
+
+        Returns:
+            The items, an iterator that is read once.
+
+        Raises:
+            headrace.errors.ValidationError: An argument is wrong.
+            TypeError: A keyword is unknown.
+        """
+
+    @overload
+    def paginate(
+        self, path: Path = None, *, response_format: TypeAdapterLike[T], **options: Unpack[PageOptions]
+    ) -> SyncPages[T]: ...
+    @overload
+    def paginate(
+        self, path: Path = None, *, response_format: None = None, **options: Unpack[PageOptions]
+    ) -> SyncPages[Any]: ...
     def close(self) -> None:
         """Close the client, its connections and its thread; requests under way fail at once. May be called repeatedly.
 

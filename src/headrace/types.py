@@ -309,3 +309,19 @@ class UploadRowOptions(RowOptions, total=False):
     chunk_size: int | None
     progress: Progress | None
     expect: bool
+
+
+class PageOptions(CallOptions, total=False):
+    """The options of a series of pages."""
+
+    method: str
+    items: Items
+    pages: Any
+    prefetch: int
+    parallel: int
+    max_pages: int | None
+    max_items: int | None
+    resume: Mapping[str, Any] | None
+    on_invalid: OnInvalid
+    body: Body
+    data: Bytes | str | Mapping[str, Any] | None

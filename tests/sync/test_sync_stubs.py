@@ -42,7 +42,7 @@ def test_type_checkers_see_what_a_caller_gets(checker: list[str]) -> None:
 def test_the_stub_names_what_there_is() -> None:
     """Every class, method and argument of it is there at run time, and every public one of these is in it."""
     classes = {node.name: node for node in ast.parse(STUB.read_text()).body if isinstance(node, ast.ClassDef)}
-    assert set(classes) == {"SyncClient", "SyncStreamedResponse"}
+    assert set(classes) == {"SyncClient", "SyncPages", "SyncStreamedResponse"}
     for name, node in classes.items():
         kind = getattr(headrace, name)
         functions = [each for each in node.body if isinstance(each, ast.FunctionDef)]

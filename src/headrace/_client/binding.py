@@ -10,8 +10,9 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from headrace._core.call import Undecoded
+from headrace._core.values.formats import Ready
 from headrace._io.closing import Closing, this_task
-from headrace._io.deadline import ENDLESS, Deadlines, endless
+from headrace._io.deadline import ENDLESS, Deadlines, FromStart, endless
 from headrace._io.flow.chain import Parts, chain
 from headrace._io.flow.circuits import Circuits
 from headrace._io.flow.settling import Settling
@@ -176,8 +177,13 @@ class Binding:
 
     def begin_own(self, own: Any, task: asyncio.Task[Any]) -> Deadline:
         """Give a task the time that a call names; raises `ValidationError` where that is none."""
-        total = as_timeout(own).total
-        return ENDLESS if total is None else self.deadlines.begin(total, task)
+        timeout = as_timeout(own)
+        if timeout.total is None:
+            return ENDLESS
+        deadline = self.deadlines.begin(timeout.total, task)
+        if isinstance(timeout, FromStart):
+            timeout.clock.wind(self.deadlines, deadline)
+        return deadline
 
     def refuse(self, call: Call) -> None:
         """Say that nothing is sent any more.
@@ -186,7 +192,7 @@ class Binding:
             headrace.errors.AsyncClientError: The answer would have been handed on, which `None` cannot stand for.
         """
         message = f"{self._owner} is closed; nothing was sent"
-        if isinstance(call.response_format, Undecoded):
+        if isinstance(call.response_format, (Undecoded, Ready)):
             raise AsyncClientError(message)
         logger.warning(message)
 

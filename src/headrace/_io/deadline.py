@@ -6,7 +6,10 @@ import asyncio
 import math
 from typing import Any, Final
 
+import attrs
 import msgspec
+
+from headrace.policies import Timeout
 
 
 class Deadline(msgspec.Struct, eq=False, gc=False):
@@ -67,6 +70,13 @@ class Line:
             self._wait_until(deadline.due)
         return deadline
 
+    def go_on(self, deadline: Deadline) -> None:
+        """Let a deadline that was on hold count from now."""
+        deadline.due = self._time() + self._seconds
+        self.running[deadline] = None
+        if self._timer is None:
+            self._wait_until(deadline.due)
+
     def _wait_until(self, due: float) -> None:
         self._timer = self._loop.call_at(due, self._expire)
 
@@ -119,6 +129,12 @@ class Deadlines:
         """
         return self._find(seconds).begin(task)
 
+    def begin_again(self, deadline: Deadline) -> None:
+        """Give a request all of its seconds anew, which is on hold."""
+        line = self._find(deadline.seconds)
+        deadline.running = line.running
+        line.go_on(deadline)
+
     def _find(self, seconds: float) -> Line:
         line = self._lines.get(seconds)
         if line is None:
@@ -138,3 +154,33 @@ class Deadlines:
         """Stop every timer."""
         for line in self._lines.values():
             line.stop()
+
+
+class _Clock:
+    """The time of one request, which stands while it waits for its start."""
+
+    __slots__ = ("_deadline", "_deadlines")
+
+    def __init__(self) -> None:
+        self._deadlines: Deadlines | None = None
+        self._deadline = ENDLESS
+
+    def wind(self, deadlines: Deadlines, deadline: Deadline) -> None:
+        """Belong to the deadline of a request."""
+        self._deadlines, self._deadline = deadlines, deadline
+
+    def hold(self) -> None:
+        """Stand still."""
+        self._deadline.running.pop(self._deadline, None)
+
+    def begin_again(self) -> None:
+        """Run from the beginning."""
+        if self._deadlines is not None:
+            self._deadlines.begin_again(self._deadline)
+
+
+@attrs.frozen
+class FromStart(Timeout):
+    """A timeout whose `total` counts from when the limiter lets the request start; one for each request."""
+
+    clock: _Clock = attrs.field(factory=_Clock, init=False, eq=False, repr=False)

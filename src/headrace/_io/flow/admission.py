@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from headrace._core.limits import server_limits
 from headrace._core.messages import HeldBack, RejoinedTurn, Wait
+from headrace._io.deadline import FromStart
 from headrace._io.limits.rate import RateLimiter
 from headrace.types import ChoosingLimiter, FollowingLimiter, OriginLimiter, PausingLimiter, TryingLimiter
 
@@ -206,12 +207,18 @@ class Admission:
         loop = asyncio.get_running_loop()
         began = loop.time()
         self._stats.limiter_waits += not again
+        clock = _clock(request)
+        if clock is not None:
+            clock.hold()
         try:
             return await self._closing.or_closed(start)
         finally:
             seconds = loop.time() - began
             self._stats.limiter_seconds += seconds
-            request.delivery.spend(Wait.RATE_LIMIT, seconds)
+            if clock is None:
+                request.delivery.spend(Wait.RATE_LIMIT, seconds)
+            else:
+                clock.begin_again()
             self._crowds[id(limiter)] -= 1
             if not self._crowds[id(limiter)]:
                 del self._crowds[id(limiter)]
@@ -222,3 +229,9 @@ _OURS: Final = _Abilities(tries=True, pauses=True, by_origin=True, follows=True,
 
 def _most_pause(limiter: Any) -> float:
     return float(getattr(limiter, "most_pause", server_limits.MOST_SECONDS))
+
+
+def _clock(request: Request) -> Any:
+    """Find the clock that stands while a request waits for its start; `None` where its time runs from the call on."""
+    timeout, delivery = request.timeout, request.delivery
+    return timeout.clock if isinstance(timeout, FromStart) and not delivery.attempts and not delivery.follows else None
