@@ -17,7 +17,7 @@ SEED ?= 12
 SOAK_SECONDS ?= 3600
 
 .DEFAULT_GOAL := help
-.PHONY: help venv servers demo test quick long long-tests mutate house instructions cov lint types check bench bench-quick docs clean
+.PHONY: help venv servers demo test quick long long-tests mutate house stubs instructions cov lint types check bench bench-quick docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|' 2>/dev/null \
@@ -67,6 +67,9 @@ house: $(INSTALLED)  ## draw the rooms and their imports into docs/house.svg
 
 mutate: $(INSTALLED) servers  ## mutants of the code, which tests must kill
 	$(BIN)/python -m tests.mutate --mutants 500 --seed 1 --jobs $(JOBS)
+
+stubs: $(INSTALLED)  ## write src/headrace/sync.pyi, the types of SyncClient
+	$(BIN)/python scripts/sync_stubs.py
 
 instructions: $(INSTALLED)  ## what a request costs, in instructions of the processor
 	@sh scripts/install.sh valgrind

@@ -41,9 +41,9 @@ def _figures(rows: Iterable[dict[str, Any]]) -> str:
     lines = ["| work | measured | target | met |", "|---|---|---|---|"]
     for row in rows:
         title = row["title"]
-        for figure in row["figures"]:
-            lines.append(f"| {title} | {_value(figure)} | {_target(figure)} | {_MET[figure['met']]} |")
-            title = "〃"
+        lines += [
+            f"| {title} | {_value(figure)} | {_target(figure)} | {_MET[figure['met']]} |" for figure in row["figures"]
+        ]
     return "\n".join(lines)
 
 

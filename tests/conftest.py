@@ -67,7 +67,7 @@ class Connect(Protocol):
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let the tests of a hazard be run by its row or advisory."""
-    parser.addoption("--hazard", help="run what holds this row or advisory of docs/reliability.md")
+    parser.addoption("--hazard", help="run what holds this row or advisory of docs/hazards.md")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,6 +1,8 @@
 """The client for millions of small typed responses a day out of rate-limited APIs."""
 
-from headrace import auth, errors, limits, progress, streams, transports
+from typing import TYPE_CHECKING, Any
+
+from headrace import auth, errors, limits, pages, progress, streams, transports
 from headrace._core.call import Call
 from headrace._core.request.dump import Dump
 from headrace._core.values.partial import Partial, Reject
@@ -19,6 +21,9 @@ from headrace.config import ClientConfig, PoolLimits, Timeout
 from headrace.models import BaseModel, PaginatedResponse, Response
 from headrace.policies import CircuitBreaker, Retry, RetryBudget
 from headrace.types import Limiter, Transport
+
+if TYPE_CHECKING:
+    from headrace.sync import SyncClient, SyncIterator, SyncPages, SyncStreamedResponse
 
 __all__ = [
     "AiohttpTransport",
@@ -42,6 +47,10 @@ __all__ = [
     "Retry",
     "RetryBudget",
     "StreamedResponse",
+    "SyncClient",
+    "SyncIterator",
+    "SyncPages",
+    "SyncStreamedResponse",
     "Timeout",
     "Transport",
     "WireTransport",
@@ -49,8 +58,21 @@ __all__ = [
     "auth",
     "errors",
     "limits",
+    "pages",
     "progress",
     "run",
     "streams",
     "transports",
 ]
+
+_LATE = frozenset({"SyncClient", "SyncIterator", "SyncPages", "SyncStreamedResponse"})
+
+
+def __getattr__(name: str) -> Any:
+    """Load the client for code that is not async when somebody asks for it."""
+    if name not in _LATE:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    from headrace import sync
+
+    return getattr(sync, name)

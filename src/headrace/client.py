@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, Unpack, overload
 
 from headrace import _redact
 from headrace._client.calling import Calling
+from headrace._client.pages import Paginating
 from headrace._client.settings import Settings
 from headrace._client.streams import Streams
 from headrace._client.uploads import Uploads
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class AsyncClient(Settings, Verbs, Uploads, Streams):
+class AsyncClient(Settings, Verbs, Uploads, Streams, Paginating):
     """A typed client of one HTTP API.
 
     Every keyword below is also a subclass parameter: ``class Github(AsyncClient, uri="https://api.github.com")``. A
@@ -167,7 +168,7 @@ class AsyncClient(Settings, Verbs, Uploads, Streams):
 
     def __del__(self, warn: Any = warnings.warn) -> None:
         """Warn of a client that was used and never closed."""
-        binding = vars(self).get("_binding")  # where the constructor was called
+        binding = vars(self).get("_binding")  # and not the one that would be made now
         if binding is not None and binding.transport is not None:
             warn(f"unclosed {self!r}", ResourceWarning, source=self)
 
@@ -182,6 +183,6 @@ class AsyncClient(Settings, Verbs, Uploads, Streams):
             """Never come to."""
 
     def __repr__(self) -> str:
-        if "_binding" not in vars(self):
+        if "_config" not in vars(self):
             return f"<{type(self).__name__} not set up>"
         return f"<{type(self).__name__} {_redact.url(self.uri)}{' closed' if self.closed else ''}>"

@@ -11,6 +11,7 @@
     │   │   └── ChecksumError            it has another checksum
     │   ├── JournalError                 a journal is of another job, in use, or not to be read
     │   ├── SinkError                    rows could not be written
+    │   ├── PaginationError              the pages of a series lead nowhere, or round in a circle
     │   ├── ResponseParseError           the body is not JSON
     │   │   └── ResponseValidationError  the body does not fit the model (also a ValidationError)
     │   └── TransportError               no whole answer arrived
@@ -151,6 +152,10 @@ class ChecksumError(DownloadError):
         self.algorithm = algorithm
         self.expected = expected
         self.actual = actual
+
+
+class PaginationError(ClientError):
+    """The pages of a series cannot all be had: one names itself or an earlier one, or what leads on makes no sense."""
 
 
 def _of_request(error: FrameworkException, text: str) -> str:
@@ -352,6 +357,8 @@ class HTTPError(FrameworkException):
 
 
 def _phrase(status: int) -> str:
+    if status == 306:
+        return "Reserved"  # the standard library does not name it
     return HTTPStatus(status).phrase if status in ERROR_RESPONSE_MAPPING else ""
 
 
@@ -407,6 +414,12 @@ class HTTPUseProxy(HTTPRedirect):
     """305 Use Proxy."""
 
     status_code = 305
+
+
+class HTTPReserved(HTTPRedirect):
+    """306, which is reserved, and was Switch Proxy (RFC 9110, section 15.4.7)."""
+
+    status_code = 306
 
 
 class HTTPTemporaryRedirect(HTTPRedirect):

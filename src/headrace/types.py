@@ -7,8 +7,9 @@ from typing import IO, TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypedDi
 
 if TYPE_CHECKING:
     import os
+    from decimal import Decimal
 
-    import aiohttp
+    import aiohttp.payload
     from yarl import URL
 
     from headrace._core.limits.server_limits import Told
@@ -27,7 +28,8 @@ Bytes: TypeAlias = bytes | bytearray | memoryview
 Body: TypeAlias = Any
 #: What is sent as it is.
 Data: TypeAlias = (
-    "Bytes | str | Mapping[str, Any] | aiohttp.FormData | IO[bytes] | AsyncIterable[bytes] | Iterable[bytes]"
+    "Bytes | str | float | Decimal | Mapping[str, Any] | Sequence[tuple[str, Any]] | aiohttp.FormData"
+    " | aiohttp.payload.Payload | IO[bytes] | IO[str] | AsyncIterable[bytes] | Iterable[bytes]"
 )
 FileLike: TypeAlias = "str | os.PathLike[str] | IO[bytes]"
 #: What the bytes of a file may come from: a path, an open binary file, or an (async) iterable of bytes.
@@ -329,3 +331,19 @@ class UploadRowOptions(RowOptions, total=False):
     chunk_size: int | None
     progress: Progress | None
     expect: bool
+
+
+class PageOptions(CallOptions, total=False):
+    """The options of a series of pages."""
+
+    method: str
+    items: Items
+    pages: Any
+    prefetch: int
+    parallel: int
+    max_pages: int | None
+    max_items: int | None
+    resume: Mapping[str, Any] | None
+    on_invalid: OnInvalid
+    body: Body
+    data: Bytes | str | Mapping[str, Any] | None

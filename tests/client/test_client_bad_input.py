@@ -141,7 +141,7 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("body", {"method": "POST", "body": b"bytes"}),
     ("body", {"method": "POST", "body": {"a": object()}}),
     ("body", {"method": "POST", "body": {"a": float("inf")}}),
-    ("data", {"method": "POST", "data": 5}),
+    ("data", {"method": "POST", "data": float("nan")}),
     ("data", {"method": "POST", "data": {"a": object()}}),
     ("timeout", {"timeout": 0}),
     ("timeout", {"timeout": "5"}),

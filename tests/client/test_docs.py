@@ -2,16 +2,19 @@
 
 import logging
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import attrs
 import pytest
 
 import headrace
 from headrace import errors
 from headrace.config import SETTINGS
+from tests.kit import frameworks, keywords_table
 from tests.kit.docs_examples import (
     ROOT,
     ExampleError,
@@ -54,6 +57,8 @@ def module(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> M
     """A module for the examples of a page: what they define can be pickled and looked up."""
     made = ModuleType("headrace_examples")
     monkeypatch.setitem(sys.modules, made.__name__, made)
+    for name, stand_in in frameworks.stand_ins().items():
+        monkeypatch.setitem(sys.modules, name, stand_in)
     return made
 
 
@@ -91,6 +96,41 @@ def test_internal_links_lead_somewhere(page: Path) -> None:
             assert anchor in _anchors(found), f"{_name(page)}: {link['target']}"
 
 
+def test_the_first_example_of_the_readme_prints_what_it_shows(tmp_path: Path) -> None:
+    """It runs as a file of its own, without a network, and what it prints is the block below it."""
+    job, output = blocks(ROOT / "README.md")[:2]
+    assert (job.language, output.language) == ("python", "text")
+    (tmp_path / "job.py").write_text(job.source, encoding="utf-8")
+    made = subprocess.run(
+        [sys.executable, "job.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (made.stdout, made.stderr) == (output.source, "")
+
+
+@pytest.mark.parametrize("page", pages(), ids=_name)
+def test_a_page_has_only_characters_of_plain_fonts(page: Path) -> None:
+    """What neither Windows nor the old consoles had a character for is an empty box in many a font."""
+    strange = {character for character in page.read_text(encoding="utf-8") if not _is_plain(character)}
+    assert not strange
+
+
+def _is_plain(character: str) -> bool:
+    return any(character.encode(charset, "ignore") for charset in ("cp1252", "cp437"))
+
+
+def test_the_drawing_of_a_request_names_every_timeout() -> None:
+    """Each field of a `Timeout` has its span, and so have the two of a `Retry`."""
+    drawn = re.findall(r'<text class="span"[^>]*>([\w.]+)', (ROOT / "docs/request.svg").read_text(encoding="utf-8"))
+    fields = [field.name for field in attrs.fields(headrace.Timeout)]
+    assert sorted(drawn) == sorted([*fields, "Retry.attempt_timeout", "Retry.deadline"])
+
+
+def test_every_page_has_a_seat_in_the_navigation() -> None:
+    """No page of the site can be reached by its address alone."""
+    named = re.findall(r"[\w-]+\.md$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(named) == sorted(page.name for page in (ROOT / "docs").glob("*.md"))
+
+
 def test_every_public_name_is_documented() -> None:
     """The pages beside the reference mention every name that the package hands out."""
     text = "\n".join(page.read_text(encoding="utf-8") for page in pages() if page.name != "reference.md")
@@ -103,6 +143,20 @@ def test_every_public_name_is_in_the_reference() -> None:
     entries = set(re.findall(r"^::: headrace\.(\S+)$", (ROOT / "docs/reference.md").read_text(), re.MULTILINE))
     missing = set(headrace.__all__) - {"__version__"} - {entry.rpartition(".")[2] for entry in entries}
     assert not missing
+
+
+def test_the_reference_tells_what_each_keyword_means() -> None:
+    """The table of keywords is as the verbs have them; `python -m tests.kit.keywords_table` writes it."""
+    assert keywords_table.page() == (ROOT / "docs/reference.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("verb", keywords_table.VERBS)
+def test_every_keyword_of_a_verb_has_a_row(verb: str) -> None:
+    """Whatever `inspect.signature` shows of a verb stands in the table, and says that this verb takes it."""
+    rows = dict(re.findall(r"^\| `(\w+)` \| .* \| (.*) \|$", keywords_table.table(), re.MULTILINE))
+    for word in keywords_table.taken(verb):
+        named = f"`{verb}`" in rows[word]
+        assert named != rows[word].startswith("all"), word
 
 
 def test_every_setting_is_documented() -> None:

@@ -53,7 +53,7 @@ print("pydantic" in sys.modules)
 
 @pytest.mark.parametrize("checker", [["mypy", "--strict"], ["pyright"]], ids=["mypy", "pyright"])
 def test_type_checkers_see_what_a_caller_gets(checker: list[str]) -> None:
-    """Both checkers read the sample without a complaint: a `User` is a `User`, a `list[User]` a list."""
-    command = [sys.executable, "-m", *checker, "tests/typing/sample.py"]
+    """Both checkers read the samples without a complaint: a `User` is a `User`, a `list[User]` a list."""
+    command = [sys.executable, "-m", *checker, "tests/typing/sample.py", "tests/typing/pages.py"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -247,8 +247,10 @@ def test_every_status_has_its_class(status: http.HTTPStatus) -> None:
 
 
 def test_no_status_has_a_class_too_many() -> None:
-    """The mapping has the registered statuses and no others."""
-    assert set(errors.ERROR_RESPONSE_MAPPING) == {status.value for status in REGISTERED}
+    """The mapping has the registered statuses, 306 that is reserved, and no others."""
+    assert set(errors.ERROR_RESPONSE_MAPPING) == {status.value for status in REGISTERED} | {306}
+    assert errors.ERROR_RESPONSE_MAPPING[306] is errors.HTTPReserved
+    assert str(errors.HTTPReserved(method="GET", url="u")) == "306 Reserved: GET u"
     assert {kind for kind in CLASSES if "status_code" in vars(kind) and kind is not HTTPError} == set(
         errors.ERROR_RESPONSE_MAPPING.values()
     )
@@ -257,7 +259,7 @@ def test_no_status_has_a_class_too_many() -> None:
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (306, errors.HTTPRedirect),
+        (309, errors.HTTPRedirect),
         (399, errors.HTTPRedirect),
         (419, errors.HTTPClientError),
         (499, errors.HTTPClientError),

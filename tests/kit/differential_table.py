@@ -339,7 +339,7 @@ def _depth(case: Case) -> bool:
 DIFFERENCES: Final[list[tuple[str, Callable[[Case], bool]]]] = [
     ("numbers that are not JSON", _not_json),
     ("dates and times beyond RFC 3339", _dates),
-    ("a NUL behind a time", _nuls),
+    ("a NUL after a time", _nuls),
     ("fractions of a microsecond", _fractions),
     ("durations as they are written", _durations),
     ("UUIDs in other forms", _uuids),
@@ -355,7 +355,7 @@ DIFFERENCES: Final[list[tuple[str, Callable[[Case], bool]]]] = [
 EXAMPLES: Final[dict[str, tuple[Any, bytes]]] = {
     "numbers that are not JSON": (float, b'{"field": 1e400}'),
     "dates and times beyond RFC 3339": (dt.datetime, b'{"field": "2024-05-01T12:00"}'),
-    "a NUL behind a time": (dt.datetime, b'{"field": "2024-05-01T12:00:00\\u0000Z"}'),
+    "a NUL after a time": (dt.datetime, b'{"field": "2024-05-01T12:00:00\\u0000Z"}'),
     "fractions of a microsecond": (dt.time, b'{"field": "12:00:00.1234567"}'),
     "durations as they are written": (dt.timedelta, b'{"field": "PT1H"}'),
     "UUIDs in other forms": (uuid.UUID, b'{"field": "urn:uuid:12345678-1234-5678-1234-567812345678"}'),

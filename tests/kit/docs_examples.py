@@ -22,6 +22,7 @@ from aiohttp import web
 
 from tests.kit import ROOT
 from tests.servers.oauth2 import example_token
+from tests.servers.vendors import ROUTES
 
 #: What a page may talk to, in the order of the ports of the server.
 HOSTS = ("https://jsonplaceholder.typicode.com", "https://api.example.com")
@@ -334,6 +335,7 @@ def _application() -> web.Application:
     single = "/posts/{number}"
     app.add_routes([web.post("/posts", _create_post), web.put(single, _change_post), web.patch(single, _change_post)])
     app.add_routes([web.delete(single, _delete_post)])
+    app.add_routes(web.route("*", path, handler) for path, handler in ROUTES.items())
     app.add_routes(
         web.route("*", "/v1/" + path, handler)
         for path, handler in {

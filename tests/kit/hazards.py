@@ -1,4 +1,4 @@
-"""The hazards of docs/reliability.md: which tests hold them. `python -m tests.kit.hazards` writes their column anew."""
+"""The hazards of docs/hazards.md: which tests hold them. `python -m tests.kit.hazards` writes their column anew."""
 
 import ast
 import re
@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from tests.kit import ROOT
 
 TESTS = ROOT / "tests"
-PAGE = ROOT / "docs" / "reliability.md"
+PAGE = ROOT / "docs" / "hazards.md"
+#: What users read of the same rows.
+USERS = ROOT / "docs" / "reliability.md"
 _ID = re.compile(r"\b(?:CVE-\d{4}-\d{4,7}|GHSA(?:-[0-9a-z]{4}){3})\b")
 
 
@@ -51,7 +53,17 @@ def _section(title: str) -> str:
 
 def rows() -> list[int]:
     """Read the numbers of the page's rows."""
-    return [int(row) for row in re.findall(r"^\| (\d+) \|", _section("Hazards"), re.MULTILINE)]
+    return list(names())
+
+
+def names(text: str | None = None) -> dict[int, str]:
+    """Read the rows of a page: each number, and the hazard it stands for.
+
+    Args:
+        text: The page; by default the table of `PAGE`.
+    """
+    found = re.findall(r"^\| (\d+) \| (.+?) \|", _section("Hazards") if text is None else text, re.MULTILINE)
+    return {int(row): name for row, name in found}
 
 
 def advisories() -> set[str]:
@@ -82,7 +94,7 @@ def written(text: str) -> str:
             marks = list(_ID.findall(line)) if line.startswith("|") else []
         if marks:
             tests = sorted({test for mark in marks for test in known.get(mark, ())})
-            kept = line.rstrip().removesuffix("|").split(" | ")[:3]
+            kept = line.rstrip().removesuffix("|").split(" | ")[: 2 if section == "## Hazards" else 3]
             lines.append(f"{' | '.join(kept).rstrip()} | {', '.join(f'`{test}`' for test in tests)} |")
         else:
             lines.append(line)

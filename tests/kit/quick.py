@@ -3,7 +3,7 @@
 import pytest
 
 #: What tests start servers with.
-_SERVERS = frozenset({"servers", "nginx", "jsonplaceholder", "start"})
+_SERVERS = frozenset({"servers", "servers_beside", "nginx", "jsonplaceholder", "start", "vendors"})
 #: Files whose tests meet servers, and are quick all the same.
 _LOOPBACK = frozenset({"test_exchange", "test_partial", "test_stream_items"})
 #: Files whose tests take long, or start servers and processes of their own.
@@ -35,6 +35,8 @@ _LONG = frozenset(
         "test_stale",
         "test_stream_time",
         "test_structify_differential",
+        "test_sync_end",
+        "test_sync_stubs",
     }
 )
 

@@ -28,5 +28,5 @@ async def page() -> str:
     parts = [(Path(__file__).parent / "head.md").read_text(encoding="utf-8").rstrip()]
     for title, rows in SECTIONS.items():
         lines = [await _row(row) for row in rows]
-        parts.append("\n".join([f"## {title}\n", "| written | told |", "|---|---|", *lines]))
+        parts.append("\n".join([f"## {title}\n", "| you write | you get |", "|---|---|", *lines]))
     return "\n\n".join(parts) + "\n"

@@ -1,4 +1,6 @@
-"""Every hazard and every advisory of docs/reliability.md is held by a test that names it."""
+"""Every hazard and every advisory of docs/hazards.md is held by a test that names it."""
+
+import re
 
 import pytest
 
@@ -8,6 +10,13 @@ from tests.kit import hazards
 def test_the_table_is_whole() -> None:
     """The table has the rows 1 to 70, in their order."""
     assert hazards.rows() == list(range(1, 71))
+
+
+def test_users_read_of_the_same_rows() -> None:
+    """The page that users read has each row once, under the same name."""
+    text = hazards.USERS.read_text(encoding="utf-8")
+    assert hazards.names(text) == hazards.names()
+    assert len(re.findall(r"^\| \d+ \|", text, re.MULTILINE)) == len(hazards.rows())
 
 
 def test_every_row_is_held() -> None:

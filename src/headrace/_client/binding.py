@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
 import os
 import threading
@@ -11,8 +10,9 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from headrace._core.call import Undecoded
+from headrace._core.values.formats import Ready
 from headrace._io.closing import Closing, this_task
-from headrace._io.deadline import ENDLESS, Deadlines, Late, endless
+from headrace._io.deadline import ENDLESS, Deadlines, FromStart, endless
 from headrace._io.flow.chain import Parts, chain
 from headrace._io.flow.circuits import Circuits
 from headrace._io.flow.settling import Settling
@@ -61,13 +61,14 @@ class Binding:
         deadlines: What bounds the time of requests.
         begin: Gives a task the time of a request that names none of its own.
         send: The layers, from the outermost.
+        layers: Those of them that a lane asks itself, by their class.
         settle: Follows an answer that is no success, or sets cookies.
         send_plainly: The transport alone, for the requests of an `Auth`.
     """
 
     __slots__ = (
         "__weakref__", "_auth", "_circuits", "_closing", "_config", "_cookies", "_defaults", "_limiter", "_owner",
-        "_pid", "_stats", "begin", "closed", "deadlines", "loop", "send", "send_plainly", "settle", "thread",
+        "_pid", "_stats", "begin", "closed", "deadlines", "layers", "loop", "send", "send_plainly", "settle", "thread",
         "transport",
     )  # fmt: skip
 
@@ -164,21 +165,21 @@ class Binding:
         total = config.timeout.total
         self.begin = endless if total is None else self.deadlines.line(total).begin
         self.send_plainly = transport.send
-        self.send, self.settle = self._layers(transport, config.retry)
+        self.layers: dict[type, Any] = {}
+        self.send, self.settle = self._layers(transport, config.retry, self.layers)
 
     def _layers(
-        self, transport: Transport, retry: Retry | None, started: Callable[[], None] | None = None
+        self, transport: Transport, retry: Retry | None, made: dict[type, Any]
     ) -> tuple[Send, Callable[[Request, Response], Awaitable[Response]]]:
-        """Put the layers around the transport; returns `send` and `settle`."""
+        """Put the layers around the transport; returns `send` and `settle`, and gives `made` those a lane asks."""
         stats, home = self._stats, self._defaults.origin
-        parts = Parts(
-            transport, self._limiter, retry, self._circuits, home, stats, self.deadlines, self._closing, started
+        send = chain(
+            Parts(transport, self._limiter, retry, self._circuits, home, stats, self.deadlines, self._closing, made)
         )
-        send = chain(parts)
         return send, Settling(send, self._defaults, self._cookies, self._auth, stats, retry).settle
 
     async def apart(self, retry: Retry | None) -> Apart:
-        """Make what many calls of one kind go through: other retries, and time that begins with the limiter's leave.
+        """Make what many calls of one kind go through: the same as all others, with other retries.
 
         Args:
             retry: When their requests are repeated, or `None`.
@@ -188,22 +189,17 @@ class Binding:
         """
         _ = await self.bind()
         assert self.transport is not None  # noqa: S101 - bound above
-        if self._limiter is None:
-            send, settle = self._layers(self.transport, retry)
-            return Apart(self, self.begin, self.begin_own, send, settle)
-        late = Late(self.begin)
-
-        def begin_own(own: Any, task: asyncio.Task[Any]) -> Any:
-            total = as_timeout(own).total
-            return ENDLESS if total is None else late.begin(task, functools.partial(self.deadlines.begin, total))
-
-        send, settle = self._layers(self.transport, retry, late.start)
-        return Apart(self, late.begin, begin_own, send, settle)
+        return Apart(self, *self._layers(self.transport, retry, {}))
 
     def begin_own(self, own: Any, task: asyncio.Task[Any]) -> Deadline:
         """Give a task the time that a call names; raises `ValidationError` where that is none."""
-        total = as_timeout(own).total
-        return ENDLESS if total is None else self.deadlines.begin(total, task)
+        timeout = as_timeout(own)
+        if timeout.total is None:
+            return ENDLESS
+        deadline = self.deadlines.begin(timeout.total, task)
+        if isinstance(timeout, FromStart):
+            timeout.clock.wind(self.deadlines, deadline)
+        return deadline
 
     def refuse(self, call: Call) -> None:
         """Say that nothing is sent any more.
@@ -212,7 +208,7 @@ class Binding:
             headrace.errors.AsyncClientError: The answer would have been handed on, which `None` cannot stand for.
         """
         message = f"{self._owner} is closed; nothing was sent"
-        if isinstance(call.response_format, Undecoded):
+        if isinstance(call.response_format, (Undecoded, Ready)):
             raise AsyncClientError(message)
         logger.warning(message)
 
@@ -249,23 +245,23 @@ class Apart:
 
     Args:
         binding: Whose it is.
-        begin: Gives a task the time of a request that names none of its own.
-        begin_own: Gives a task the time that a call names.
         send: The layers, from the outermost.
         settle: Follows an answer that is no success, or sets cookies.
     """
 
     __slots__ = ("_binding", "begin", "begin_own", "bind", "loop", "refuse", "send", "send_plainly", "settle", "thread")
 
-    def __init__(self, binding: Binding, begin: Any, begin_own: Any, send: Send, settle: Any) -> None:
+    def __init__(
+        self, binding: Binding, send: Send, settle: Callable[[Request, Response], Awaitable[Response]]
+    ) -> None:
         self._binding = binding
         self.loop = binding.loop
         self.thread = binding.thread
         self.bind = binding.bind
         self.refuse = binding.refuse
+        self.begin = binding.begin
+        self.begin_own = binding.begin_own
         self.send_plainly = binding.send_plainly
-        self.begin = begin
-        self.begin_own = begin_own
         self.send = send
         self.settle = settle
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from yarl import URL
 
 from headrace import _redact
@@ -12,8 +13,9 @@ from headrace._client.pipeline import Pipeline
 from headrace._client.verbs import APART, Verbs
 from headrace._core.request import encode
 from headrace._core.request.prepare import ABSOLUTE, NOT_PLAIN
-from headrace.errors import AsyncClientError
-from headrace.policies import Retry
+from headrace._io.deadline import FromStart
+from headrace.errors import AsyncClientError, ValidationError
+from headrace.policies import Retry, as_timeout
 from headrace.types import UNSET
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from headrace._core.call import Call
     from headrace._core.request.prepare import Defaults
+    from headrace.policies import Timeout
 
 
 class Calling:
@@ -79,7 +82,8 @@ class Calling:
         if retry is UNSET:
             retry = client.config.retry or Retry()
         apart = await client._binding.apart(retry)  # noqa: SLF001 - our own client
-        run = Pipeline(client.config, self._defaults, client._cookies, client._auth, client.stats, apart).run  # noqa: SLF001
+        pipeline = Pipeline(client.config, self._defaults, client._cookies, client._auth, client.stats, apart)  # noqa: SLF001
+        run = _from_start(pipeline.run, client.config.timeout) if client.is_rate_limited else pipeline.run
         if type(client).request is Verbs.request:
             return run
         way = (client.stats, run)
@@ -90,3 +94,24 @@ class Calling:
             return asked
 
         return ask
+
+
+def _from_start(
+    run: Callable[[Call], Coroutine[Any, Any, Any]], usual: Timeout
+) -> Callable[[Call], Coroutine[Any, Any, Any]]:
+    """Let the time of calls begin when the limiter lets them start, not when they begin to wait for that.
+
+    Args:
+        run: What sends them.
+        usual: The timeout of those that name none.
+    """
+
+    def ask(call: Call) -> Coroutine[Any, Any, Any]:
+        try:
+            own = usual if call.timeout is UNSET else as_timeout(call.timeout)
+        except ValidationError:
+            return run(call)  # which raises it where it is counted
+        timeout = FromStart(own.total, own.connect, own.pool, own.read)
+        return run(msgspec.structs.replace(call, timeout=timeout))
+
+    return ask

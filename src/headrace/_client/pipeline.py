@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 from yarl import URL
 
-from headrace import _redact
+from headrace import _calling, _redact
 from headrace._checks import as_url, wrong
 from headrace._core.call import Undecoded
 from headrace._core.messages import Delivery, HeaderBlock, Origin, Request, Response, Sink
@@ -35,12 +35,13 @@ from headrace.policies import IDEMPOTENT_METHODS, as_timeout
 from headrace.types import UNSET
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Mapping
 
     from headrace._client.binding import Apart, Binding
     from headrace._core.call import Call
     from headrace._core.request.prepare import Defaults
     from headrace._core.stats import Stats
+    from headrace._io.deadline import Deadline
     from headrace._io.flow.cookies import Cookies
     from headrace._io.flow.credential_cache import CredentialCache
     from headrace.config import ClientConfig
@@ -117,7 +118,8 @@ class Pipeline:
         try:
             decoder = formats.find(call.response_format, call.on_invalid, call.items)
             began = monotonic() if type(decoder) is Whole else None
-            models = self._defaults.error_responses if call.error_responses is None else self._models(call)
+            if call.error_responses is not None:
+                answer.check_models(call.error_responses)
             deadline = binding.begin(task) if call.timeout is UNSET else binding.begin_own(call.timeout, task)
             auth = self._auth
             if auth is None:
@@ -128,31 +130,56 @@ class Pipeline:
             request = self.prepared(call, self._timeout if call.timeout is UNSET else as_timeout(call.timeout))
             stats.attempts += 1
             response = await binding.send(request)
-            if response.status >= 300 or response.has_cookies is not False:
-                response = await binding.settle(request, response)
-                request = response.request or request
-            if _levels.get(_INFO, True) and logger.isEnabledFor(_INFO):
-                logger.info(answer.log_line(request, response.status))
-            if response.status >= 300:
-                raise answer.error(  # noqa: TRY301 - counted below, with all others
-                    request, copy.copy(response), models, self._limit, _now()
-                )
-            if decoder is _STREAMED:
-                return StreamedResponse(request, response, math.inf if call.timeout is UNSET else deadline.due)
-            content = (
-                response.body
-                if response.coding == b""
-                else await self._decompressed(response := copy.copy(response))  # whose body is given away
-            )
-            value = answer.value(content, decoder if began is None else decoder.inner, request, response, _now)
-            return (
-                value if began is None else decoder.wrap(value, request, response, _now, monotonic() - began, content)
-            )
+            if began is None and decoder is not _STREAMED and is_plain(response):
+                return answer.value(response.body, decoder, request, response, _now)
+            return await self._concluded(call, request, response, deadline, began)
         except BaseException as error:
             failed(error, call, request, deadline, stats, None if self._auth is None else self._defaults)
             raise
         finally:
             deadline.end()
+
+    async def resume(self, call: Call, request: Request, deadline: Deadline, sending: Awaitable[Response]) -> Any:
+        """Go on with a call whose request is under way.
+
+        Args:
+            call: What was asked for; a plain one.
+            request: What is sent.
+            deadline: Its time.
+            sending: What ends as the sending does.
+
+        Returns:
+            What `run` would have returned.
+        """
+        try:
+            return await self._concluded(call, request, await sending, deadline, None)
+        except BaseException as error:
+            failed(error, call, request, deadline, self._stats, self._defaults)
+            raise
+        finally:
+            deadline.end()
+
+    async def _concluded(
+        self, call: Call, request: Request, response: Response, deadline: Deadline, began: float | None
+    ) -> Any:
+        """Do what an answer still asks for, and hand on what it becomes; where it is an error, raise that."""
+        if response.status >= 300 or response.has_cookies is not False:
+            response = await self._binding.settle(request, response)
+            request = response.request or request
+        if _levels.get(_INFO, True) and logger.isEnabledFor(_INFO):
+            logger.info(answer.log_line(request, response.status))
+        if response.status >= 300:
+            raise await self._error(request, response, self._models(call))
+        decoder = formats.find(call.response_format, call.on_invalid, call.items)
+        if decoder is _STREAMED:
+            return StreamedResponse(request, response, math.inf if call.timeout is UNSET else deadline.due)
+        content = (
+            response.body
+            if response.coding == b""
+            else await self._decompressed(response := copy.copy(response))  # whose body is given away
+        )
+        value = answer.value(content, decoder if began is None else decoder.inner, request, response, _now)
+        return value if began is None else decoder.wrap(value, request, response, _now, monotonic() - began, content)
 
     def prepared(self, call: Call, timeout: Timeout) -> Request:
         """Make the request of a call.
@@ -219,7 +246,20 @@ class Pipeline:
 
     def _models(self, call: Call) -> Mapping[int, Any]:
         """Lay the error models of a call over the client's."""
+        if call.error_responses is None:
+            return self._defaults.error_responses
         return merge_mapping(self._defaults.error_responses, answer.check_models(call.error_responses))
+
+    async def _error(self, request: Request, response: Response, models: Mapping[int, Any]) -> Exception:
+        """Make the error that an answer is; a function among the models is called where its owner waits."""
+        model = models.get(response.status)
+        if _calling.current.get() is not None and model is not None and answer.is_function(model):
+            given: list[Any] = []
+            answer.error(request, copy.copy(response), {response.status: given.append}, self._limit, _now())
+            if given:
+                made = await _calling.call(model, given[0])
+                models = {response.status: lambda _: made}
+        return answer.error(request, copy.copy(response), models, self._limit, _now())
 
     async def _decompressed(self, response: Response) -> bytes:
         """Undo the codings of an answer, whose body is given away: it has to be a copy."""
@@ -230,6 +270,16 @@ class Pipeline:
             return await asyncio.to_thread(answer.content, response, self._limit, stop.is_set)
         finally:
             stop.set()  # where the time was over, or the caller is gone: the thread ends within a step
+
+
+def is_plain(response: Response) -> bool:
+    """Tell whether an answer is a success that asks for nothing, has its content as its body, and is not logged."""
+    return (
+        response.status < 300
+        and response.has_cookies is False
+        and response.coding == b""
+        and not (_levels.get(_INFO, True) and logger.isEnabledFor(_INFO))
+    )
 
 
 def _whole(response: Response) -> Response:

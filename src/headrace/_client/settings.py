@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from headrace import _words
 from headrace import config as settings
+from headrace._client import unmade
 from headrace._client.binding import Binding
+from headrace._client.lane import Lane
 from headrace._client.pipeline import Pipeline
+from headrace._core.call import Call
 from headrace._core.request import encode
 from headrace._core.request.live_mapping import LiveMapping
 from headrace._core.request.prepare import Defaults
@@ -20,7 +23,7 @@ from headrace._io.limits.rate import RateLimiter
 from headrace._version import __version__
 from headrace.auth import BearerAuth
 from headrace.config import ClientConfig
-from headrace.errors import AsyncClientError
+from headrace.errors import AsyncClientError, ClientError
 from headrace.types import UNSET
 
 if TYPE_CHECKING:
@@ -28,9 +31,10 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
-    from headrace._core.call import Call
     from headrace._core.messages import Response
     from headrace.types import Auth, Limiter, Transport
+
+_UNVERIFIED = "tls=False: servers are not verified, anyone on the way can read and change everything"
 
 
 class Settings:
@@ -46,11 +50,15 @@ class Settings:
     _pipeline: Pipeline
     _run: Callable[[Call], Coroutine[Any, Any, Any]]
     _dispatch: Callable[[Call], Coroutine[Any, Any, Any]]
+    _plainly: Callable[[str, Any, Any, Any], Coroutine[Any, Any, Any]]
     _dispatching: Callable[[Callable[[Call], Coroutine[Any, Any, Any]]], Callable[[Call], Coroutine[Any, Any, Any]]]
     _choosing: Callable[
         [Callable[[Call], Coroutine[Any, Any, Any]], object], Callable[[Call], Coroutine[Any, Any, Any]]
     ]
 
+    #: What is raised where the client is set up wrongly.
+    _misuse: ClassVar[type[ClientError]] = AsyncClientError
+    _pipeline_class: ClassVar[type[Pipeline]] = Pipeline
     _own_settings: ClassVar[Mapping[str, Any]] = {}
     _class_settings: ClassVar[Mapping[str, Any]] = {}
 
@@ -68,6 +76,7 @@ class Settings:
         cls._own_settings = own = _plain(parameters)
         cls._class_settings = settings.merge(merged, own)
         settings.check_settings(cls._class_settings)
+        unmade.prepare(cls)
 
     def __init__(
         self,
@@ -95,6 +104,9 @@ class Settings:
     ) -> None:
         arguments = locals()
         own = {name: arguments[name] for name in settings.SETTINGS if arguments[name] is not _UNGIVEN.get(name)}
+        if "_config" in vars(self):  # a subclass's own `__init__` has used it before
+            self._resume(own, args, kwargs)
+            return
         merged = settings.merge(self._class_settings, _plain(own))
         if "uri" not in merged:
             name = type(self).__name__
@@ -102,7 +114,7 @@ class Settings:
                 f"{name} needs a uri: give it as a subclass parameter or to the constructor,"
                 f' such as {name}("https://api.example.com/v1")'
             )
-            raise AsyncClientError(message + _words.of_uri(kwargs))
+            raise self._misuse(message + _words.of_uri(kwargs))
         self._set_up(ClientConfig(**merged, arguments=args, keywords=kwargs))
 
     @classmethod
@@ -120,6 +132,35 @@ class Settings:
         return client
 
     def _set_up(self, config: ClientConfig) -> None:
+        self._assemble(config)
+        if config.tls is False:
+            warnings.warn(_UNVERIFIED, stacklevel=3)
+        self.__post_init__(*config.arguments, **config.keywords)
+
+    def _set_up_unasked(self) -> None:
+        """Set the client up with what its class says, because its `__init__` has not called ours."""
+        name = type(self).__name__
+        if "uri" not in self._class_settings:
+            message = (
+                f"{name}.__init__() has not called super().__init__(uri), and the class has no uri: call it before the"
+                f" client is used, or write class {name}(…, uri=…)"
+            )
+            raise self._misuse(message)
+        config = ClientConfig(**self._class_settings)
+        self._assemble(config)
+        if config.tls is False:
+            warnings.warn(_UNVERIFIED, stacklevel=4)
+
+    def _resume(self, own: Mapping[str, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Go on with a client that was used before `super().__init__()` was called: what was changed on it stays."""
+        if own:
+            name = type(self).__name__
+            message = f"{name}.__init__() has used the client before super().__init__({min(own)}=…): call that first"
+            raise self._misuse(message)
+        self.__post_init__(*args, **kwargs)
+
+    def _assemble(self, config: ClientConfig) -> None:
+        """Make the parts of a client."""
         self._config = config
         self._stats = stats = Stats()
         self._defaults = defaults = Defaults(config, f"headrace/{__version__}")
@@ -134,15 +175,15 @@ class Settings:
         self._auth = auth = CredentialCache(defaults, send)
         auth.assign(config.auth if config.bearer_token is None else BearerAuth(config.bearer_token))
         self._binding = binding = Binding(type(self).__name__, config, defaults, cookies, auth, self._limiter, stats)
-        plain = Pipeline(config, defaults, cookies, None, Stats(), binding)
-        self._pipeline = pipeline = Pipeline(config, defaults, cookies, auth, stats, binding)
-        self._run = self._choosing(pipeline.run, stats)
-        self._dispatch = self._dispatching(pipeline.run)
-        if config.tls is False:
-            warnings.warn(
-                "tls=False: servers are not verified, anyone on the way can read and change everything", stacklevel=3
-            )
-        self.__post_init__(*config.arguments, **config.keywords)
+        plain = self._pipeline_class(config, defaults, cookies, None, Stats(), binding)
+        self._pipeline = pipeline = self._pipeline_class(config, defaults, cookies, auth, stats, binding)
+        run = pipeline.run
+        self._run = self._choosing(run, stats)
+        self._dispatch = dispatch = self._dispatching(run)
+        if dispatch is run and type(pipeline) is Pipeline:
+            self._plainly = Lane(pipeline, config, defaults, cookies, auth, stats, binding).run
+        else:
+            self._plainly = lambda method, path, body, wanted: dispatch(Call(path, method, wanted, body))
 
     def __post_init__(self, *args: Any, **kwargs: Any) -> None:
         """Take the arguments that are no settings; runs last, and does nothing until a subclass gives them a meaning.
@@ -265,33 +306,6 @@ class Settings:
         """Whether requests pass a limiter."""
         return self._limiter is not None
 
-
-class _NotSetUp:
-    """Stands in the class for what `_set_up` makes: found there, the constructor has not been called."""
-
-    def __get__(self, client: Any, owner: type) -> Self:
-        if client is None:
-            return self
-        message = (
-            f"{owner.__name__} is not set up: its __init__ has not called super().__init__(); call it,"
-            " or give the class a __post_init__ instead, which gets the arguments that are no settings"
-        )
-        raise AsyncClientError(message)
-
-
-for _name in (
-    "_auth",
-    "_binding",
-    "_config",
-    "_cookies",
-    "_defaults",
-    "_dispatch",
-    "_limiter",
-    "_pipeline",
-    "_run",
-    "_stats",
-):
-    setattr(Settings, _name, _NotSetUp())
 
 #: What stands for "not given" in the constructor; everything that has no such default stands for itself.
 _UNGIVEN: Mapping[str, Any] = Settings.__init__.__kwdefaults__ or {}

@@ -47,17 +47,17 @@ class Verbs:
         path: Joined to the client's `uri` with exactly one slash; `None` is the `uri` itself. An absolute URL is sent
             as it is.
         body: What is sent as JSON: a mapping, list or any model.
-        data: What is sent as it is: bytes, text, a mapping (a form), an `aiohttp.FormData`, an open file, an (async)
-            iterable of bytes.
-        headers: Header fields over the client's, for this request.
-        cookies: Cookies over the client's, for this request.
-        parameters: Query parameters over the client's, for this request. Nested ones get dotted keys, lists repeat the
-            key.
+        data: What is sent as it is: bytes, text, a number, a mapping or list of pairs (a form), an `aiohttp.FormData`
+            or payload, an open file, an (async) iterable of bytes.
+        headers: Header fields of this request. Each replaces the client's of the same name; `None` leaves that out.
+        cookies: Cookies of this request, merged in the same way.
+        parameters: Query parameters of this request, merged in the same way. Nested ones get dotted keys, lists repeat
+            the key.
         response_format: `None` for plain JSON, `bytes` or `str` for the body as it is, or a model. A single model class
             and a JSON array give a list of that model. `Answer[User]` gives the whole answer, `Partial[User]` the rows
             that fit and those that do not.
         timeout: Seconds for the whole request, a `Timeout`, or `None` for no limit.
-        error_responses: Status to model or function, over the client's, for this request.
+        error_responses: Status to model or function, for this request; the client's hold for other statuses.
         items: The place of the value in the document: names and indexes with dots between, such as ``"data.items"``,
             or a list of them. `None` is the document itself.
         on_invalid: With `response_format=list[...]`, what becomes of rows that do not fit: ``"raise"`` the error,
@@ -78,6 +78,8 @@ class Verbs:
     #: Sends a call: the pipeline, or else what asks the subclass's own `request`.
     _dispatch: Callable[[Call], Coroutine[Any, Any, Any]]
     _run: Callable[[Call], Coroutine[Any, Any, Any]]
+    #: Sends a call that is only a method, a path, a body and a format: a lane, or else what sends any call.
+    _plainly: Callable[[str, Any, Any, Any], Coroutine[Any, Any, Any]]
 
     def _dispatching(
         self, run: Callable[[Call], Coroutine[Any, Any, Any]]
@@ -151,10 +153,12 @@ class Verbs:
     @takes(RowOptions)
     async def get(self, path: Path = None, *, response_format: Any = None, **options: Any) -> Any:
         """Send a GET request (RFC 9110, section 9.3.1)."""
-        plain = Call(path, "GET", response_format)
-        call = plain if not options else as_call("get", plain, options)
+        if options:
+            sending = self._dispatch(as_call("get", Call(path, "GET", response_format), options))
+        else:
+            sending = self._plainly("GET", path, None, response_format)
         path = None  # logs may show the variables of a frame
-        return await self._dispatch(call)
+        return await sending
 
     @overload
     async def head(
@@ -172,10 +176,12 @@ class Verbs:
     @takes(RowOptions)
     async def head(self, path: Path = None, *, response_format: Any = None, **options: Any) -> Any:
         """Send a HEAD request (RFC 9110, section 9.3.2); a success gives `None`."""
-        plain = Call(path, "HEAD", response_format)
-        call = plain if not options else as_call("head", plain, options)
+        if options:
+            sending = self._dispatch(as_call("head", Call(path, "HEAD", response_format), options))
+        else:
+            sending = self._plainly("HEAD", path, None, response_format)
         path = None  # logs may show the variables of a frame
-        return await self._dispatch(call)
+        return await sending
 
     @overload
     async def options(
@@ -195,10 +201,12 @@ class Verbs:
     @takes(RowOptions)
     async def options(self, path: Path = None, *, response_format: Any = None, **options: Any) -> Any:
         """Send an OPTIONS request (RFC 9110, section 9.3.7)."""
-        plain = Call(path, "OPTIONS", response_format)
-        call = plain if not options else as_call("options", plain, options)
+        if options:
+            sending = self._dispatch(as_call("options", Call(path, "OPTIONS", response_format), options))
+        else:
+            sending = self._plainly("OPTIONS", path, None, response_format)
         path = None  # logs may show the variables of a frame
-        return await self._dispatch(call)
+        return await sending
 
     @overload
     async def delete(self, path: Path = None, *, response_format: TypeForm[T], **options: Unpack[BodyOptions]) -> T: ...
@@ -216,10 +224,12 @@ class Verbs:
     @takes(BodyRowOptions)
     async def delete(self, path: Path = None, *, body: Body = None, response_format: Any = None, **options: Any) -> Any:
         """Send a DELETE request (RFC 9110, section 9.3.5)."""
-        plain = Call(path, "DELETE", response_format, body)
-        call = plain if not options else as_call("delete", plain, options)
+        if options:
+            sending = self._dispatch(as_call("delete", Call(path, "DELETE", response_format, body), options))
+        else:
+            sending = self._plainly("DELETE", path, body, response_format)
         path = body = None  # logs may show the variables of a frame
-        return await self._dispatch(call)
+        return await sending
 
     @overload
     async def post(self, path: Path = None, *, response_format: TypeForm[T], **options: Unpack[BodyOptions]) -> T: ...
@@ -237,10 +247,12 @@ class Verbs:
     @takes(BodyRowOptions)
     async def post(self, path: Path = None, *, body: Body = None, response_format: Any = None, **options: Any) -> Any:
         """Send a POST request (RFC 9110, section 9.3.3)."""
-        plain = Call(path, "POST", response_format, body)
-        call = plain if not options else as_call("post", plain, options)
+        if options:
+            sending = self._dispatch(as_call("post", Call(path, "POST", response_format, body), options))
+        else:
+            sending = self._plainly("POST", path, body, response_format)
         path = body = None  # logs may show the variables of a frame
-        return await self._dispatch(call)
+        return await sending
 
     @overload
     async def put(self, path: Path = None, *, response_format: TypeForm[T], **options: Unpack[BodyOptions]) -> T: ...
@@ -258,10 +270,12 @@ class Verbs:
     @takes(BodyRowOptions)
     async def put(self, path: Path = None, *, body: Body = None, response_format: Any = None, **options: Any) -> Any:
         """Send a PUT request (RFC 9110, section 9.3.4)."""
-        plain = Call(path, "PUT", response_format, body)
-        call = plain if not options else as_call("put", plain, options)
+        if options:
+            sending = self._dispatch(as_call("put", Call(path, "PUT", response_format, body), options))
+        else:
+            sending = self._plainly("PUT", path, body, response_format)
         path = body = None  # logs may show the variables of a frame
-        return await self._dispatch(call)
+        return await sending
 
     @overload
     async def patch(self, path: Path = None, *, response_format: TypeForm[T], **options: Unpack[BodyOptions]) -> T: ...
@@ -279,10 +293,12 @@ class Verbs:
     @takes(BodyRowOptions)
     async def patch(self, path: Path = None, *, body: Body = None, response_format: Any = None, **options: Any) -> Any:
         """Send a PATCH request (RFC 5789)."""
-        plain = Call(path, "PATCH", response_format, body)
-        call = plain if not options else as_call("patch", plain, options)
+        if options:
+            sending = self._dispatch(as_call("patch", Call(path, "PATCH", response_format, body), options))
+        else:
+            sending = self._plainly("PATCH", path, body, response_format)
         path = body = None  # logs may show the variables of a frame
-        return await self._dispatch(call)
+        return await sending
 
 
 def check_options(verb: str, options: dict[str, Any], known: frozenset[str]) -> None:

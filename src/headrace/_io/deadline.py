@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
 from typing import Any, Final
 
+import attrs
 import msgspec
+
+from headrace.policies import Timeout
 
 
 class Deadline(msgspec.Struct, eq=False, gc=False):
@@ -68,6 +70,13 @@ class Line:
             self._wait_until(deadline.due)
         return deadline
 
+    def go_on(self, deadline: Deadline) -> None:
+        """Let a deadline that was on hold count from now."""
+        deadline.due = self._time() + self._seconds
+        self.running[deadline] = None
+        if self._timer is None:
+            self._wait_until(deadline.due)
+
     def _wait_until(self, due: float) -> None:
         self._timer = self._loop.call_at(due, self._expire)
 
@@ -120,6 +129,12 @@ class Deadlines:
         """
         return self._find(seconds).begin(task)
 
+    def begin_again(self, deadline: Deadline) -> None:
+        """Give a request all of its seconds anew, which is on hold."""
+        line = self._find(deadline.seconds)
+        deadline.running = line.running
+        line.go_on(deadline)
+
     def _find(self, seconds: float) -> Line:
         line = self._lines.get(seconds)
         if line is None:
@@ -141,58 +156,31 @@ class Deadlines:
             line.stop()
 
 
-class Late:
-    """Gives tasks their time when their request may start, not when it begins to wait for that.
+class _Clock:
+    """The time of one request, which stands while it waits for its start."""
 
-    Args:
-        begin: Gives a task its time.
-    """
+    __slots__ = ("_deadline", "_deadlines")
 
-    __slots__ = ("_begin", "_waiting")
+    def __init__(self) -> None:
+        self._deadlines: Deadlines | None = None
+        self._deadline = ENDLESS
 
-    def __init__(self, begin: Callable[[asyncio.Task[Any]], Deadline]) -> None:
-        self._begin = begin
-        self._waiting: dict[asyncio.Task[Any], LateDeadline] = {}
+    def wind(self, deadlines: Deadlines, deadline: Deadline) -> None:
+        """Belong to the deadline of a request."""
+        self._deadlines, self._deadline = deadlines, deadline
 
-    def begin(
-        self, task: asyncio.Task[Any], own: Callable[[asyncio.Task[Any]], Deadline] | None = None
-    ) -> LateDeadline:
-        """Give a task a deadline that begins with `start`; `own` takes the place of what gives all others theirs."""
-        deadline = self._waiting[task] = LateDeadline(self._waiting, task, own or self._begin)
-        return deadline
+    def hold(self) -> None:
+        """Stand still."""
+        self._deadline.running.pop(self._deadline, None)
 
-    def start(self) -> None:
-        """Begin the time of the request of the current task, if it has not begun."""
-        task = asyncio.current_task()
-        deadline = None if task is None else self._waiting.get(task)
-        if deadline is not None and deadline.begun is None:
-            deadline.begun = deadline.begin(deadline.task)
+    def begin_again(self) -> None:
+        """Run from the beginning."""
+        if self._deadlines is not None:
+            self._deadlines.begin_again(self._deadline)
 
 
-class LateDeadline(msgspec.Struct, eq=False):
-    """The end of a request's time, once that has begun; as a `Deadline` otherwise."""
+@attrs.frozen
+class FromStart(Timeout):
+    """A timeout whose `total` counts from when the limiter lets the request start; one for each request."""
 
-    waiting: dict[asyncio.Task[Any], LateDeadline]
-    task: asyncio.Task[Any]
-    begin: Callable[[asyncio.Task[Any]], Deadline]
-    begun: Deadline | None = None
-
-    @property
-    def seconds(self) -> float:
-        """How long it had."""
-        return math.inf if self.begun is None else self.begun.seconds
-
-    @property
-    def due(self) -> float:
-        """When it ends."""
-        return math.inf if self.begun is None else self.begun.due
-
-    def is_mine(self) -> bool:
-        """Tell whether a `CancelledError` is this deadline's and nobody else's, and take it back if so."""
-        return self.begun is not None and self.begun.is_mine()
-
-    def end(self) -> None:
-        """Note that the request has ended."""
-        self.waiting.pop(self.task, None)
-        if self.begun is not None:
-            self.begun.end()
+    clock: _Clock = attrs.field(factory=_Clock, init=False, eq=False, repr=False)

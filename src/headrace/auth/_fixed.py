@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from headrace import _calling
 from headrace._checks import wrong
 from headrace._core.request.credentials import Credentials, reveal
 from headrace.errors import ValidationError
@@ -112,7 +113,7 @@ class BearerAuth(FixedAuth):
 
     async def credentials(self, refused: Credentials | None, send: Send, /) -> Credentials:  # noqa: ARG002 - Auth's
         """Ask for the token."""
-        token = self.bearer_token() if self.fixed() is None else self.bearer_token
+        token = await _calling.call(self.bearer_token) if self.fixed() is None else self.bearer_token
         return _bearer(await token if inspect.isawaitable(token) else token)
 
 

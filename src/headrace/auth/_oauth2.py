@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 from yarl import URL
 
-from headrace import _redact
+from headrace import _calling, _redact
 from headrace._checks import as_url, wrong
 from headrace._core.request import oauth2
 from headrace._core.request.credentials import Credentials, reveal
@@ -259,6 +259,6 @@ class OAuth2RefreshToken(_TokenEndpoint):
             return rotation.latest
 
     async def _tell(self, answer: oauth2.Answer) -> None:
-        told = None if self.on_refresh is None else self.on_refresh(str(answer.refresh_token))
+        told = None if self.on_refresh is None else await _calling.call(self.on_refresh, str(answer.refresh_token))
         if inspect.isawaitable(told):
             await told

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from headrace._run import run
 from headrace._version import __version__
-from headrace.cli import _bench, _data, _demo, _process, _report, _structify
+from headrace.cli import _bench, _data, _demo, _migrate, _process, _report, _structify
 from headrace.errors import FrameworkException
 
 if TYPE_CHECKING:
@@ -106,3 +106,4 @@ def demo(*, concurrency: int, port: int, transport: str, as_json: bool, quick: b
 
 cli.add_command(_structify.structify)
 cli.add_command(_bench.bench)
+cli.add_command(_migrate.migrate)

@@ -1,1 +1,1 @@
-"""Other modelling libraries: one module each, imported by the user or at the library's first object."""
+"""Other libraries, imported by the user or at the first object of theirs; `arya` is the older framework."""

@@ -11,7 +11,7 @@ import dataclasses
 import enum
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -182,12 +182,12 @@ def query(parameters: Mapping[Any, Any]) -> str:
     return "&".join([f"{_component(key)}={_component(value)}" for key, value in listed(parameters, "parameters")])
 
 
-def form(fields: Mapping[Any, Any]) -> bytes:
+def form(fields: Mapping[Any, Any] | Iterable[tuple[Any, Any]]) -> bytes:
     """Encode fields as ``application/x-www-form-urlencoded`` (WHATWG URL, section 5)."""
     return "&".join([f"{quote_plus(key)}={quote_plus(value)}" for key, value in listed(fields, "data")]).encode()
 
 
-def listed(fields: Mapping[Any, Any], argument: str) -> list[tuple[str, str]]:
+def listed(fields: Mapping[Any, Any] | Iterable[tuple[Any, Any]], argument: str) -> list[tuple[str, str]]:
     """Flatten nested mappings, models and lists into keys and texts; raises `ValidationError` for what has none."""
     try:
         return list(pairs(fields, argument))
@@ -196,9 +196,11 @@ def listed(fields: Mapping[Any, Any], argument: str) -> list[tuple[str, str]]:
         raise ValidationError(message) from error
 
 
-def pairs(fields: Mapping[Any, Any], argument: str, prefix: str = "") -> Iterator[tuple[str, str]]:
+def pairs(
+    fields: Mapping[Any, Any] | Iterable[tuple[Any, Any]], argument: str, prefix: str = ""
+) -> Iterator[tuple[str, str]]:
     """Flatten nested mappings, models and lists into keys and texts."""
-    for key, value in fields.items():
+    for key, value in fields.items() if isinstance(fields, Mapping) else fields:
         if not isinstance(key, str):
             raise wrong(f"{argument}: the key {key!r}", key, "keys that are text")
         yield from _flat(f"{prefix}{key.value if isinstance(key, enum.Enum) else key}", value, argument)

@@ -70,7 +70,8 @@ class Defaults:
 
     def assign(self, name: Literal["headers", "cookies", "parameters"], values: Any) -> None:
         """Give the client other `headers`, `cookies` or `parameters`."""
-        setattr(self, name, LiveMapping(values, fold_case=name == "headers", on_change=self._forget))
+        folded, hidden = name == "headers", name == "cookies"
+        setattr(self, name, LiveMapping(values, fold_case=folded, hidden=hidden, on_change=self._forget))
 
     def _forget(self) -> None:
         """Make anew what follows from the settings: one of them has changed."""
@@ -115,6 +116,14 @@ class Defaults:
             return self._locate_absolute(path, parameters)
         target = encode.target(self.base, path) if path else self.uri.raw_path or "/"
         return self.origin, encode.with_query(target, self._query_for(parameters)), True, None
+
+    def plain_target(self, path: Any) -> str | None:
+        """Write path and query of a call that names neither parameters nor anything to encode; `None`: find it out."""
+        query = self.query
+        if query is None or type(path) is not str or not path or NOT_PLAIN(path) or "//" in path:
+            return None
+        target = f"{self.base}{path}" if path[0] == "/" else f"{self.base}/{path}"
+        return f"{target}?{query}" if query else target
 
     def _locate_absolute(self, path: str, parameters: Any) -> tuple[Origin, str, bool, str | None]:
         """Locate an absolute URL: sent as it is, but that our own origin gets the default parameters it lacks."""

@@ -31,6 +31,20 @@ class Whole:
         self.wrap = wrap
 
 
+class Ready:
+    """A format whose decoder is made already: that of a page, around which the whole answer is given.
+
+    Args:
+        inner: Decodes the body.
+    """
+
+    __slots__ = ("whole",)
+    __hash__ = None  # type: ignore[assignment] # made for one series, so that no cache shall keep it
+
+    def __init__(self, inner: decode.BodyDecoder) -> None:
+        self.whole = Whole(inner, answered)
+
+
 def find(response_format: Any, on_invalid: Any = "raise", items: Any = None) -> Any:
     """Find how an answer becomes what the caller wants.
 
@@ -54,6 +68,8 @@ def find(response_format: Any, on_invalid: Any = "raise", items: Any = None) -> 
 
 
 def _make(response_format: Any, on_invalid: Any = "raise", items: Any = None) -> Any:
+    if isinstance(response_format, Ready):
+        return response_format.whole
     if response_format is Answer or get_origin(response_format) is Answer:
         (inner,) = get_args(response_format) or (None,)
         return Whole(_value(inner, on_invalid, items), answered)

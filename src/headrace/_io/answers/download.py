@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 from multidict import CIMultiDict
 
+from headrace import _calling
 from headrace._checks import is_number, wrong, wrong_number
 from headrace._core import ranges, resuming
 from headrace._io import threads
@@ -118,6 +119,7 @@ class _Download:
         self._place = place
         self._resource = resource
         self._options = options
+        self._progress = _calling.teller(options.progress)
         self._into_folder = into_folder
         self._whole_only = False
         self._total: int | None = None
@@ -225,8 +227,8 @@ class _Download:
             raise exists(self._place)
 
     def _tell(self) -> None:
-        if self._options.progress is not None:
-            self._options.progress(self._part.size, self._total)
+        if self._progress is not None:
+            self._progress(self._part.size, self._total)
 
     async def _write(self, response: StreamedResponse) -> None:
         """Write a body as it arrives."""

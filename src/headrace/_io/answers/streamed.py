@@ -36,7 +36,7 @@ _MOST_DIGITS: Final = 18  # of a length; more bytes than anybody has
 class StreamedResponse:
     """A success whose body is read while it arrives; made by `AsyncClient.stream`.
 
-    The body can be read once, by one task at a time, and inside its block only. A slow reader makes the server wait.
+    The body can be read once, by one reader at a time, and inside its block only. A slow one makes the server wait.
 
     Attributes:
         status: The status code, from 200 to 299.
@@ -51,7 +51,7 @@ class StreamedResponse:
         self._content: bytes | None = None
         self._taken = False
         self._closed = False
-        self.status = response.status
+        self.status: int = response.status
         self.url: URL = request.url
 
     @property

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import io
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Collection, Iterable, Mapping
+from contextlib import aclosing
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import msgspec
 from aiohttp import payload
 
+from headrace import _calling, _redact
 from headrace._checks import wrong
 from headrace._core.request import encode
 from headrace._core.values import shims
 from headrace._io.bodies.files import Begun, FileBody, check_binary, check_refusal, guess_type
 from headrace._io.bodies.multipart import MultipartBody
-from headrace.errors import UploadError
+from headrace._io.bodies.pieces import pieces_of
+from headrace.errors import UploadError, ValidationError
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
@@ -28,6 +33,9 @@ _OCTETS = "application/octet-stream"
 #: So many pieces that needed no waiting, and everybody else gets a turn.
 _PIECES_IN_A_ROW = 16
 _FORM = "application/x-www-form-urlencoded"
+_TEXT = "text/plain; charset=utf-8"
+#: What makes a form one of parts.
+_PARTS = (io.IOBase, bytes, bytearray)
 
 
 class IterableBody:
@@ -78,8 +86,15 @@ class IterableBody:
         """Write every piece; raises `UploadError` if they are used up, and `ValidationError` for one of no bytes."""
         check_refusal(self)
         self._begun = True
+        if isinstance(self._source, AsyncIterable):
+            await self._write(self._source, writer)
+        else:
+            async with aclosing(pieces_of(self._source)) as pieces:  # a thread that takes them shall take no more
+                await self._write(pieces, writer)
+
+    async def _write(self, pieces: AsyncIterable[Any], writer: Any) -> None:
         count = 0
-        async for piece in _pieces(self._source):
+        async for piece in pieces:
             if not isinstance(piece, (bytes, bytearray, memoryview)):
                 raise wrong(self._argument, piece, "an iterable whose items are bytes")
             await writer.write(bytes(piece))  # a copy of what its owner may change while the socket still has it
@@ -96,28 +111,22 @@ class IterableBody:
         """Nothing of ours is open."""
 
 
-async def _pieces(source: AsyncIterable[bytes] | Iterable[bytes]) -> AsyncIterator[bytes]:
-    if isinstance(source, AsyncIterable):
-        async for piece in source:
-            yield piece
-    else:
-        for piece in source:
-            yield piece
-
-
-class FormBody:
-    """An `aiohttp.FormData`, urlencoded or multipart as aiohttp decides.
+class PayloadBody:
+    """A body that aiohttp writes: a payload of its own, or what its `FormData` makes.
 
     Args:
-        form: The form; it can be sent once.
+        made: The payload.
+        what: What an error shall call it.
     """
 
     progress: Progress | None = None
 
-    def __init__(self, form: aiohttp.FormData) -> None:
-        self._payload: Any = form()
-        self.size: int | None = self._payload.size
-        self.content_type: str = self._payload.headers["Content-Type"]
+    def __init__(self, made: Any, what: str) -> None:
+        self._payload = made
+        self._what = what
+        self._begun = False
+        self.size: int | None = made.size
+        self.content_type: str = made.headers["Content-Type"]
 
     async def finish(self) -> None:
         """Nothing is left to put away."""
@@ -125,25 +134,64 @@ class FormBody:
     @property
     def refusal(self) -> str | None:
         """Why it cannot be begun any more; see `headrace._core.messages.StreamedBody`."""
-        return "an aiohttp.FormData can be sent once" if self._payload is None else None
+        # Only bytes are whole again whatever has happened to them: others keep their place where they were cut off.
+        again = not self._begun or isinstance(self._payload, payload.BytesPayload)
+        return None if again and not self._payload.consumed else f"{self._what} can be sent once"
 
     def payload(self) -> payload.Payload:
-        """Begin the form.
+        """Begin the body.
 
         Raises:
             headrace.errors.UploadError: It was sent before.
         """
         check_refusal(self)
-        begun, self._payload = self._payload, None
-        return begun  # type: ignore[no-any-return] # a MultipartWriter is a Payload
+        self._begun = True
+        return self._payload  # type: ignore[no-any-return] # a MultipartWriter is a Payload
+
+
+class Encoded:
+    """A text stream as the file of its bytes in UTF-8, so that it is read and wound back like any other.
+
+    Args:
+        stream: What is open for reading text.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self.tell = stream.tell
+        self.name = getattr(stream, "name", None)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the stream is closed."""
+        return bool(self._stream.closed)
+
+    def seekable(self) -> bool:
+        """Whether it can be wound back; a reader of `codecs` tells where its bytes are, and not its text."""
+        return isinstance(self._stream, io.TextIOBase) and self._stream.seekable()
+
+    def read(self, size: int) -> bytes:
+        """Read so many characters; raises `ValidationError` for those that have no bytes."""
+        try:
+            return str(self._stream.read(size)).encode()
+        except UnicodeError as error:
+            message = f"data: the text stream has what cannot be decoded, or encoded as UTF-8: {error.reason}"  # type: ignore[attr-defined] # both kinds have one
+            raise ValidationError(message) from _redact.emptied(error)
+
+    def seek(self, place: int, whence: int = io.SEEK_SET) -> int:
+        """Go back to a place that `tell` gave; a text has no other, and nobody knows its length in bytes."""
+        if whence != io.SEEK_SET:
+            message = "a text stream has no length in bytes"
+            raise ValueError(message)
+        return int(self._stream.seek(place))
 
 
 def of_data(data: Any) -> tuple[bytes | StreamedBody, str]:
     """Turn the `data` argument into a body.
 
     Args:
-        data: Bytes, text, a mapping or a model (a form), an `aiohttp.FormData`, an open binary file, or an (async)
-            iterable of bytes.
+        data: Bytes, text or a number, a mapping, model or list of pairs (a form), an `aiohttp.FormData` or
+            `aiohttp.payload.Payload`, an open file, or an (async) iterable of bytes.
 
     Returns:
         The body and its `Content-Type`.
@@ -151,33 +199,67 @@ def of_data(data: Any) -> tuple[bytes | StreamedBody, str]:
     Raises:
         headrace.errors.ValidationError: It is none of them.
     """
-    if isinstance(data, (FileBody, MultipartBody, IterableBody)):
-        return _streamed(data)
     if isinstance(data, (bytes, bytearray, memoryview)):
         return bytes(data), _OCTETS
     if isinstance(data, str):
-        return data.encode(), "text/plain; charset=utf-8"
+        return data.encode(), _TEXT
+    if isinstance(data, (int, float, Decimal)):
+        return encode.text(data, "data").encode(), _TEXT
     if isinstance(data, msgspec.Struct) or shims.for_value(data) is not None:
         data = encode.mapping(data, "data")
     if isinstance(data, Mapping):
-        if any(isinstance(value, (io.IOBase, bytes, bytearray)) for value in data.values()):
-            return _streamed(FormBody(aiohttp.FormData(data)))
-        return encode.form(data), _FORM
+        return _form(data.items())
+    if isinstance(data, (list, tuple)) and data and isinstance(data[0], (list, tuple)):
+        for number, pair in enumerate(data):
+            if not isinstance(pair, (list, tuple)) or len(pair) != 2:
+                raise wrong(f"data[{number}]", pair, "a pair of a name and a value, as the items before it")
+        return _form(data)
+    return _streamed(_of_source(data))
+
+
+def _of_source(data: Any) -> FileBody | MultipartBody | IterableBody | PayloadBody:
+    """Find how something is sent that is not in memory."""
+    if isinstance(data, (FileBody, MultipartBody, IterableBody)):
+        return data
     if isinstance(data, aiohttp.FormData):
-        return _streamed(FormBody(data))
+        return PayloadBody(data(), "an aiohttp.FormData")
+    if isinstance(data, payload.Payload):
+        return PayloadBody(data, "a payload of aiohttp")
     if hasattr(data, "read"):
-        check_binary(data, "data")
-        return _streamed(FileBody(data, owned=False))
-    if isinstance(data, (AsyncIterable, Iterable)):
-        return _streamed(IterableBody(data))
+        return _of_file(data)
+    if isinstance(data, (AsyncIterable, Iterable)) and not isinstance(data, msgspec.Struct):
+        return IterableBody(data)
     raise wrong(
         "data",
         data,
-        "bytes, text, a mapping, a model, an aiohttp.FormData, an open binary file or an iterable of bytes",
+        "bytes, text, a number, a mapping, a model or a list of pairs, an aiohttp.FormData or payload, an open file, or"
+        " an iterable of bytes",
     )
 
 
-def _streamed(body: FileBody | MultipartBody | IterableBody | FormBody) -> tuple[StreamedBody, str]:
+def _form(fields: Collection[tuple[Any, Any]]) -> tuple[bytes | StreamedBody, str]:
+    """Make a form of pairs: one with parts where a value is a file or bytes."""
+    if not any(isinstance(value, _PARTS) for _, value in fields):
+        return encode.form(fields), _FORM
+    parts: list[tuple[str, Any]] = []
+    for name, value in fields:
+        parts += [(name, value)] if isinstance(value, _PARTS) else encode.listed([(name, value)], "data")
+    return _streamed(PayloadBody(aiohttp.FormData(parts)(), "a form of parts"))
+
+
+def _of_file(file: Any) -> FileBody:
+    """Read a file from where it stands, one that gives text as UTF-8."""
+    inner = getattr(file, "file", file)  # of a `tempfile.NamedTemporaryFile`
+    if isinstance(inner, (io.TextIOBase, codecs.StreamReader, codecs.StreamReaderWriter)):
+        if inner.closed:
+            raise wrong("data", file, "an open file; this one is closed")
+        encoded: Any = Encoded(inner)
+        return FileBody(encoded, owned=False, content_type=_TEXT)
+    check_binary(file, "data")
+    return FileBody(file, owned=False)
+
+
+def _streamed(body: FileBody | MultipartBody | IterableBody | PayloadBody) -> tuple[StreamedBody, str]:
     return body, body.content_type
 
 
@@ -200,7 +282,7 @@ class Exact(payload.Payload):
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Write the whole body; raises `UploadError` rather than send a byte more, or end with one less."""
-        counter = _Counter(writer, self._size, getattr(self._body, "progress", None))
+        counter = _Counter(writer, self._size, _calling.teller(getattr(self._body, "progress", None)))
         try:
             counter.tell()
             await self._body.payload().write_with_length(counter, None)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from headrace._core.limits import server_limits
 from headrace._core.messages import HeldBack, RejoinedTurn, Wait
+from headrace._io.deadline import FromStart
 from headrace._io.limits.rate import RateLimiter
 from headrace.types import ChoosingLimiter, FollowingLimiter, OriginLimiter, PausingLimiter, TryingLimiter
 
@@ -63,11 +64,15 @@ class Admission:
         counts_starts: Whether what sends it tells the limiter of a start that comes later, see `Delivery.turn`.
         closing: Ends the waiting when the client is closed.
         stats: Where to count.
+
+    Attributes:
+        limiter: The limiter.
+        send: Sends a request when it may start.
     """
 
     __slots__ = (
         "_chooses", "_closing", "_counts", "_crowds", "_forward", "_home", "_kinds", "_limiter", "_stats", "_told",
-        "send",
+        "limiter", "send",
     )  # fmt: skip
 
     def __init__(
@@ -80,6 +85,7 @@ class Admission:
         *,
         counts_starts: bool,
     ) -> None:
+        self.limiter = limiter
         self._limiter: Any = limiter
         self._home = home
         self._counts = counts_starts
@@ -106,9 +112,13 @@ class Admission:
             except HeldBack:
                 await self._wait(limiter.rejoin(request.origin.text), limiter, request, again=True)
             else:
-                if response.status >= _FIRST_REFUSAL:
-                    self._refused(limiter, _OURS, request, response)
+                self.heard(request, response)
                 return response
+
+    def heard(self, request: Request, response: Response) -> None:
+        """Hold the origin of a request back where its answer asks for it; for the one limiter, which is ours."""
+        if response.status >= _FIRST_REFUSAL:
+            self._refused(self._limiter, _OURS, request, response)
 
     async def _send_by_its_own(self, request: Request) -> Response:
         """Send a request by the limiter that is its own, and tell a limiter that follows the server what it says."""
@@ -197,12 +207,18 @@ class Admission:
         loop = asyncio.get_running_loop()
         began = loop.time()
         self._stats.limiter_waits += not again
+        clock = _clock(request)
+        if clock is not None:
+            clock.hold()
         try:
             return await self._closing.or_closed(start)
         finally:
             seconds = loop.time() - began
             self._stats.limiter_seconds += seconds
-            request.delivery.spend(Wait.RATE_LIMIT, seconds)
+            if clock is None:
+                request.delivery.spend(Wait.RATE_LIMIT, seconds)
+            else:
+                clock.begin_again()
             self._crowds[id(limiter)] -= 1
             if not self._crowds[id(limiter)]:
                 del self._crowds[id(limiter)]
@@ -213,3 +229,9 @@ _OURS: Final = _Abilities(tries=True, pauses=True, by_origin=True, follows=True,
 
 def _most_pause(limiter: Any) -> float:
     return float(getattr(limiter, "most_pause", server_limits.MOST_SECONDS))
+
+
+def _clock(request: Request) -> Any:
+    """Find the clock that stands while a request waits for its start; `None` where its time runs from the call on."""
+    timeout, delivery = request.timeout, request.delivery
+    return timeout.clock if isinstance(timeout, FromStart) and not delivery.attempts and not delivery.follows else None

@@ -6,7 +6,7 @@ A layer that is off is not there: what is answered at once with a success meets 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from headrace._core.messages import Request, Response
 from headrace._io.flow.admission import Admission
@@ -38,7 +38,7 @@ class Parts(NamedTuple):
         stats: Where to count.
         deadlines: What bounds the time of requests.
         closing: Ends what waits when the client is closed.
-        started: Is told, in its task, of each attempt that the limiter has let start; `None` where nobody cares.
+        made: The layers that a lane asks itself where a request goes past them, by their class.
     """
 
     transport: Transport
@@ -49,7 +49,7 @@ class Parts(NamedTuple):
     stats: Stats
     deadlines: Deadlines
     closing: Closing
-    started: Callable[[], None] | None = None
+    made: dict[type, Any]
 
 
 def _marking(parts: Parts, send: Send) -> Send:
@@ -72,19 +72,11 @@ def _breaking(parts: Parts, send: Send) -> Send:
 def _admitting(parts: Parts, send: Send) -> Send:
     if parts.limiter is None:
         return send
-    if parts.started is not None:
-        send = _told(parts.started, send)
     transport = parts.transport
     counts = isinstance(transport, CountingTransport) and transport.counts_starts
-    return Admission(parts.limiter, parts.home, send, parts.closing, parts.stats, counts_starts=counts).send
-
-
-def _told(started: Callable[[], None], send: Send) -> Send:
-    def start(request: Request) -> Awaitable[Response]:
-        started()
-        return send(request)
-
-    return start
+    layer = Admission(parts.limiter, parts.home, send, parts.closing, parts.stats, counts_starts=counts)
+    parts.made[Admission] = layer
+    return layer.send
 
 
 def _checking(parts: Parts, send: Send) -> Send:
@@ -94,7 +86,8 @@ def _checking(parts: Parts, send: Send) -> Send:
 def _retrying(parts: Parts, send: Send) -> Send:
     if parts.retry is None:
         return send
-    return Retrying(parts.retry, send, parts.circuits, parts.stats, parts.closing).send
+    layer = parts.made[Retrying] = Retrying(parts.retry, send, parts.circuits, parts.stats, parts.closing)
+    return layer.send
 
 
 def _bounding(parts: Parts, send: Send) -> Send:

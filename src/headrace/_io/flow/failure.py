@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from headrace._core.messages import Request, Wait
     from headrace._core.request.prepare import Defaults
     from headrace._core.stats import Stats
-    from headrace._io.deadline import Deadline, LateDeadline
+    from headrace._io.deadline import Deadline
 
 
 _SERVER: Final = "the server"
@@ -34,7 +34,7 @@ def failed(
     error: BaseException,
     call: Call,
     request: Request | None,
-    deadline: Deadline | LateDeadline,
+    deadline: Deadline,
     stats: Stats,
     defaults: Defaults | None,
 ) -> None:

@@ -102,13 +102,29 @@ class Retrying:
         idempotent = policy.retry_stale_posts or retry.is_repeatable(policy, request.method, headers.names)
         return replaced(request, headers=headers, idempotent=idempotent)
 
-    async def _first(self, request: Request) -> Response:
-        """Send a request; this is all that a success costs."""
+    def _first(self, request: Request) -> Awaitable[Response]:
+        """Send a request."""
+        return self.go_on_with(request, self._send, self.begin())
+
+    def begin(self) -> float:
+        """Note that a request is sent for the first time; returns when."""
         began = self._clock()
         if self._deposit is not None:
             self._deposit(began)
+        return began
+
+    async def go_on_with(
+        self, request: Request, send: Callable[[Request], Awaitable[Response]], began: float
+    ) -> Response:
+        """Send a request for the first time, and go on with whatever comes of it; this is all that a success costs.
+
+        Args:
+            request: The request.
+            send: Sends it once, or ends as a sending that is under way does.
+            began: What `begin` has returned.
+        """
         try:
-            response = await self._send(request)
+            response = await send(request)
         except TransportError as error:
             go_on(error)
             return await self._again(request, error, began)

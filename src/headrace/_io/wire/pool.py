@@ -100,6 +100,11 @@ class Pool:
             connection.close(ConnectError(CLOSED))
         return None
 
+    def put_back(self, connection: Connection) -> None:
+        """Put a connection back that was taken in this very step, as though it had not been."""
+        self.note_unused(connection)
+        self._lanes[connection.key].idle[connection] = None
+
     async def acquire(self, request: Request) -> Connection:
         """Dial a connection, or wait for one where the limits are reached.
 

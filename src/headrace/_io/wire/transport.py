@@ -70,16 +70,34 @@ class WireTransport:
             if request.body is not None and not isinstance(request.body, bytes):
                 await uploading.upload(connection, request, answer)
             return await answer
-        except ConnectionLost:
-            # The server closed an idle connection while the request was on its way (RFC 9110, section 9.2.2).
-            if connection.is_new or connection.answered or not request.idempotent or not _is_replayable(request.body):
-                connection.abandon(answer)  # an upload may hear of the end before its answer does
+        except BaseException as error:
+            if not self.may_send_anew(request, connection, answer, error):
                 raise
-        except BaseException:
+        return await self.send_anew(request)
+
+    def take(self, origin: str) -> Connection | None:
+        """Take an idle connection of an origin, to begin a request on it at once; `None` where there is none."""
+        return self._pool.take(origin)
+
+    def put_back(self, connection: Connection) -> None:
+        """Leave a connection that was taken in this very step as it was: nothing was written to it."""
+        self._pool.put_back(connection)
+
+    def may_send_anew(
+        self, request: Request, connection: Connection, answer: asyncio.Future[Response], error: BaseException
+    ) -> bool:
+        """End an exchange that has failed, and tell whether its request may go out once more, at once.
+
+        It may where the server closed an idle connection while the request was on its way (RFC 9110, section 9.2.2).
+        """
+        if not isinstance(error, ConnectionLost):
             request.delivery.sent = True
-            connection.abandon(answer)
-            raise
-        return await self._send_anew(request, head)
+        elif not (
+            connection.is_new or connection.answered or not request.idempotent or not _is_replayable(request.body)
+        ):
+            return True
+        connection.abandon(answer)  # an upload may hear of the end before its answer does
+        return False
 
     async def _in_turn(self, acquiring: Coroutine[Any, Any, Connection], request: Request, turn: Turn) -> Connection:
         """Wait for a connection with a start that a limiter has allowed, and that is made when there is one.
@@ -116,9 +134,10 @@ class WireTransport:
                 return connection, answer
             refused = connection
 
-    async def _send_anew(self, request: Request, head: bytes) -> Response:
+    async def send_anew(self, request: Request) -> Response:
         """Send a request again, on a connection that has not been lying idle."""
         request.delivery.sent = True
+        head = self._head(request)
         try:
             connection = await self._pool.acquire(request)
             answer = connection.begin(request, head)

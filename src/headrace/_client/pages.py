@@ -1,0 +1,227 @@
+"""Series of pages: `paginate` checks what a caller wants of one, and puts it together."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, Unpack, get_origin, overload
+
+from headrace import _redact
+from headrace._checks import is_number, wrong
+from headrace._client.signatures import takes
+from headrace._client.verbs import as_call, check_options
+from headrace._core.call import Call
+from headrace._core.pages.driven import Called, Driven
+from headrace._core.pages.envelope import decoder_for, page_decoder
+from headrace._core.pages.series import Series
+from headrace._core.pages.strategies import Strategy
+from headrace._core.values import partial
+from headrace._core.values.formats import Ready
+from headrace._core.values.whole import Answer
+from headrace._io.frames import clear_frames
+from headrace._io.pages.asking import Asking
+from headrace._io.pages.handle import Pages
+from headrace._models.pages import Pages as DrivingItself
+from headrace.errors import ValidationError
+from headrace.policies import as_timeout
+from headrace.types import UNSET, PageOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+
+    from typing_extensions import TypeForm
+    from yarl import URL
+
+    from headrace._client.verbs import Path, TypeAdapterLike
+    from headrace._core.pages.page import Page
+    from headrace._core.request.prepare import Defaults
+    from headrace.config import ClientConfig
+    from headrace.types import Items, OnInvalid
+
+T = TypeVar("T")
+#: How there is a next page.
+How: TypeAlias = "Strategy | Callable[[Page[Any]], Mapping[str, Any] | None] | None"
+
+_TAKES = "a strategy of headrace.pages, such as Link() or Cursor(…), or a function of a Page"
+
+
+class Paginating:
+    """The part of a client that reads series of pages."""
+
+    _config: ClientConfig
+    _defaults: Defaults
+    _dispatch: Callable[[Call], Coroutine[Any, Any, Any]]
+
+    @overload
+    def paginate(
+        self, path: Path = None, *, response_format: TypeForm[T], **options: Unpack[PageOptions]
+    ) -> Pages[T]: ...
+
+    @overload
+    def paginate(
+        self, path: Path = None, *, response_format: TypeAdapterLike[T], **options: Unpack[PageOptions]
+    ) -> Pages[T]: ...
+
+    @overload
+    def paginate(
+        self, path: Path = None, *, response_format: None = None, **options: Unpack[PageOptions]
+    ) -> Pages[Any]: ...
+
+    @takes(PageOptions)
+    def paginate(
+        self,
+        path: Path = None,
+        *,
+        method: str = "GET",
+        response_format: Any = None,
+        items: Items = None,
+        pages: How = None,
+        prefetch: int = 1,
+        parallel: int = 1,
+        max_pages: int | None = None,
+        max_items: int | None = None,
+        resume: Mapping[str, Any] | None = None,
+        on_invalid: OnInvalid = "raise",
+        **request: Any,
+    ) -> Pages[Any]:
+        """Read the items of a series of pages: ``async for user in client.paginate("/users", …)``.
+
+        Nothing is sent before the first item is asked for. Each page is a request like any other.
+
+        Args:
+            path: Of the first page, as for every request.
+            method: The method of every request.
+            response_format: The type of **one item**; `None` is plain JSON. Or a `PaginatedResponse`, without `pages`:
+                each item is a page then, and says what the next one is.
+            items: The place of the array of items in the document: ``"data.items"``, or a list of names and indexes.
+                ``""`` is the document itself, `None` the document or the one array at its top.
+            pages: How there is a next page: a strategy of `headrace.pages`, or a function that is given a `Page` and
+                returns the options of the request that change, or `None` behind the last one.
+            prefetch: Pages that are asked for ahead, while you work on one; 0 for none.
+            parallel: Requests at a time, where pages can be counted: `PageNumber` and `Offset` with a total.
+            max_pages: Pages to ask for at most.
+            max_items: Items to give at most.
+            resume: The `Pages.state` of an earlier series like this one, to go on from.
+            on_invalid: What becomes of rows that do not fit: ``"raise"`` the error, ``"skip"`` leaves them out,
+                ``"collect"`` too, and has them in `Page.rejects`. `Pages.rejects` counts them.
+            **request: `body`, `data` (bytes, text or a mapping), `headers`, `cookies`, `parameters`, `timeout` and
+                `error_responses` of every request. The `total` of a timeout begins when the limiter lets a page start.
+
+        Returns:
+            The items, an async iterator that is read once.
+
+        Raises:
+            headrace.errors.ValidationError: An argument is wrong.
+            TypeError: A keyword is unknown.
+        """
+        plain = Call(path, method, response_format, on_invalid=on_invalid, items=items)
+        path = None  # logs may show the variables of a frame
+        try:
+            call = as_paginate(plain, request)
+            return self._pages(call, pages, resume, prefetch, parallel, max_pages, max_items)
+        except BaseException as error:
+            clear_frames(error)
+            resume = None
+            raise
+
+    def _pages(
+        self,
+        call: Call,
+        pages: Any,
+        resume: Any,
+        prefetch: int,
+        parallel: int,
+        max_pages: int | None,
+        max_items: int | None,
+    ) -> Pages[Any]:
+        _check_counts(prefetch, parallel, max_pages, max_items)
+        series = self._series(call, call.response_format, pages, parallel)
+        if resume is not None:
+            series.resume(resume)
+        timeout = self._config.timeout if call.timeout is UNSET else call.timeout
+        asking = Asking(self._dispatch, series, timeout, prefetch, parallel, max_pages, max_items)
+        return Pages(asking, series, max_items, self)
+
+    def _series(self, call: Call, response_format: Any, pages: Any, parallel: int) -> Series:
+        """Put a series together.
+
+        Raises:
+            headrace.errors.ValidationError: Something is wrong with it.
+        """
+        strategy = _strategy(pages, response_format, call)
+        countable = strategy.counted and strategy.places().get("total") is not None
+        if parallel > 1 and not countable:
+            remedy = " without a total" if strategy.counted else ""
+            message = (
+                f"parallel: got {parallel}, and pages by {type(strategy).__name__}{remedy} cannot be counted; takes 1."
+                " PageNumber(total_items=…), PageNumber(total_pages=…) and Offset(total=…) can be counted"
+            )
+            raise ValidationError(message)
+        as_timeout(None if call.timeout is UNSET else call.timeout)
+        if not isinstance(call.data, (bytes, bytearray, memoryview, str, dict, type(None))):
+            raise wrong("data", call.data, "bytes, text or a mapping, which every request can send again")
+        home, *_ = self._defaults.locate(call.path, None)
+        series = Series(strategy, call, home.text, self._shown)
+        if isinstance(strategy, Driven):
+            decoder = page_decoder(response_format)
+        else:
+            partial.check_on_invalid(call.on_invalid)
+            asked, last = series.asked(), strategy.last_place()
+            decoder = decoder_for(response_format, call.items, asked, call.on_invalid, last=last)
+        series.use(Ready(decoder))
+        return series
+
+    def _shown(self, url: URL) -> str:
+        credentials = self._defaults.credentials
+        return _redact.url(url, () if credentials is None else credentials.parameters.keys())
+
+
+def _strategy(pages: Any, response_format: Any, call: Call) -> Strategy:
+    """Find how there is a next page."""
+    for part in (response_format, get_origin(response_format)):
+        if part is Answer or part is partial.Partial:
+            message = (
+                f"response_format: is the type of one item, not {part.__name__};"
+                " pages() gives the answer and the rejects of each page"
+            )
+            raise ValidationError(message)
+    kind = get_origin(response_format) or response_format
+    drives = isinstance(kind, type) and issubclass(kind, DrivingItself)
+    if pages is None:
+        if not drives:
+            message = f"pages: is needed, {_TAKES}; headrace.pages.detect(answer) finds one in an answer"
+            raise ValidationError(message)
+        if call.items is not None:
+            message = f"items: is not taken with {kind.__name__}, which is the whole page"
+            raise ValidationError(message)
+        if call.on_invalid != "raise":
+            message = f'on_invalid: takes "raise" with {kind.__name__}, which is the whole page'
+            raise ValidationError(message)
+        return Driven()
+    if isinstance(pages, Strategy):
+        return pages
+    if isinstance(pages, type) or not callable(pages) or inspect.iscoroutinefunction(pages):
+        raise wrong("pages", pages, _TAKES)
+    return Called(pages)
+
+
+def _check_counts(prefetch: Any, parallel: Any, max_pages: Any, max_items: Any) -> None:
+    if not is_number(prefetch, integer=True, zero=True):
+        raise wrong("prefetch", prefetch, "a whole number from 0 on")
+    if not is_number(parallel, integer=True):
+        raise wrong("parallel", parallel, "a whole number above 0")
+    for name, value in (("max_pages", max_pages), ("max_items", max_items)):
+        if value is not None and not is_number(value, integer=True):
+            raise wrong(name, value, "a whole number above 0, or None")
+
+
+_KEYWORDS = frozenset(PageOptions.__annotations__)
+
+
+def as_paginate(plain: Call, request: dict[str, Any]) -> Call:
+    """Make the call of a series; the options are forgotten, as in `as_call`.
+
+    Raises:
+        TypeError: One of the options is unknown.
+    """
+    check_options("paginate", request, _KEYWORDS)
+    return as_call("paginate", plain, request)

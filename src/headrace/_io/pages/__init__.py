@@ -1,0 +1,1 @@
+"""Pages are asked for ahead of whoever reads them, and handed out in their order."""
