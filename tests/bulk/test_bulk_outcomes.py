@@ -12,6 +12,7 @@ from headrace import AsyncClient, Call, Partial, errors
 from headrace.bulk import Err, Ok
 from headrace.testing import MockTransport, json_response, text_response
 from headrace.transports import Request, Response
+from headrace.types import UNSET
 from tests.kit.bulk import Api, User, paths
 from tests.kit.told import header
 from tests.servers.echo import EchoServer
@@ -183,7 +184,17 @@ async def test_retries_are_the_clients_or_else_the_usual(*, own: bool) -> None:
         assert asked.count("/d") == 2  # the client's own, as before
 
 
-async def test_time_begins_when_the_limiter_lets_a_request_start() -> None:
+class OwnRequest(AsyncClient):
+    """A client that is asked for everything by a `request` of its own."""
+
+    async def request(self, *args: Any, **options: Any) -> Any:  # type: ignore[override] # it takes whatever comes
+        """Send it as ever."""
+        return await super().request(*args, **options)
+
+
+@pytest.mark.parametrize("kind", [AsyncClient, OwnRequest])
+@pytest.mark.parametrize("own", [False, True], ids=["the client's", "the call's"])
+async def test_time_begins_when_the_limiter_lets_a_request_start(kind: type[AsyncClient], own: bool) -> None:
     """Calls that wait longer for the limiter than their timeout allows are answered; one that hangs is not."""
     never = asyncio.Event()
 
@@ -193,8 +204,9 @@ async def test_time_begins_when_the_limiter_lets_a_request_start() -> None:
         return json_response({})
 
     transport = MockTransport(answer)
-    async with AsyncClient("http://a.example", transport=transport, rate_limit=10, timeout=0.2) as client:
-        outcomes = await collect(client.bulk([*paths(25), "/hangs"], in_flight=26, retry=None))
+    calls = [Call(path, timeout=0.2 if own else UNSET) for path in [*paths(25), "/hangs"]]
+    async with kind("http://a.example", transport=transport, rate_limit=10, timeout=9 if own else 0.2) as client:
+        outcomes = await collect(client.bulk(calls, in_flight=26, retry=None))
     failures = [each for each in outcomes if type(each) is Err]
     assert [type(each.error) for each in failures] == [errors.RequestTimeout]
     assert failures[0].call.path == "/hangs"

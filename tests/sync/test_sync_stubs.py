@@ -63,6 +63,12 @@ def test_the_stub_names_what_there_is() -> None:
             assert takes_any or each.args.kwarg or keywords == known.keys() - {*places}, each.name
 
 
+def test_there_is_no_bulk() -> None:
+    """What has to run on a loop of the caller's own is not offered."""
+    assert hasattr(headrace.AsyncClient, "bulk")
+    assert not hasattr(headrace.SyncClient, "bulk")
+
+
 def test_the_words() -> None:
     """What is said of the async client is said of this one."""
     assert in_words("``async with client.stream()`` of `AsyncClient`: see `aiter_bytes`, `x.aread`") == (
