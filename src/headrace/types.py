@@ -26,11 +26,10 @@ Parameters: TypeAlias = MappingOrModel
 Bytes: TypeAlias = bytes | bytearray | memoryview
 #: What is encoded as the JSON text of a request: a mapping, list or any model.
 Body: TypeAlias = Any
+InMemory: TypeAlias = "Bytes | str | float | Decimal | Mapping[str, Any] | Sequence[tuple[str, Any]]"
+Streamed: TypeAlias = "IO[bytes] | IO[str] | AsyncIterable[bytes] | Iterable[bytes]"
 #: What is sent as it is.
-Data: TypeAlias = (
-    "Bytes | str | float | Decimal | Mapping[str, Any] | Sequence[tuple[str, Any]] | aiohttp.FormData"
-    " | aiohttp.payload.Payload | IO[bytes] | IO[str] | AsyncIterable[bytes] | Iterable[bytes]"
-)
+Data: TypeAlias = "InMemory | Streamed | aiohttp.FormData | aiohttp.payload.Payload"
 FileLike: TypeAlias = "str | os.PathLike[str] | IO[bytes]"
 #: What the bytes of a file may come from: a path, an open binary file, or an (async) iterable of bytes.
 FileSource: TypeAlias = "FileLike | AsyncIterable[bytes] | Iterable[bytes]"

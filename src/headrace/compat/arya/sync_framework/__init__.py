@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import functools
 import importlib
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from headrace.compat.arya._raw import RawResponse, SyncRawResponse
 from headrace.compat.arya.constants import ClientBranch
 from headrace.compat.arya.framework import ClientInternal
 
 __all__ = ["SyncClient"]
+
+if TYPE_CHECKING:
+    SyncClient: Any  # made when it is asked for
 
 
 @functools.cache
