@@ -42,6 +42,7 @@ ROWS = b'{"id":1}\n{"id":2,"name":"\xc3\xa4"}\n{"id":3}\n'
 
 @given(st.text("ab\r\n\x0b\x1c\x85\u2028ä😀", max_size=40), places())
 @example("\ufeffa\r\nb", [1, 2, 3, 4, 5])
+@example("\ufeff", [])
 def test_lines_are_the_same_however_they_are_cut(text: str, at: list[int]) -> None:
     """CR, LF and CRLF end a line, nothing else does, and no cut changes what comes out."""
     expected = [line.decode() for line in text.removeprefix("\ufeff").encode().splitlines()]

@@ -48,6 +48,9 @@ FIELDS: list[tuple[bytes, str | None]] = [
     (b"a=1; Expires=" + b"-" * 900, "a=1"),
     (b"a=1; Expires=Wed, 09 Jun 2021 10:18:14 GMT", None),
     (b"a=1; Expires=Wed, 09 Jun 2021 10:18:14 GMT; Max-Age=60", "a=1"),
+    ("a=1; Expires=Wed, 09 Jun \u0662\u0660\u0662\u0661 10:18:14 GMT".encode(), "a=1"),  # digits, but not ASCII
+    (b"a=1; Path=/" + b"x" * 1023, None),
+    (b"a=1; Path=/" + b"x" * 1024, "a=1"),  # too long an attribute is left out
     (b"a=caf\xc3\xa9", None),
     (b"a=caf\xe9", None),
     (b"\xc3\xa9=1", None),
@@ -183,6 +186,22 @@ async def test_a_secure_cookie_is_not_set_over_http(path: str, field: str, kept:
     secure, *plain = [dict(request.headers.pairs).get("Cookie", "") for request in transport.requests[2:]]
     assert "sid=good" in secure
     assert any("=evil" in sent or "=fine" in sent for sent in [secure, *plain]) is kept
+
+
+@pytest.mark.hazard(59)
+@pytest.mark.parametrize(
+    ("good", "evil"), [("; Domain=a.example", ""), ("", "; Domain=a.example")], ids=["of the domain", "of the host"]
+)
+async def test_a_secure_cookie_of_another_domain_is_not_hidden_over_http(good: str, evil: str) -> None:
+    """Neither a part of its domain nor the domain that it is a part of may set one that would stand beside it."""
+    fields = [f"sid=good; Secure; Path=/{good}", f"sid=evil; Path=/{evil}"]
+    answers = [Response(200, {"Set-Cookie": field}) for field in fields]
+    transport = MockTransport(sequence([*answers, *[json_response({})] * 2]))
+    async with AsyncClient("https://www.a.example", transport=transport) as client:
+        for url in ("https://www.a.example/", "http://www.a.example/", "https://www.a.example/"):
+            await client.get(url)
+        assert await client.get("http://www.a.example/") == {}
+    assert [dict(request.headers.pairs).get("Cookie") for request in transport.requests[2:]] == ["sid=good", None]
 
 
 #: Fields near to what servers send, and far from it.

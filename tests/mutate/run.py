@@ -11,13 +11,14 @@ from typing import Final, NamedTuple
 
 from tests.mutate.covering import Covering
 from tests.mutate.forks import PACKAGE, ROOT, Forks, Task, killed_by, pytest_code
+from tests.mutate.kept import Kept
 from tests.mutate.operators import Mutation, mutations
 
 #: The folders of the package that faults are put into.
 ROOMS: Final = ("_core", "_io")
-#: How long the tests may take, in seconds, that a fault is shown to at first, and then; in the run without a fault.
-_STAGES: Final = (3.0, 30.0)
-_MOST_FILES: Final = 4  # of the first tests, for each has to be imported
+#: How long the tests may take, in seconds, that a fault is shown to at first, and then, in the run without a fault; and
+#: in how many files they may be, for each has to be imported.
+_STAGES: Final = ((3.0, 4), (10.0, 12), (30.0, 1000))
 _TEST_TIMEOUT: Final = 20  # seconds: no test of those that are chosen takes a tenth of it
 
 #: Times of sources with a fault: no two are the same, and none is that of a file.
@@ -95,31 +96,39 @@ def check(forks: Forks, chosen: Iterable[Mutation], covering: Covering) -> int:
     return len(tests)
 
 
-def verdicts(forks: Forks, chosen: Iterable[Mutation], covering: Covering) -> Iterator[Verdict]:
+def verdicts(forks: Forks, chosen: Iterable[Mutation], covering: Covering, kept: Kept) -> Iterator[Verdict]:
     """Show each fault to the tests that run its line: first to the quickest, then to the others.
 
     Args:
         forks: What runs them.
         chosen: The faults.
         covering: Which tests run which lines.
+        kept: What they have been shown to already.
     """
     pending = list(chosen)
     spent = dict.fromkeys(pending, 0.0)
     shown = dict.fromkeys(pending, 0)
     for stage in range(len(_STAGES)):
-        tasks: list[Task[Mutation]] = []
+        tasks: list[Task[tuple[Mutation, list[str]]]] = []
+        left = set(pending)
         for mutation in pending:
-            tests = _of_stage(covering.tests(mutation.file, _lines(mutation)), covering, stage)
-            shown[mutation] += len(tests)
+            killed = kept.killed(mutation)
+            if killed is not None:
+                left.discard(mutation)
+                yield Verdict(mutation, killed, shown[mutation], spent[mutation])
+                continue
+            of_stage = _of_stage(covering.tests(mutation.file, _lines(mutation)), covering, stage)
+            shown[mutation] += len(of_stage)
+            tests = kept.unseen(mutation, of_stage)
             if tests:
                 limit = 30 + 5 * sum(covering.seconds[test] for test in tests)
-                tasks.append(Task(mutation, show(mutation, tests), limit))
-        left = set(pending)
+                tasks.append(Task((mutation, tests), show(mutation, tests), limit))
         for ended in forks.run(tasks):
-            mutation = ended.subject
+            mutation, tests = ended.subject
             restore(mutation, ended.copy)
             spent[mutation] += ended.seconds
             killed = killed_by(ended)
+            kept.add(mutation, tests, killed)
             if killed is not None:
                 left.discard(mutation)
                 yield Verdict(mutation, killed, shown[mutation], spent[mutation])
@@ -130,22 +139,17 @@ def verdicts(forks: Forks, chosen: Iterable[Mutation], covering: Covering) -> It
 
 def _of_stage(tests: list[str], covering: Covering, stage: int) -> list[str]:
     """Choose the tests of one stage: those that come next, as long as there is time."""
-    first, files, seconds = list[str](), set[str](), 0.0
-    for test in tests:
-        seconds += covering.seconds[test]
-        files.add(test.partition("::")[0])
-        if first and (seconds > _STAGES[0] or len(files) > _MOST_FILES):
-            break
-        first.append(test)
-    if stage == 0:
-        return first
-    rest, seconds = list[str](), 0.0
-    for test in tests[len(first) :]:
-        seconds += covering.seconds[test]
-        if rest and seconds > _STAGES[stage]:
-            break
-        rest.append(test)
-    return rest
+    of_stage, left = list[str](), tests
+    for most_seconds, most_files in _STAGES[: stage + 1]:
+        of_stage, files, seconds = [], set[str](), 0.0
+        for test in left:
+            seconds += covering.seconds[test]
+            files.add(test.partition("::")[0])
+            if of_stage and (seconds > most_seconds or len(files) > most_files):
+                break
+            of_stage.append(test)
+        left = left[len(of_stage) :]
+    return of_stage
 
 
 def _lines(mutation: Mutation) -> range:
