@@ -51,6 +51,14 @@ async def test_a_body_arrives_whole(answer: bytes, serve_script: ServeScript, tr
         assert b"".join([piece async for piece in response.aiter_bytes()]) == BODY
 
 
+async def test_a_length_may_have_many_digits(serve_script: ServeScript, transport: str) -> None:
+    """What the body is counted by is told, however it is written."""
+    server = await serve_script([Do.READ, b"HTTP/1.1 200 OK\r\nContent-Length: %018d\r\n\r\nhello" % 5, Do.HOLD])
+    async with AsyncClient(server.url, transport=transport) as client, client.stream("GET") as response:
+        assert response.content_length == 5
+        assert await response.aread() == b"hello"
+
+
 async def test_trailers_come_with_the_end(serve_script: ServeScript, transport: str) -> None:
     """The fields behind a chunked body can be read when the body was, and are no header fields."""
     go = asyncio.Event()

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from headrace import AsyncClient
+from headrace._io.closing import Closing
 from headrace.errors import AsyncClientError, HTTPServiceUnavailable, TransportError, UploadError
 from headrace.testing import MockTransport
 from tests.crossing.ledger import Ledger
@@ -134,6 +135,30 @@ async def test_closing_twice_at_once_is_closing_once(echo: EchoServer, transport
     await client.get("/x")
     await asyncio.gather(client.close(), client.close())
     assert client.closed
+
+
+async def test_closing_again_cancels_nobody_who_has_gone_on() -> None:
+    """A task whose wait has ended is left alone, also where its owner is closed a second time."""
+
+    async def wait() -> str:
+        task = closing.begin()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            task.uncancel()
+        finally:
+            closing.end(task)
+        await go_on.wait()
+        return "went on"
+
+    closing, go_on = Closing(), asyncio.Event()
+    waiting = asyncio.ensure_future(wait())
+    await asyncio.sleep(0)
+    closing.close()
+    await asyncio.sleep(0)
+    closing.close()
+    go_on.set()
+    assert await waiting == "went on"
 
 
 @pytest.mark.hazard(57)

@@ -151,6 +151,18 @@ async def test_what_is_dropped_is_told_once(caplog: pytest.LogCaptureFixture) ->
 
 
 @pytest.mark.hazard(59)
+async def test_a_flood_of_cookies_ends() -> None:
+    """Of one answer no more than 50 are kept, the first ones."""
+    flood = [("Set-Cookie", f"c{number}=1") for number in range(60)]
+    transport = MockTransport(sequence([Response(200, flood), json_response({})]))
+    async with AsyncClient("http://a.example", transport=transport) as client:
+        await client.get("/")
+        await client.get("/")
+    sent = dict(transport.requests[1].headers.pairs)["Cookie"].split("; ")
+    assert sorted(sent) == sorted(f"c{number}=1" for number in range(50))
+
+
+@pytest.mark.hazard(59)
 async def test_a_path_that_no_library_takes() -> None:
     """The default path of a cookie is that of the request, and may hold what the library for cookies refuses."""
     transport = MockTransport(sequence([Response(200, {"Set-Cookie": "a=1"}), json_response({})]))
