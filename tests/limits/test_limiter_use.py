@@ -63,6 +63,15 @@ def test_other_bad_values_are_named(arguments: dict[str, Any], message: str) -> 
     assert str(caught.value).startswith(message)
 
 
+def test_a_new_limiter_is_idle_and_so_is_a_copy_of_one_in_use() -> None:
+    """A request that is under way is answered to the limiter that has counted it, and to no copy."""
+    limiter = RateLimiter(5)
+    assert limiter.idle_in() == 0
+    limiter.sent()
+    assert limiter.idle_in() == math.inf
+    assert pickle.loads(pickle.dumps(limiter)).idle_in() == 0
+
+
 @pytest.mark.parametrize("seconds", [-1, math.nan, math.inf, "1", None, True])
 def test_a_bad_pause_is_refused(seconds: Any) -> None:
     """A pause has to end, and changes nothing where it is wrong."""

@@ -160,6 +160,24 @@ async def test_a_new_connection_on_which_the_server_speaks_first(
 
 
 @pytest.mark.hazard(62)
+async def test_a_server_that_always_speaks_first_in_a_session_of_the_caller_s_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One connection more is tried there, for the first may have lain idle; then it is the same error."""
+    aiohttp = pytest.importorskip("aiohttp")
+    with Peer(None, peer.answer).serving() as server:
+        _looking_late(monkeypatch, lambda descriptor: select.select([descriptor], [], [], WAIT_SECONDS))
+        async with (
+            aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
+            AsyncClient(server.url, transport=AiohttpTransport(session)) as client,
+        ):
+            with pytest.raises(ProtocolError) as caught:
+                await client.post(data=b"x")
+    assert not caught.value.maybe_sent
+    assert server.requests == []
+
+
+@pytest.mark.hazard(62)
 @pytest.mark.asyncio(loop_factories=["asyncio"])  # uvloop ends its handshake with the first request: none come before
 @pytest.mark.parametrize(("what", "error"), [(peer.answer, ProtocolError), (peer.fin, ConnectionLost)])
 async def test_a_new_connection_on_which_the_server_speaks_first_over_tls(
