@@ -97,6 +97,18 @@ async def test_chunks_have_the_size_that_was_asked_for(size: int, serve_script: 
     assert 0 < len(pieces[-1]) <= size
 
 
+async def test_chunks_are_cut_across_pieces(serve_script: ServeScript, transport: str) -> None:
+    """What is left of a piece begins the next chunk, and what is whole is given before more has come."""
+    go = asyncio.Event()
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n"
+    server = await serve_script([Do.READ, head, b"0123456789", go, b"abcdefg", Do.HOLD])
+    async with AsyncClient(server.url, transport=transport) as client, client.stream("GET") as response:
+        chunks_of_4 = response.aiter_bytes(4)
+        assert [await anext(chunks_of_4) for _ in range(2)] == [b"0123", b"4567"]
+        go.set()
+        assert [chunk async for chunk in chunks_of_4] == [b"89ab", b"cdef", b"g"]
+
+
 async def test_content_is_decompressed_and_raw_is_not(serve_script: ServeScript, transport: str) -> None:
     """`aiter_bytes` and `aread` give the content, `aiter_raw` what came over the wire."""
     packed = gzip.compress(BODY, mtime=0)

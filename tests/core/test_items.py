@@ -50,6 +50,8 @@ def test_lines_are_the_same_however_they_are_cut(text: str, at: list[int]) -> No
 
 
 @given(st.binary(max_size=30).map(lambda raw: raw.replace(b"\xef", b"")), st.integers(1, 8), places())
+@example(b"ab\nlonger\nc\n", 4, [])
+@example(b"longer\nc\n", 4, [3])
 def test_a_line_beyond_the_limit_is_found_however_it_is_cut(text: bytes, limit: int, at: list[int]) -> None:
     """The lines before the one that is too long are given, and then the error."""
     whole = text.splitlines()
