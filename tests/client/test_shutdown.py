@@ -10,11 +10,12 @@ import weakref
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
-from headrace import AsyncClient
+from headrace import AiohttpTransport, AsyncClient, WireTransport
 from headrace._io.closing import Closing
-from headrace.errors import AsyncClientError, HTTPServiceUnavailable, TransportError, UploadError
+from headrace.errors import AsyncClientError, ConnectError, HTTPServiceUnavailable, TransportError, UploadError
 from headrace.testing import MockTransport
 from tests.crossing.ledger import Ledger
 from tests.crossing.resources import resources
@@ -135,6 +136,18 @@ async def test_closing_twice_at_once_is_closing_once(echo: EchoServer, transport
     await client.get("/x")
     await asyncio.gather(client.close(), client.close())
     assert client.closed
+
+
+@pytest.mark.parametrize("kind", ["wire", "aiohttp", "session"])
+async def test_a_transport_that_was_closed_sends_nothing(echo: EchoServer, kind: str) -> None:
+    """Whoever uses it then is told so, also where the session is the caller's and goes on."""
+    async with aiohttp.ClientSession() as session:
+        transport = WireTransport() if kind == "wire" else AiohttpTransport(session if kind == "session" else None)
+        await transport.close()
+        async with AsyncClient(echo.url, transport=transport) as client:
+            with pytest.raises(ConnectError, match="was closed") as caught:
+                await client.get("/x")
+    assert not caught.value.maybe_sent
 
 
 async def test_closing_again_cancels_nobody_who_has_gone_on() -> None:

@@ -359,3 +359,18 @@ async def test_a_key_may_have_any_limiter() -> None:
     await limiter.acquire("http://a.example")
     assert made[0].started == 3
     assert (len(limiter), limiter.waiting, limiter.waited) == (2, 0, 0)
+
+
+async def test_the_limiter_of_a_key_listens_to_whoever_answers_it() -> None:
+    """What another server than the client's own says of its limits holds the requests of its key, and no others."""
+    told = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "60"}
+    transport = MockTransport(lambda _: Response(200, told))
+    limiter = KeyedLimiter(100, key="origin", follow=True)
+    async with AsyncClient("http://a.example", transport=transport, limiter=limiter) as client:
+        await client.get("http://b.example/")
+        waiting = asyncio.ensure_future(client.get("http://b.example/"))
+        while not waiting.done() and client.stats.limiter_waits == 0:
+            await asyncio.sleep(0)
+        await client.get("/")
+        assert not waiting.done()
+        waiting.cancel()

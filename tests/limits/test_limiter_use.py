@@ -11,6 +11,7 @@ import pytest
 
 from headrace._io.limits.rate import RateLimiter
 from headrace.errors import ValidationError
+from tests.crossing.resources import resources
 from tests.kit.virtual import VirtualLoop, most_in_a_window, run, until
 
 BAD: list[Any] = [0, -1, 0.0, math.nan, math.inf, -math.inf, True, False, "1", None, [1], 1j]
@@ -61,6 +62,23 @@ def test_other_bad_values_are_named(arguments: dict[str, Any], message: str) -> 
     with pytest.raises(ValidationError) as caught:
         RateLimiter(**{"rate": 1, **arguments})
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.asyncio(loop_factories=["asyncio"])  # uvloop does not tell of its timers
+async def test_however_many_wait_there_is_one_timer() -> None:
+    """Whoever comes or goes leaves none behind that would only wake to find nothing."""
+    limiter = RateLimiter(1, 3600)
+    assert limiter.try_acquire()
+    before = resources().timers
+    waiting = [asyncio.ensure_future(limiter.acquire()) for _ in range(50)]
+    await asyncio.sleep(0)
+    limiter.pause(60)
+    limiter.resume()
+    assert resources().timers - before == 1
+    for each in waiting:
+        each.cancel()
+    await asyncio.wait(waiting)
+    assert resources().timers - before == 0
 
 
 def test_a_new_limiter_is_idle_and_so_is_a_copy_of_one_in_use() -> None:
