@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from headrace import AsyncClient, KeyedLimiter, Limiter, RateLimiter, errors
 from headrace.testing import MockTransport, Request, Response, json_response
+from tests.kit.cancelling import settled
 from tests.kit.virtual import VirtualLoop, most_in_a_window, run, until
 
 
@@ -369,8 +370,7 @@ async def test_the_limiter_of_a_key_listens_to_whoever_answers_it() -> None:
     async with AsyncClient("http://a.example", transport=transport, limiter=limiter) as client:
         await client.get("http://b.example/")
         waiting = asyncio.ensure_future(client.get("http://b.example/"))
-        while not waiting.done() and client.stats.limiter_waits == 0:
-            await asyncio.sleep(0)
+        assert await settled(lambda: client.stats.limiter_waits == 1)
         await client.get("/")
         assert not waiting.done()
         waiting.cancel()
