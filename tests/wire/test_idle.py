@@ -1,6 +1,7 @@
 """What lies in a socket before a request is written is never taken for its answer, nor is its end for the request's."""
 
 import asyncio
+import gc
 import itertools
 import select
 from collections.abc import AsyncIterator, Callable
@@ -10,7 +11,9 @@ import pytest
 
 from headrace import AiohttpTransport, AsyncClient, PoolLimits, RateLimiter, WireTransport
 from headrace._io import idle
+from headrace._io.wire.connection import Connection
 from headrace.errors import ConnectError, ConnectionLost, ProtocolError, TransportError
+from tests.kit.cancelling import settled
 from tests.kit.waiting import until
 from tests.servers import peer
 from tests.servers.nginx import Nginx
@@ -64,6 +67,23 @@ async def test_all_that_lie_idle_may_have_been_spoken_on(transport: str) -> None
             assert await client.post(data=b"x", response_format=str) == "3"
             assert await asyncio.gather(*(client.post(data=b"x", response_format=int) for _ in range(3)))
             assert client.stats.connections_opened <= 6
+
+
+@pytest.mark.hazard(62)
+async def test_what_was_passed_over_is_forgotten() -> None:
+    """A connection that was spoken on, and one that took its place, are not kept for ever."""
+
+    def known() -> int:
+        gc.collect()
+        return sum(type(each) is Connection and each.key == server.url for each in gc.get_objects())
+
+    with Peer(None, None).serving() as server:
+        async with AsyncClient(server.url, transport="wire", pool=PoolLimits(max_connections=1)) as client:
+            for number in range(3):
+                assert await client.get(response_format=str) == str(number)
+                server.say(number, peer.answer)
+            assert await client.get(response_format=str) == "3"
+            assert await settled(lambda: known() == 1)
 
 
 @pytest.mark.hazard(62)

@@ -322,3 +322,16 @@ async def test_close_ends_idle_connections(serve: Serve, transport: str) -> None
     await ended(mill.server)
     assert await client.get("/a") is None
     assert mill.paths == ["/a"]
+
+
+async def test_the_place_of_a_limited_request_is_free_again(serve: Serve, transport: str) -> None:
+    """A connection that a start of a limiter was made on leaves its place to others when it ends."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
+        await read_request(reader)
+        writer.write(reply(b"%d" % number, "Connection: close"))
+
+    server = await serve(answer)
+    pool, limits = PoolLimits(max_connections=1), Timeout(pool=WAIT_SECONDS)
+    async with AsyncClient(server.url, transport=transport, rate_limit=100, pool=pool, timeout=limits) as client:
+        assert [await client.get("/x") for _ in range(3)] == [0, 1, 2]
