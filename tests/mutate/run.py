@@ -5,6 +5,7 @@ import itertools
 import os
 import random
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -18,7 +19,7 @@ from tests.mutate.operators import Mutation, mutations
 ROOMS: Final = ("_core", "_io")
 #: How long the tests may take, in seconds, that a fault is shown to at first, and then, in the run without a fault; and
 #: in how many files they may be, for each has to be imported.
-_STAGES: Final = ((3.0, 4), (10.0, 12), (30.0, 1000))
+_STAGES: Final = ((3.0, 4), (15.0, 1000))
 _TEST_TIMEOUT: Final = 20  # seconds: no test of those that are chosen takes a tenth of it
 
 #: Times of sources with a fault: no two are the same, and none is that of a file.
@@ -87,7 +88,7 @@ def check(forks: Forks, chosen: Iterable[Mutation], covering: Covering) -> int:
     Raises:
         RuntimeError: Something was found.
     """
-    each = (_of_stage(covering.tests(mutation.file, _lines(mutation)), covering, 0) for mutation in chosen)
+    each = (_of_stage(mutation, covering, 0) for mutation in chosen)
     tests = sorted({test for tests in each for test in tests})
     for ended in forks.run([Task("no fault", show(None, tests), 60 + 5 * len(tests))] if tests else []):
         found = killed_by(ended)
@@ -97,7 +98,7 @@ def check(forks: Forks, chosen: Iterable[Mutation], covering: Covering) -> int:
 
 
 def verdicts(forks: Forks, chosen: Iterable[Mutation], covering: Covering, kept: Kept) -> Iterator[Verdict]:
-    """Show each fault to the tests that run its line: first to the quickest, then to the others.
+    """Show each fault to the tests that run its line: first to the quickest, then to those that run most of its file.
 
     Args:
         forks: What runs them.
@@ -117,7 +118,7 @@ def verdicts(forks: Forks, chosen: Iterable[Mutation], covering: Covering, kept:
                 left.discard(mutation)
                 yield Verdict(mutation, killed, shown[mutation], spent[mutation])
                 continue
-            of_stage = _of_stage(covering.tests(mutation.file, _lines(mutation)), covering, stage)
+            of_stage = _of_stage(mutation, covering, stage)
             shown[mutation] += len(of_stage)
             tests = kept.unseen(mutation, of_stage)
             if tests:
@@ -137,19 +138,31 @@ def verdicts(forks: Forks, chosen: Iterable[Mutation], covering: Covering, kept:
         yield Verdict(mutation, None, shown[mutation], spent[mutation])
 
 
-def _of_stage(tests: list[str], covering: Covering, stage: int) -> list[str]:
-    """Choose the tests of one stage: those that come next, as long as there is time."""
-    of_stage, left = list[str](), tests
-    for most_seconds, most_files in _STAGES[: stage + 1]:
-        of_stage, files, seconds = [], set[str](), 0.0
-        for test in left:
-            seconds += covering.seconds[test]
-            files.add(test.partition("::")[0])
-            if of_stage and (seconds > most_seconds or len(files) > most_files):
-                break
-            of_stage.append(test)
-        left = left[len(of_stage) :]
-    return of_stage
+def _of_stage(mutation: Mutation, covering: Covering, stage: int) -> list[str]:
+    """Choose the tests of one stage, as long as there is time: the quickest, and then those that run most of the file.
+
+    What runs most of a file is about that file, more often than not.
+    """
+    left = covering.tests(mutation.file, _lines(mutation))
+    of_stage = _within(left, covering, *_STAGES[0])
+    if stage == 0:
+        return of_stage
+    left = left[len(of_stage) :]
+    ran = Counter(test for tests in covering.lines[mutation.file].values() for test in tests)
+    left.sort(key=lambda test: -ran[test])
+    return _within(left, covering, *_STAGES[stage])
+
+
+def _within(tests: list[str], covering: Covering, most_seconds: float, most_files: int) -> list[str]:
+    """Choose the first tests, as long as there is time for them; one in any case."""
+    chosen, files, seconds = list[str](), set[str](), 0.0
+    for test in tests:
+        seconds += covering.seconds[test]
+        files.add(test.partition("::")[0])
+        if chosen and (seconds > most_seconds or len(files) > most_files):
+            break
+        chosen.append(test)
+    return chosen
 
 
 def _lines(mutation: Mutation) -> range:
