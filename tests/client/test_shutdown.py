@@ -2,12 +2,14 @@
 
 import asyncio
 import gc
+import socket
 import subprocess
 import sys
 import textwrap
 import threading
 import weakref
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import aiohttp
@@ -15,6 +17,7 @@ import pytest
 
 from headrace import AiohttpTransport, AsyncClient, WireTransport
 from headrace._io.closing import Closing
+from headrace._io.wire import pool
 from headrace.errors import AsyncClientError, ConnectError, HTTPServiceUnavailable, TransportError, UploadError
 from headrace.testing import MockTransport
 from tests.crossing.ledger import Ledger
@@ -22,7 +25,9 @@ from tests.crossing.resources import resources
 from tests.crossing.server import Server
 from tests.kit import ROOT
 from tests.kit.cancelling import SCENARIOS, Bench, left, settled
+from tests.kit.descriptors import is_connected
 from tests.servers.echo import EchoServer
+from tests.servers.peer import Peer
 from tests.servers.proxy import ForwardProxy
 from tests.servers.raw import WAIT_SECONDS
 from tests.servers.tls import TlsMaterial
@@ -136,6 +141,25 @@ async def test_closing_twice_at_once_is_closing_once(echo: EchoServer, transport
     await client.get("/x")
     await asyncio.gather(client.close(), client.close())
     assert client.closed
+
+
+async def test_a_server_that_never_ends_its_tls(tls: TlsMaterial, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closing waits for a server to end in good order, but not for ever: its socket is closed then."""
+    monkeypatch.setattr(pool, "_CLOSE_SECONDS", 0.01)
+    ports, release = SimpleQueue[int](), threading.Event()
+
+    def stay_silent(sock: socket.socket) -> None:
+        ports.put(sock.getpeername()[1])
+        release.wait(WAIT_SECONDS)
+
+    with Peer(tls.server_context(), None).serving() as server:
+        async with AsyncClient(server.url, transport="wire", tls=tls.trusting) as client:
+            assert await client.get("/x", response_format=str) == "0"
+            saying = asyncio.ensure_future(asyncio.to_thread(server.say, 0, stay_silent))
+            port = await asyncio.to_thread(ports.get)
+        assert await settled(lambda: not is_connected(port))
+        release.set()
+        await saying
 
 
 @pytest.mark.parametrize("kind", ["wire", "aiohttp", "session"])

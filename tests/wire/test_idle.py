@@ -7,6 +7,7 @@ import select
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import aiohttp
 import pytest
 
 from headrace import AiohttpTransport, AsyncClient, PoolLimits, RateLimiter, WireTransport
@@ -126,7 +127,6 @@ async def test_a_start_counts_once_though_its_first_connection_was_refused(trans
 @pytest.mark.hazard(62)
 async def test_a_session_of_the_caller_s_own(tls: TlsMaterial) -> None:
     """In a foreign session nobody knows which connections are new; one that we have used is known."""
-    aiohttp = pytest.importorskip("aiohttp")
     with Peer(None, None).serving() as server:
         async with (
             aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
@@ -180,11 +180,31 @@ async def test_a_new_connection_on_which_the_server_speaks_first(
 
 
 @pytest.mark.hazard(62)
+@pytest.mark.parametrize("what", [peer.fin, peer.rst], ids=lambda what: what.__name__)
+async def test_a_new_connection_that_has_ended_before_it_is_had(monkeypatch: pytest.MonkeyPatch, what: Say) -> None:
+    """The loop has heard its end while it was being made: that is said, and nothing was sent."""
+    connect = aiohttp.TCPConnector.connect
+
+    async def late(*arguments: Any) -> Any:
+        made = await connect(*arguments)
+        handler: Any = made.protocol
+        await until(lambda: handler.transport is None or handler.transport.is_closing())
+        return made
+
+    monkeypatch.setattr(aiohttp.TCPConnector, "connect", late)
+    with Peer(None, what).serving() as server:
+        async with AsyncClient(server.url, transport="wire") as client:
+            with pytest.raises((ConnectionLost, ConnectError)) as caught:
+                await client.post(data=b"x")
+    assert not caught.value.maybe_sent
+    assert server.requests == []
+
+
+@pytest.mark.hazard(62)
 async def test_a_server_that_always_speaks_first_in_a_session_of_the_caller_s_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One connection more is tried there, for the first may have lain idle; then it is the same error."""
-    aiohttp = pytest.importorskip("aiohttp")
     with Peer(None, peer.answer).serving() as server:
         _looking_late(monkeypatch, lambda descriptor: select.select([descriptor], [], [], WAIT_SECONDS))
         async with (
