@@ -160,6 +160,7 @@ async def test_many_items_of_which_some_do_not_fit() -> None:
         (b'{,"items":[]}', "items", r"got ',' where a name or '}' has to be"),
         (b'{"a":,"items":[]}', "items", r"got ',' where a value has to be"),
         (b"[1,\x01]", None, r"got b'\\x01' where an item has to be \(byte 3\)"),
+        (b"[1,\xe9]", None, r"got b'\\xe9' where an item has to be \(byte 3\)"),
         (b'{"a":1', "items", r"cut short \(byte 6\)"),
         (b'{"a":[1},"items":[]}', "items", r"got '}' where ',' or an end has to be"),
         (b'{"a":' + b"[" * 2000, "items", "nested more than 1,000 deep"),
