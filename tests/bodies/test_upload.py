@@ -63,6 +63,19 @@ async def test_an_iterable_is_streamed_in_chunks(
     assert request.header("Content-Type") == "application/octet-stream"
 
 
+async def test_a_read_is_of_two_mebibytes_where_nothing_is_said(client: AsyncClient) -> None:
+    """As the documentation has it; what comes of it are as few steps as there can be."""
+    sizes: set[int | None] = set()
+
+    class Recording(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            sizes.add(size)
+            return super().read(size)
+
+    await client.stream_file(Recording(b"0123456789"))
+    assert sizes == {2 << 20}
+
+
 @pytest.mark.parametrize("chunk_size", [1, 7, 65_536, 1 << 20, None])
 async def test_the_size_of_a_chunk_changes_no_byte(
     server: RawServer, client: AsyncClient, large: Path, small: Path, chunk_size: int | None

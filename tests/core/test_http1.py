@@ -194,7 +194,7 @@ def many(fields: int) -> bytes:
         (OK + b"x:\r\n" * 255 + LENGTH + b"\r\nhello", OK + b"x:\r\n" * 256 + LENGTH + b"\r\nhello"),
         (chunks(b"0\r\n" + b"X: y\r\n" * 64 + b"\r\n"), chunks(b"0\r\n" + b"X: y\r\n" * 65 + b"\r\n")),
         (chunks(b"0\r\nX: " + b"y" * 16_000 + b"\r\n\r\n"), chunks(b"0\r\nX: " + b"y" * 17_000 + b"\r\n\r\n")),
-        (chunks(b"1;" + b"x" * 16_000 + b"\r\nh\r\n0\r\n\r\n"), chunks(b"1;" + b"x" * 18_000 + b"\r\nh\r\n0\r\n\r\n")),
+        (chunks(b"1;" + b"x" * 16_893 + b"\r\nh\r\n0\r\n\r\n"), chunks(b"1;" + b"x" * 16_918 + b"\r\nh\r\n0\r\n\r\n")),
         (chunks(b"1\r\nh\r\n" * 5000 + b"0\r\n\r\n"), chunks((b"1;" + b"x" * 40 + b"\r\nh\r\n") * 5000 + b"0\r\n\r\n")),
     ],
     ids=[

@@ -1,5 +1,6 @@
 """Server-sent events as WHATWG HTML has them, section 9.2, and a stream of them over several connections."""
 
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
@@ -138,6 +139,12 @@ def test_waits_are_bounded(retry: int | None, wait: float, most: float, failures
     """No wait is longer than the most, nor shorter than what is asked for, unless that is more than the most."""
     base = wait if retry is None else retry / 1000
     assert min(base, most) <= delay(retry, wait, most, failures, chance) <= most
+
+
+def test_waits_grow_to_their_end() -> None:
+    """Each failure doubles the wait, 32 times at the most: no number of them is too large to compute with."""
+    waits = [delay(None, 1.0, math.inf, failures, 0.0) for failures in (0, 1, 2, 31, 32, 33, 10**6)]
+    assert waits == [1, 2, 4, 2**31, 2**32, 2**32, 2**32]
 
 
 class Server:

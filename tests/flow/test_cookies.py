@@ -255,6 +255,8 @@ def test_no_field_fails_a_request(field: str, url: str) -> None:
 
 
 @given(_FIELD)
+@example("a=1; Domain=com")
+@example("a=1; Secure")
 def test_what_is_read_is_safe_to_write(field: str) -> None:
     """A cookie that is kept is printable ASCII, and one pair."""
     cookie = set_cookie.read(field)
@@ -263,4 +265,5 @@ def test_what_is_read_is_safe_to_write(field: str) -> None:
     assert re.fullmatch(r"[\x20-\x3a\x3c\x3e-\x7e]+", cookie.name)
     assert re.fullmatch(r"[\x20-\x3a\x3c-\x7e]*", cookie.value)
     assert cookie.max_age is None or cookie.max_age <= 400 * 86400
-    assert isinstance(set_cookie.may_set(cookie, URL("https://a.example/")), bool)
+    for url in ("https://a.example/", "http://a.example/"):
+        assert isinstance(set_cookie.may_set(cookie, URL(url)), bool)
