@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from headrace._core.limits.windows import Window
 from headrace._io.limits.rate import RateLimiter
 from headrace.errors import ValidationError
 from tests.crossing.resources import resources
@@ -265,3 +266,10 @@ def test_its_starts_can_be_read() -> None:
     assert limiter.starts == (2.0, 2.0, 2.0, 4.0)
     now[0] = 8.0
     assert limiter.starts == ()
+
+
+def test_what_has_left_a_window_is_forgotten() -> None:
+    """Old starts go in steps of a call each, some more than are made at once, and none that still counts goes."""
+    window = Window(100, 10.0, [0.0] * 7 + [5.0])
+    window.forget(10.0, 4)
+    assert list(window.starts) == [5.0]
