@@ -14,12 +14,13 @@ from headrace import AiohttpTransport, AsyncClient, PoolLimits, RateLimiter, Wir
 from headrace._io import idle
 from headrace._io.wire.connection import Connection
 from headrace.errors import ConnectError, ConnectionLost, ProtocolError, TransportError
+from tests.conftest import ServeScript
 from tests.kit.cancelling import settled
 from tests.kit.waiting import until
 from tests.servers import peer
 from tests.servers.nginx import Nginx
 from tests.servers.peer import Peer, Say
-from tests.servers.raw import WAIT_SECONDS
+from tests.servers.raw import WAIT_SECONDS, Do
 from tests.servers.tls import TlsMaterial
 
 SAID = [peer.answer, peer.junk, peer.late, peer.fin, peer.rst]
@@ -122,6 +123,35 @@ async def test_a_start_counts_once_though_its_first_connection_was_refused(trans
             assert await client.get(response_format=str) == "1"
     assert limiter.try_acquire()
     assert not limiter.try_acquire()
+
+
+async def test_a_dial_that_fails_in_a_pause_counts(serve_script: ServeScript, transport: str) -> None:
+    """A server that is down is not dialed more often than a limiter allows, whatever has come between."""
+    limiter = RateLimiter(1, 3600)
+    server = await serve_script([b"this is no TLS\r\n\r\n", Do.CLOSE])
+    async with AsyncClient(server.url.replace("http:", "https:"), transport=transport, limiter=limiter) as client:
+        request = asyncio.ensure_future(client.get())
+        await asyncio.sleep(0)
+        assert not request.done()
+        limiter.pause(3600)
+        with pytest.raises(ConnectError):
+            await request
+    limiter.resume()
+    assert not limiter.try_acquire()
+
+
+@pytest.mark.hazard(62)
+async def test_all_that_lie_idle_in_a_session_of_the_caller_s_own() -> None:
+    """Those that we have used are known there, and each of them is passed over."""
+    with Peer(None, None).serving() as server:
+        async with (
+            aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
+            AsyncClient(server.url, transport=AiohttpTransport(session)) as client,
+        ):
+            await asyncio.gather(*(client.get() for _ in range(3)))
+            for number in range(3):
+                server.say(number, peer.answer)
+            assert await client.post(data=b"x", response_format=str) == "3"
 
 
 @pytest.mark.hazard(62)
