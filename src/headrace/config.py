@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 import attrs
 from yarl import URL
@@ -21,6 +21,9 @@ from headrace._merging import merge_mapping
 from headrace.errors import ValidationError
 from headrace.policies import IDEMPOTENT_METHODS, CircuitBreaker, Retry, Timeout, as_timeout
 from headrace.types import UNSET, Auth, Limiter, Transport
+
+if TYPE_CHECKING:
+    from headrace.types import BearerToken, Cookies, ErrorResponses, Headers, Parameters, TimeoutLike
 
 DEFAULT_MAX_RESPONSE_BYTES: Final = 256 * 1024 * 1024
 TRANSPORTS: Final = ("wire", "aiohttp")
@@ -225,3 +228,27 @@ __all__ = [
     "Timeout",
     "wrong",
 ]
+
+
+class ClientSettings(TypedDict, total=False):
+    """The same for type checkers, as callers write them; the constructor of `AsyncClient` describes each."""
+
+    uri: str | URL
+    headers: Headers | None
+    cookies: Cookies | None
+    parameters: Parameters | None
+    error_responses: ErrorResponses | None
+    bearer_token: BearerToken | None
+    auth: Auth | None
+    rate_limit: float | None
+    rate_limit_interval: float | None
+    timeout: TimeoutLike
+    retry: Retry | None
+    circuit_breaker: CircuitBreaker | None
+    limiter: Limiter | None
+    pool: PoolLimits
+    proxy: str | URL | None
+    tls: ssl.SSLContext | bool
+    transport: str | Transport
+    max_response_bytes: int | None
+    trusted_origins: str | URL | Iterable[str | URL]

@@ -235,6 +235,7 @@ async def test_the_name_comes_from_the_server_or_the_url(serve_script: ServeScri
             await client.download("/big", folder)
     assert names(tmp_path) == ["in"]
     assert names(folder) == ["my file.bin", "passwd", "plan.txt"]
+    assert {path.read_bytes() for path in folder.iterdir()} == {BODY}
 
 
 @pytest.mark.hazard(54, "CVE-2023-32001", "CVE-2025-11563")

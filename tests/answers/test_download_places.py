@@ -11,6 +11,7 @@ import pytest
 from headrace import AsyncClient
 from headrace.errors import DownloadError
 from tests.conftest import ServeScript
+from tests.kit.descriptors import is_open
 from tests.kit.downloads import BODY, ETAG, names, partial
 from tests.servers.raw import Do, RawServer, reply
 
@@ -196,6 +197,7 @@ async def test_nobody_else_reads_what_is_not_whole(client: AsyncClient, folder: 
 
     def look(*_: object) -> None:
         seen.update({path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()})
+        assert not is_open(folder / ".a.bin.part.json")  # which would keep its descriptor for ever
 
     async with client:
         await client.download("/a", folder / "a.bin", progress=look)

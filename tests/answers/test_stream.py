@@ -10,6 +10,7 @@ from headrace import AsyncClient, CircuitBreaker, PoolLimits, Retry
 from headrace.errors import (
     AsyncClientError,
     ConnectionLost,
+    HTTPMultipleChoices,
     HTTPNotFound,
     HTTPServiceUnavailable,
     ProtocolError,
@@ -32,7 +33,10 @@ def chunks(body: bytes, size: int = 7000) -> bytes:
     return b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
 
 
-FRAMED = {"counted": HEAD + BODY, "chunked": CHUNKED + chunks(BODY), "to the end": b"HTTP/1.0 200 OK\r\n\r\n" + BODY}
+FRAMED = {
+    "counted": HEAD + BODY, "in many digits": HEAD.replace(b"Length: ", b"Length: 000000000000") + BODY,
+    "chunked": CHUNKED + chunks(BODY), "to the end": b"HTTP/1.0 200 OK\r\n\r\n" + BODY,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("answer", FRAMED.values(), ids=FRAMED)
@@ -87,6 +91,17 @@ async def test_chunks_have_the_size_that_was_asked_for(size: int, serve_script: 
     assert b"".join(pieces) == body
     assert {len(piece) for piece in pieces[:-1]} <= {size}
     assert 0 < len(pieces[-1]) <= size
+
+
+async def test_chunks_are_cut_across_pieces(serve_script: ServeScript, transport: str) -> None:
+    """What is left of a piece begins the next chunk, and what is whole is given before more has come."""
+    go = asyncio.Event()
+    server = await serve_script([Do.READ, reply(b"0123456789abcdefg")[:-7], go, b"abcdefg", Do.HOLD])
+    async with AsyncClient(server.url, transport=transport) as client, client.stream("GET") as response:
+        chunks_of_4 = response.aiter_bytes(4)
+        assert [await anext(chunks_of_4) for _ in range(2)] == [b"0123", b"4567"]
+        go.set()
+        assert [chunk async for chunk in chunks_of_4] == [b"89ab", b"cdef", b"g"]
 
 
 async def test_content_is_decompressed_and_raw_is_not(serve_script: ServeScript, transport: str) -> None:
@@ -220,14 +235,17 @@ async def test_an_unread_body_that_has_arrived_needs_no_reader(serve_script: Ser
     assert len(server.connections) == 1
 
 
-async def test_no_success_raises_on_entry(echo: EchoServer, transport: str) -> None:
+@pytest.mark.parametrize(("status", "error"), [(300, HTTPMultipleChoices), (404, HTTPNotFound)])
+async def test_no_success_raises_on_entry(echo: EchoServer, transport: str, status: int, error: Any) -> None:
     """The block is not entered when the status is an error, whose body is decoded as ever."""
     async with AsyncClient(echo.url, transport=transport) as client:
-        with pytest.raises(HTTPNotFound) as caught:
-            async with client.stream("GET", "/status/404", parameters={"body": '{"why": 1}', "type": "text/json"}):
+        with pytest.raises(error) as caught:
+            async with client.stream(
+                "GET", f"/status/{status}", parameters={"body": '{"why": 1}', "type": "text/json"}
+            ):
                 pytest.fail("the block was entered")
         assert caught.value.response == {"why": 1}
-        assert client.stats.errors == {"HTTPNotFound": 1}
+        assert client.stats.errors == {error.__name__: 1}
 
 
 async def test_an_error_body_is_bounded(serve_script: ServeScript, transport: str) -> None:

@@ -68,6 +68,35 @@ async def answer_early(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
         pass
 
 
+async def test_no_more_is_taken_of_a_body_than_the_server_reads(serve: Serve, transport: str) -> None:
+    """A body waits for the socket: what has been taken of it, and is not read, fits into the system's buffers."""
+    piece, most_ahead = 1 << 17, 0
+    taken = received = 0
+
+    async def pieces() -> AsyncIterator[bytes]:
+        nonlocal taken, most_ahead
+        for _ in range(512):
+            taken += piece
+            most_ahead = max(most_ahead, taken - received)
+            yield bytes(piece)
+
+    async def read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        nonlocal received
+        await reader.readuntil(b"\r\n\r\n")
+        tail = b""
+        while not tail.endswith(b"0\r\n\r\n"):
+            data = await reader.read(1 << 16)
+            received += len(data)
+            tail = (tail + data)[-5:]
+        writer.write(reply(b"1"))
+
+    server = await serve(read)
+    async with AsyncClient(server.url, transport=transport) as client:
+        assert await client.post(data=pieces()) == 1
+    assert taken == 512 * piece
+    assert most_ahead < taken / 2
+
+
 async def test_an_early_answer_ends_an_endless_body(serve: Serve, transport: str) -> None:
     """An answer that comes while the body is still being sent is raised, though the body never ends."""
     server = await serve(answer_early)

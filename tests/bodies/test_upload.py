@@ -1,8 +1,10 @@
 """Uploads as their callers see them: sources, lengths, forms of several files, progress, and what is closed."""
 
 import asyncio
+import gc
 import gzip
 import io
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 
 from headrace import AsyncClient, FilePart
 from headrace._io.bodies.multipart import BytesPart, MultipartBody
+from headrace._io.wire.connection import Connection
 from headrace.errors import ValidationError
 from tests.conftest import Serve, ServeScript
 from tests.kit.descriptors import is_open
@@ -61,6 +64,19 @@ async def test_an_iterable_is_streamed_in_chunks(
     assert request.body == (b"0123456789" if not size else bytes(size) + b"x" * size)
     assert request.header("Transfer-Encoding") == "chunked"
     assert request.header("Content-Type") == "application/octet-stream"
+
+
+async def test_a_read_is_of_two_mebibytes_where_nothing_is_said(client: AsyncClient) -> None:
+    """As the documentation has it; what comes of it are as few steps as there can be."""
+    sizes: set[int | None] = set()
+
+    class Recording(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            sizes.add(size)
+            return super().read(size)
+
+    await client.stream_file(Recording(b"0123456789"))
+    assert sizes == {2 << 20}
 
 
 @pytest.mark.parametrize("chunk_size", [1, 7, 65_536, 1 << 20, None])
@@ -319,3 +335,32 @@ async def test_an_error_in_progress_fails_the_request(serve: Serve, transport: s
             await asyncio.wait_for(client.stream_file(large, progress=tell), WAIT_SECONDS)
         await ended(server)
         assert not is_open(large)
+
+
+@pytest.mark.parametrize("size", [65_535, 65_536])
+async def test_small_fields_go_out_together(size: int) -> None:
+    """They are collected until there are 64 KiB of them: there is no write for each, and no copy of all."""
+
+    class Writer:
+        async def write(self, piece: bytes) -> None:
+            written.append(len(piece))
+
+    written: list[int] = []
+    empty = len(MultipartBody([("a", b"")], [])._parts[0])
+    form = MultipartBody([("a", b"x" * (size - empty)), ("b", b"")], [])
+    await form.write(Writer())
+    assert written[0] == (size if size == 65_536 else size + empty)
+    assert sum(written) == form.size
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs sendfile")
+@pytest.mark.asyncio(loop_factories=["asyncio"])  # uvloop does not tell its limits
+async def test_a_connection_that_a_file_went_past_is_left_as_it_was(server: RawServer, large: Path) -> None:
+    """Its transport lets as much wait for the socket as before."""
+    async with AsyncClient(server.url, transport="wire") as client:
+        await client.get()
+        (connection,) = (each for each in gc.get_objects() if type(each) is Connection and each.key == server.url)
+        before = connection._transport.get_write_buffer_limits()
+        await client.stream_file(large)
+        assert connection._transport.get_write_buffer_limits() == before
+    assert len(server.connections) == 1

@@ -151,6 +151,17 @@ async def test_stats_count_what_happened(echo: EchoServer) -> None:
     assert stats.bytes_out > 400
 
 
+async def test_stats_count_bodies_and_connections_of_either_transport(echo: EchoServer, transport: str) -> None:
+    """A body that is sent, and one that is received, are among the bytes, however much else is."""
+    async with AsyncClient(echo.url, transport=transport) as client:
+        for _ in range(2):
+            await client.post("/x", data=b"x" * 5000, response_format=bytes)
+        stats = client.stats
+        assert (stats.connections_opened, stats.connections_reused) == (1, 1)
+        assert 10_000 <= stats.bytes_out < 12_000
+        assert stats.bytes_in > 0
+
+
 async def test_errors_are_readable_and_survive_pickling() -> None:
     """`str()` tells status, method and URL without secrets; every attribute comes back."""
     transport = MockTransport(lambda _: text_response("slow down", 429, {"Retry-After": "7", "X-A": "1"}))

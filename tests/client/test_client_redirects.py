@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from headrace import AsyncClient, errors
+from headrace import AsyncClient, Retry, errors
 from headrace.testing import MockTransport, Request, Response, json_response, sequence
 from tests.kit.told import header
 from tests.servers.echo import EchoServer
@@ -172,3 +172,14 @@ async def test_a_request_object_tells_where_it_went() -> None:
     async with AsyncClient("http://a.example/one/two", transport=MockTransport(handler)) as client:
         await client.get("three")
     assert seen == ["GET http://a.example/one/two/three", "GET http://a.example/one/up?q=1"]
+
+
+@pytest.mark.parametrize(("home", "repeatable"), [("http://a.example/y", True), ("http://b.example/y", False)])
+async def test_a_key_that_stays_behind_makes_nothing_repeatable(home: str, repeatable: bool) -> None:
+    """A POST that another server gets without its idempotency key is not sent twice there."""
+    moved = Response(307, {"Location": home})
+    transport = MockTransport(sequence([moved, json_response({})]))
+    async with AsyncClient("http://a.example", transport=transport, retry=Retry(idempotency_key=True)) as client:
+        await client.post("/x", body={})
+    keys = ["Idempotency-Key" in dict(request.headers.pairs) for request in transport.requests]
+    assert [request.idempotent for request in transport.requests] == keys == [True, repeatable]

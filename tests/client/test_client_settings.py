@@ -187,6 +187,21 @@ async def test_a_call_is_merged_over_the_defaults_for_that_request_only(echo: Ec
     assert after["target"] == "/x?p=1&q=1"
 
 
+async def test_each_call_has_headers_of_its_own(echo: EchoServer, transport: str) -> None:
+    """What one call adds is not kept for the next one that adds something."""
+    async with AsyncClient(echo.url, transport=transport) as client:
+        for value in ("1", "2"):
+            assert header(await client.get("/x", headers={"X-B": value}), "X-B") == value
+
+
+def test_settings_are_found_by_their_names() -> None:
+    """Names of fields in any case, of parameters just as they are."""
+    client = AsyncClient("http://a.example", headers={"X-A": "1"}, parameters={"p": "1"})
+    assert "x-a" in client.headers
+    assert "X-B" not in client.headers
+    assert ("p" in client.parameters, "P" in client.parameters, 5 in client.headers) == (True, False, False)
+
+
 def test_the_configuration_is_frozen_and_travels() -> None:
     """A pickled configuration makes an equal client elsewhere, `__post_init__` included."""
     client = Keyed(

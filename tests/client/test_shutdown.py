@@ -2,25 +2,32 @@
 
 import asyncio
 import gc
+import socket
 import subprocess
 import sys
 import textwrap
 import threading
 import weakref
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
+import aiohttp
 import pytest
 
-from headrace import AsyncClient
-from headrace.errors import AsyncClientError, HTTPServiceUnavailable, TransportError, UploadError
+from headrace import AiohttpTransport, AsyncClient, WireTransport
+from headrace._io.closing import Closing
+from headrace._io.wire import pool
+from headrace.errors import AsyncClientError, ConnectError, HTTPServiceUnavailable, TransportError, UploadError
 from headrace.testing import MockTransport
 from tests.crossing.ledger import Ledger
 from tests.crossing.resources import resources
 from tests.crossing.server import Server
 from tests.kit import ROOT
 from tests.kit.cancelling import SCENARIOS, Bench, left, settled
+from tests.kit.descriptors import is_connected
 from tests.servers.echo import EchoServer
+from tests.servers.peer import Peer
 from tests.servers.proxy import ForwardProxy
 from tests.servers.raw import WAIT_SECONDS
 from tests.servers.tls import TlsMaterial
@@ -134,6 +141,61 @@ async def test_closing_twice_at_once_is_closing_once(echo: EchoServer, transport
     await client.get("/x")
     await asyncio.gather(client.close(), client.close())
     assert client.closed
+
+
+async def test_a_server_that_never_ends_its_tls(tls: TlsMaterial, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closing waits for a server to end in good order, but not for ever: its socket is closed then."""
+    monkeypatch.setattr(pool, "_CLOSE_SECONDS", 0.01)
+    ports, release = SimpleQueue[int](), threading.Event()
+
+    def stay_silent(sock: socket.socket) -> None:
+        ports.put(sock.getpeername()[1])
+        release.wait(WAIT_SECONDS)
+
+    with Peer(tls.server_context(), None).serving() as server:
+        async with AsyncClient(server.url, transport="wire", tls=tls.trusting) as client:
+            assert await client.get("/x", response_format=str) == "0"
+            saying = asyncio.ensure_future(asyncio.to_thread(server.say, 0, stay_silent))
+            port = await asyncio.to_thread(ports.get)
+        assert await settled(lambda: not is_connected(port))
+        release.set()
+        await saying
+
+
+@pytest.mark.parametrize("kind", ["wire", "aiohttp", "session"])
+async def test_a_transport_that_was_closed_sends_nothing(echo: EchoServer, kind: str) -> None:
+    """Whoever uses it then is told so, also where the session is the caller's and goes on."""
+    async with aiohttp.ClientSession() as session:
+        transport = WireTransport() if kind == "wire" else AiohttpTransport(session if kind == "session" else None)
+        await transport.close()
+        async with AsyncClient(echo.url, transport=transport) as client:
+            with pytest.raises(ConnectError, match="was closed") as caught:
+                await client.get("/x")
+    assert not caught.value.maybe_sent
+
+
+async def test_closing_again_cancels_nobody_who_has_gone_on() -> None:
+    """A task whose wait has ended is left alone, also where its owner is closed a second time."""
+
+    async def wait() -> str:
+        task = closing.begin()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            task.uncancel()
+        finally:
+            closing.end(task)
+        await go_on.wait()
+        return "went on"
+
+    closing, go_on = Closing(), asyncio.Event()
+    waiting = asyncio.ensure_future(wait())
+    await asyncio.sleep(0)
+    closing.close()
+    await asyncio.sleep(0)
+    closing.close()
+    go_on.set()
+    assert await waiting == "went on"
 
 
 @pytest.mark.hazard(57)

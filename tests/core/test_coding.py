@@ -203,6 +203,21 @@ def test_a_bomb_stops_at_the_limit(name: str, encode: Callable[[bytes], bytes]) 
         content_coding.decode(bomb, name, MIB)
 
 
+@each_coding
+@pytest.mark.hazard(28)
+def test_content_comes_in_steps(name: str, encode: Callable[[bytes], bytes]) -> None:
+    """Whether anybody still wants the content of a small body that holds a lot is asked again and again."""
+    asked = 0
+
+    def stopped() -> bool:
+        nonlocal asked
+        asked += 1
+        return False
+
+    assert content_coding.decode(encode(bytes(4 * MIB)), name, None, stopped) == bytes(4 * MIB)
+    assert asked >= 8
+
+
 def test_a_bomb_inside_stops_at_the_limit() -> None:
     """The limit holds after every coding of a chain, and over all members together."""
     inner = gzip.compress(bytes(64 * MIB))

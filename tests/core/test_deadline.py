@@ -238,3 +238,15 @@ def test_nothing_is_left_behind() -> None:
 
 async def _forever(loop: VirtualLoop) -> None:
     await loop.create_future()
+
+
+def test_a_time_begins_anew_where_the_timers_were_stopped() -> None:
+    """Whoever is given its time behind that has it, and no more."""
+
+    async def main(loop: VirtualLoop) -> list[str]:
+        deadlines = Deadlines(loop)
+        first = await bounded(loop, deadlines, 2, 1)
+        deadlines.stop()
+        return [first, await bounded(loop, deadlines, 2, None)]
+
+    assert run(main) == ["done at 1", "expired at 3"]

@@ -94,6 +94,27 @@ def test_zeros_behind_a_stream_are_padding(field: str) -> None:
         assert decoded(field, [body[:place], body[place:]]) == data
 
 
+@pytest.mark.parametrize("field", ["gzip", "zstd"])
+@pytest.mark.hazard(30)
+def test_a_stream_has_so_many_members_and_no_more(field: str) -> None:
+    """1024 members or frames are read, and one more is an error, however they come."""
+    one = ENCODERS[field][1](b"") if field == "gzip" else zstd.compress(b"x")
+    assert decoded(field, [one * 1024]) == decoded(field, [one] * 1024)
+    for pieces in ([one * 1025], [one] * 1025):
+        with pytest.raises(ProtocolError, match="more than 1024"):
+            decoded(field, pieces)
+
+
+@pytest.mark.parametrize(("field", "wbits"), [("gzip", 31), ("deflate", 15), ("deflate", -15)])
+def test_what_has_come_is_not_held_back(field: str, wbits: int) -> None:
+    """All content of a piece is there as soon as it is, also a little more than a step of it."""
+    for more in range(1, 2100, 131):
+        stream = zlib.compressobj(wbits=wbits)
+        piece = stream.compress(b"\0" * (content_coding.STEP + more)) + stream.flush(zlib.Z_SYNC_FLUSH)
+        for end in (len(piece), len(piece) - 4):  # with, and without, the four bytes by which a flush is known
+            assert sum(map(len, Decoding(field).feed(piece[:end]))) == content_coding.STEP + more
+
+
 @each_coding
 @pytest.mark.hazard(28, "CVE-2025-66471", "CVE-2026-84382")
 def test_a_bomb_comes_in_steps(field: str, encode: Callable[[bytes], bytes]) -> None:

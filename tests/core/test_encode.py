@@ -275,6 +275,13 @@ REFUSED: dict[str, list[Any]] = {
 NO_MAPPING = [5, "a=b", [("a", "b")], dict, b"a", Address, {5: "a"}, {None: "a"}, {b"a": "b"}]
 
 
+@pytest.mark.parametrize("path", ["ftp://a.example/x", "WS://api.example.com/", "file:///etc/passwd"])
+def test_another_scheme_is_refused_by_its_name(path: str) -> None:
+    """An absolute URL is one of http or https, and the error says which it was."""
+    with pytest.raises(ValidationError, match=rf"^path: {path.partition('://')[0]}:// is not a scheme"):
+        target(path)
+
+
 @pytest.mark.parametrize(("argument", "value"), [(name, value) for name, values in REFUSED.items() for value in values])
 def test_what_cannot_be_sent_is_refused(argument: str, value: Any) -> None:
     """What has no place on the wire is refused before anything is sent; nothing is dropped or becomes `null`."""

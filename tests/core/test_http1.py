@@ -8,7 +8,7 @@ import pytest
 
 from headrace._core.http.parser import ResponseParser
 from headrace._core.http.parser_judge import Judge
-from headrace.errors import ProtocolError
+from headrace.errors import ProtocolError, ResponseTooLarge
 from tests.kit.http1_answers import (
     CHUNKED,
     CHUNKED_HEAD,
@@ -189,13 +189,26 @@ def many(fields: int) -> bytes:
         (wide(64 * 1024), wide(64 * 1024 + 1)),
         (b"", OK + b"X: " + b"x" * (64 * 1024)),
         (CONTINUE + wide(64 * 1024 - len(CONTINUE)), CONTINUE + wide(64 * 1024)),
+        (CONTINUE * 32 + COUNTED, CONTINUE * 33 + COUNTED),
         (many(256), many(257)),
+        (OK + b"x:\r\n" * 255 + LENGTH + b"\r\nhello", OK + b"x:\r\n" * 256 + LENGTH + b"\r\nhello"),
         (chunks(b"0\r\n" + b"X: y\r\n" * 64 + b"\r\n"), chunks(b"0\r\n" + b"X: y\r\n" * 65 + b"\r\n")),
         (chunks(b"0\r\nX: " + b"y" * 16_000 + b"\r\n\r\n"), chunks(b"0\r\nX: " + b"y" * 17_000 + b"\r\n\r\n")),
-        (chunks(b"1;" + b"x" * 16_000 + b"\r\nh\r\n0\r\n\r\n"), chunks(b"1;" + b"x" * 18_000 + b"\r\nh\r\n0\r\n\r\n")),
+        (chunks(b"1;" + b"x" * 16_893 + b"\r\nh\r\n0\r\n\r\n"), chunks(b"1;" + b"x" * 16_918 + b"\r\nh\r\n0\r\n\r\n")),
         (chunks(b"1\r\nh\r\n" * 5000 + b"0\r\n\r\n"), chunks((b"1;" + b"x" * 40 + b"\r\nh\r\n") * 5000 + b"0\r\n\r\n")),
     ],
-    ids=["head", "endless head", "heads together", "fields", "trailers", "trailer bytes", "extension", "tiny chunks"],
+    ids=[
+        "head",
+        "endless head",
+        "heads together",
+        "interim",
+        "fields",
+        "fields and a body",
+        "trailers",
+        "trailer bytes",
+        "extension",
+        "tiny chunks",
+    ],
 )
 @pytest.mark.hazard(17, 18, 19)
 def test_an_answer_has_its_limits(allowed: bytes, refused: bytes) -> None:
@@ -206,12 +219,55 @@ def test_an_answer_has_its_limits(allowed: bytes, refused: bytes) -> None:
         assert read(pieces) == "ProtocolError"
 
 
+@pytest.mark.hazard(17, 18)
+def test_a_trailer_section_that_comes_in_pieces_has_its_limit() -> None:
+    """Also the space around a trailer's value is limited, where a body of many chunks may have a lot of framing."""
+
+    def pieces(spaces: int) -> list[bytes]:
+        wire = chunks(b"1\r\nh\r\n" * 5000 + b"0\r\nX:" + b" " * spaces + b"y\r\n\r\n")
+        return [wire[at : at + 1000] for at in range(0, len(wire), 1000)]
+
+    verdict = read(pieces(31_000))
+    assert isinstance(verdict, Verdict)
+    assert verdict.trailers == (("X", "y"),)
+    assert read(pieces(34_000)) == "ProtocolError"
+
+
 @pytest.mark.parametrize("wire", [COUNTED, CHUNKED, OK + b"\r\nhello"], ids=["counted", "chunked", "to the end"])
 def test_a_body_has_its_limit(wire: bytes) -> None:
     """A body of the limit is read, one byte more is `ResponseTooLarge`, and one that is not sent has no size."""
     assert accepted(OK + LENGTH + b"\r\n", "HEAD", limit=4).complete
     assert accepted(wire, closes=True, limit=5).body == b"hello"
     assert {read(pieces, closes=True, limit=4) for pieces in splits(wire)} == {"ResponseTooLarge"}
+
+
+@pytest.mark.parametrize(("status", "streamed"), [(200, True), (299, True), (300, False), (404, False)])
+def test_only_the_body_of_a_success_has_no_limit_where_it_is_streamed(status: int, streamed: bool) -> None:
+    """What is no success is collected as ever, within the limit."""
+    wire = b"HTTP/1.1 %d X\r\n" % status + LENGTH + b"\r\nhello"
+    for pieces in splits(wire):
+        judge = Judge("GET", 4, streamed=True)
+        if streamed:
+            assert [judge.feed(piece) for piece in pieces][-1]
+        else:
+            with pytest.raises(ResponseTooLarge):
+                any(judge.feed(piece) for piece in pieces)
+
+
+@pytest.mark.parametrize(
+    ("wire", "missing"),
+    [
+        (OK, "before the head of the answer was complete"),
+        (OK + LENGTH + b"\r\nhe", "3 bytes before the end of the body (status 200)"),
+        (CHUNKED[:-3], "in the middle of the body (status 200)"),
+    ],
+    ids=["head", "counted", "chunked"],
+)
+def test_what_is_missing_is_said(wire: bytes, missing: str) -> None:
+    """Of an answer that is cut short it is known where."""
+    parser = ResponseParser("GET")
+    assert not parser.feed(wire)
+    assert parser.describe_missing() == missing
 
 
 def test_a_body_that_is_too_large_and_illegal_is_too_large() -> None:

@@ -42,6 +42,7 @@ ROWS = b'{"id":1}\n{"id":2,"name":"\xc3\xa4"}\n{"id":3}\n'
 
 @given(st.text("ab\r\n\x0b\x1c\x85\u2028ä😀", max_size=40), places())
 @example("\ufeffa\r\nb", [1, 2, 3, 4, 5])
+@example("\ufeff", [])
 def test_lines_are_the_same_however_they_are_cut(text: str, at: list[int]) -> None:
     """CR, LF and CRLF end a line, nothing else does, and no cut changes what comes out."""
     expected = [line.decode() for line in text.removeprefix("\ufeff").encode().splitlines()]
@@ -49,6 +50,8 @@ def test_lines_are_the_same_however_they_are_cut(text: str, at: list[int]) -> No
 
 
 @given(st.binary(max_size=30).map(lambda raw: raw.replace(b"\xef", b"")), st.integers(1, 8), places())
+@example(b"ab\nlonger\nc\n", 4, [])
+@example(b"longer\nc\n", 4, [3])
 def test_a_line_beyond_the_limit_is_found_however_it_is_cut(text: bytes, limit: int, at: list[int]) -> None:
     """The lines before the one that is too long are given, and then the error."""
     whole = text.splitlines()

@@ -157,6 +157,11 @@ async def test_many_items_of_which_some_do_not_fit() -> None:
         (b'{"a":01,"items":[]}', "items", "neither a number nor"),
         (b'{"a":"\\x","items":[]}', "items", "an escape that there is not"),
         (b'{"a":"\n","items":[]}', "items", "a control character"),
+        (b'{,"items":[]}', "items", r"got ',' where a name or '}' has to be"),
+        (b'{"a":,"items":[]}', "items", r"got ',' where a value has to be"),
+        (b"[1,\x01]", None, r"got b'\\x01' where an item has to be \(byte 3\)"),
+        (b"[1,\xe9]", None, r"got b'\\xe9' where an item has to be \(byte 3\)"),
+        (b'{"a":1', "items", r"cut short \(byte 6\)"),
         (b'{"a":[1},"items":[]}', "items", r"got '}' where ',' or an end has to be"),
         (b'{"a":' + b"[" * 2000, "items", "nested more than 1,000 deep"),
         (b"[" + b"[" * 100_000 + b"]" * 100_000 + b"]", None, "nested too deeply"),
@@ -185,6 +190,9 @@ async def test_an_item_that_is_no_json_breaks_the_document_always() -> None:
         found, error = await gather(streams.items(stream(text), User, format="array", on_invalid="skip"))
         assert found == [User(1)]
         assert isinstance(error, ResponseParseError)
+    text = b'[{"id":1x},{"id":2},{"id":3},{"id":4}]'  # the others look as though they could be decoded together
+    found, error = await gather(streams.items(stream(text), User, format="array", on_invalid="skip"))
+    assert (found, type(error)) == ([], ResponseParseError)
 
 
 async def test_items_are_given_as_soon_as_they_are_whole() -> None:
@@ -216,6 +224,16 @@ async def test_limits_of_items_and_names() -> None:
     for text in (b'{"' + b"x" * 30, b'{"a":' + b"1" * 30):
         _, error = await gather(streams.items(stream(text), User, path="items", max_item_bytes=20))
         assert isinstance(error, ResponseTooLarge)
+
+
+async def test_an_item_may_be_as_long_as_the_limit() -> None:
+    """The last byte that is allowed is, in one piece as in several."""
+    text = b'[{"id":1},{"id":22},{"id":333}]'
+    for pieces in ([text], [text[:17], text[17:]]):
+        found, error = await gather(streams.items(stream(*pieces), User, format="array", max_item_bytes=9))
+        assert (found, type(error)) == ([User(1), User(22)], ResponseTooLarge)
+        found, error = await gather(streams.items(stream(*pieces), User, format="array", max_item_bytes=10))
+        assert (found, error) == ([User(1), User(22), User(333)], None)
 
 
 async def test_a_name_may_be_as_long_as_an_item() -> None:

@@ -114,11 +114,14 @@ async def test_what_is_no_array_of_rows_is_raised(
 ) -> None:
     """A body that is not JSON, or no array, is an error whatever shall become of rows."""
     server = await answering(serve_script, body)
+    told = []
     async with AsyncClient(server.url) as client:
-        for on_invalid in ("skip", "collect"):
+        for on_invalid in ("raise", "skip", "collect"):
             with pytest.raises(error) as caught:
                 await client.get(response_format=list[model], on_invalid=on_invalid)
             assert caught.value.raw_response == body
+            told.append((str(caught.value), type(caught.value.__cause__)))
+    assert told == [told[0]] * 3
 
 
 async def test_a_status_that_is_no_success_is_raised_as_ever(serve_script: ServeScript) -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from headrace._core import ranges
+from headrace.errors import ValidationError
 
 
 @given(st.text(max_size=300))
@@ -99,3 +100,21 @@ def test_ranges_are_read(field: str | None, read: tuple[int, int, int | None] | 
 def test_only_strong_validators_count(headers: dict[str, str], validator: str | None) -> None:
     """RFC 9110, section 8.8.2.2: a date is strong a minute later, and a weak tag never is."""
     assert ranges.strong_validator(CIMultiDict(headers)) == validator
+
+
+@pytest.mark.hazard(55)
+def test_a_field_with_two_values_has_none() -> None:
+    """Tags that differ are none to go by, and not as though there were only a date."""
+    dates = {"Last-Modified": "Sun, 22 Nov 2026 10:00:00 GMT", "Date": "Sun, 22 Nov 2026 10:01:00 GMT"}
+    headers = CIMultiDict([("ETag", '"a"'), ("ETag", '"b"'), *dates.items()])
+    assert ranges.single(headers, "ETag") == ""
+    assert ranges.strong_validator(headers) is None
+    headers = CIMultiDict([("ETag", '"a"'), ("ETag", '"a"')])
+    assert ranges.strong_validator(headers) == '"a"'
+
+
+@pytest.mark.parametrize("value", ["sha256:ab:cd", "sha256:" + "g" * 64, ("sha256", "ab")])
+def test_digits_that_are_none_are_told(value: object) -> None:
+    """What is wrong with a checksum is said of its digits, where they are."""
+    with pytest.raises(ValidationError, match=r"^checksum: sha256 has 64 hexadecimal digits; takes "):
+        ranges.checksum(value)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from yarl import URL
 
+from headrace._core.messages import Response
 from headrace._core.request import redirect
 from headrace._core.retries import retry, retry_after
 from headrace.policies import Retry
@@ -196,6 +197,13 @@ def test_retry_after_is_seconds_or_a_date(value: str, seconds: float) -> None:
 def test_a_retry_after_that_says_nothing_is_none(value: str) -> None:
     """What is neither seconds nor a date is no wish, and never an error of its own."""
     assert retry_after.seconds(value, NOW) is None
+
+
+@pytest.mark.parametrize(("spaces", "seconds"), [(2046, None), (2047, 5.0)])
+def test_a_retry_after_is_read_no_further_than_it_may_be_long(spaces: int, seconds: float | None) -> None:
+    """Behind 2,048 characters nothing is looked at, however much a server writes."""
+    answer = Response(429, [("Retry-After", "5" + " " * spaces + "x")])
+    assert retry_after.asked(answer, NOW) == seconds
 
 
 @pytest.mark.parametrize("digits", [18, 19, 400, 5000])

@@ -106,6 +106,7 @@ def test_which_requests_may_be_repeated(method: str) -> None:
     assert retry.is_repeatable(Retry(), method, {"accept"}) is (method in IDEMPOTENT_METHODS)
     assert retry.is_repeatable(Retry(), method, {"accept", "idempotency-key"})
     assert retry.is_repeatable(Retry(idempotency_key="X-Key"), method, {"x-key"})
+    assert retry.is_repeatable(Retry(idempotency_key="X-Key"), method, {"accept"}) is (method in IDEMPOTENT_METHODS)
     assert retry.is_repeatable(Retry(methods={"post"}), method, ()) is (method == "POST")
 
 

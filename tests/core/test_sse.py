@@ -1,8 +1,9 @@
 """Server-sent events as WHATWG HTML has them, section 9.2, and a stream of them over several connections."""
 
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import pytest
@@ -111,6 +112,7 @@ async def test_data_as_json() -> None:
     event = Event(data='{"text":"ä"}')
     assert event.json(Token) == Token("ä")
     assert event.json() == {"text": "ä"}
+    assert event.json(Annotated[Token, ["no hash"]]) == Token("ä")
     with pytest.raises(ResponseValidationError, match=r"\$\.text"):
         Event(data='{"text":1}').json(Token)
     for data in ("", "[DONE]"):
@@ -137,6 +139,12 @@ def test_waits_are_bounded(retry: int | None, wait: float, most: float, failures
     """No wait is longer than the most, nor shorter than what is asked for, unless that is more than the most."""
     base = wait if retry is None else retry / 1000
     assert min(base, most) <= delay(retry, wait, most, failures, chance) <= most
+
+
+def test_waits_grow_to_their_end() -> None:
+    """Each failure doubles the wait, 32 times at the most: no number of them is too large to compute with."""
+    waits = [delay(None, 1.0, math.inf, failures, 0.0) for failures in (0, 1, 2, 31, 32, 33, 10**6)]
+    assert waits == [1, 2, 4, 2**31, 2**32, 2**32, 2**32]
 
 
 class Server:

@@ -48,6 +48,9 @@ FIELDS: list[tuple[bytes, str | None]] = [
     (b"a=1; Expires=" + b"-" * 900, "a=1"),
     (b"a=1; Expires=Wed, 09 Jun 2021 10:18:14 GMT", None),
     (b"a=1; Expires=Wed, 09 Jun 2021 10:18:14 GMT; Max-Age=60", "a=1"),
+    ("a=1; Expires=Wed, 09 Jun \u0662\u0660\u0662\u0661 10:18:14 GMT".encode(), "a=1"),  # digits, but not ASCII
+    (b"a=1; Path=/" + b"x" * 1023, None),
+    (b"a=1; Path=/" + b"x" * 1024, "a=1"),  # too long an attribute is left out
     (b"a=caf\xc3\xa9", None),
     (b"a=caf\xe9", None),
     (b"\xc3\xa9=1", None),
@@ -148,6 +151,18 @@ async def test_what_is_dropped_is_told_once(caplog: pytest.LogCaptureFixture) ->
 
 
 @pytest.mark.hazard(59)
+async def test_a_flood_of_cookies_ends() -> None:
+    """Of one answer no more than 50 are kept, the first ones."""
+    flood = [("Set-Cookie", f"c{number}=1") for number in range(60)]
+    transport = MockTransport(sequence([Response(200, flood), json_response({})]))
+    async with AsyncClient("http://a.example", transport=transport) as client:
+        await client.get("/")
+        await client.get("/")
+    sent = dict(transport.requests[1].headers.pairs)["Cookie"].split("; ")
+    assert sorted(sent) == sorted(f"c{number}=1" for number in range(50))
+
+
+@pytest.mark.hazard(59)
 async def test_a_path_that_no_library_takes() -> None:
     """The default path of a cookie is that of the request, and may hold what the library for cookies refuses."""
     transport = MockTransport(sequence([Response(200, {"Set-Cookie": "a=1"}), json_response({})]))
@@ -183,6 +198,22 @@ async def test_a_secure_cookie_is_not_set_over_http(path: str, field: str, kept:
     secure, *plain = [dict(request.headers.pairs).get("Cookie", "") for request in transport.requests[2:]]
     assert "sid=good" in secure
     assert any("=evil" in sent or "=fine" in sent for sent in [secure, *plain]) is kept
+
+
+@pytest.mark.hazard(59)
+@pytest.mark.parametrize(
+    ("good", "evil"), [("; Domain=a.example", ""), ("", "; Domain=a.example")], ids=["of the domain", "of the host"]
+)
+async def test_a_secure_cookie_of_another_domain_is_not_hidden_over_http(good: str, evil: str) -> None:
+    """Neither a part of its domain nor the domain that it is a part of may set one that would stand beside it."""
+    fields = [f"sid=good; Secure; Path=/{good}", f"sid=evil; Path=/{evil}"]
+    answers = [Response(200, {"Set-Cookie": field}) for field in fields]
+    transport = MockTransport(sequence([*answers, *[json_response({})] * 2]))
+    async with AsyncClient("https://www.a.example", transport=transport) as client:
+        for url in ("https://www.a.example/", "http://www.a.example/", "https://www.a.example/"):
+            await client.get(url)
+        assert await client.get("http://www.a.example/") == {}
+    assert [dict(request.headers.pairs).get("Cookie") for request in transport.requests[2:]] == ["sid=good", None]
 
 
 #: Fields near to what servers send, and far from it.
@@ -224,6 +255,8 @@ def test_no_field_fails_a_request(field: str, url: str) -> None:
 
 
 @given(_FIELD)
+@example("a=1; Domain=com")
+@example("a=1; Secure")
 def test_what_is_read_is_safe_to_write(field: str) -> None:
     """A cookie that is kept is printable ASCII, and one pair."""
     cookie = set_cookie.read(field)
@@ -232,4 +265,5 @@ def test_what_is_read_is_safe_to_write(field: str) -> None:
     assert re.fullmatch(r"[\x20-\x3a\x3c\x3e-\x7e]+", cookie.name)
     assert re.fullmatch(r"[\x20-\x3a\x3c-\x7e]*", cookie.value)
     assert cookie.max_age is None or cookie.max_age <= 400 * 86400
-    assert isinstance(set_cookie.may_set(cookie, URL("https://a.example/")), bool)
+    for url in ("https://a.example/", "http://a.example/"):
+        assert isinstance(set_cookie.may_set(cookie, URL(url)), bool)

@@ -7,6 +7,7 @@ import contextlib
 import datetime as dt
 import gc
 import pickle
+import time
 import weakref
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
@@ -184,12 +185,13 @@ async def test_a_timeout_tells_its_attempts() -> None:
         raise AssertionError
 
     for policy in (Retry(backoff=1e-9, deadline=0.3), Retry(backoff=1e-9)):
-        answers = iter([busy()])
+        answers, began = iter([busy()]), time.monotonic()
         transport = MockTransport(lambda _, left=answers: next(left, None) or hang())  # type: ignore[misc] # a default binds it
         async with AsyncClient(BASE, transport=transport, retry=policy, timeout=0.5) as client:
             with pytest.raises(errors.RequestTimeout) as caught:
                 await client.get("/x")
         assert [(one.status, one.error) for one in caught.value.attempts] == [(503, None), (None, "cut off")]
+        assert caught.value.attempts[1].elapsed <= time.monotonic() - began
         assert client.stats.retries == 1
 
 

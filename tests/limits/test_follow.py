@@ -33,6 +33,8 @@ def fields(*pairs: tuple[str, str]) -> CIMultiDictProxy[str]:
         (f"{EPOCH + 30}.5", 30.5),
         (str((EPOCH + 30) * 1000), 30),
         (str(EPOCH - 30), 0),
+        ("1000000000", 0),  # a moment of 2001
+        ("999999999", MOST_SECONDS),
         ("86400", MOST_SECONDS),
         (str(EPOCH + 86400), MOST_SECONDS),
         (str(10**15), MOST_SECONDS),
@@ -217,6 +219,15 @@ def test_what_is_heavier_than_the_quota_does_not_wait_for_ever() -> None:
     follower.heard(follower.sent(), [Told("", 1, 5.0, 2)], 0.0)
     assert follower.due(0.0, 3) == 5.0
     assert follower.due(5.0, 3) == -math.inf
+
+
+def test_a_quota_that_is_refilled_at_once_holds_nobody() -> None:
+    """A window that has ended as it is told of says nothing of the next one."""
+    follower = Follower()
+    follower.heard(follower.sent(), [Told("", 0, 0.0, 1, 60.0)], 0.0)
+    for _ in range(3):
+        assert follower.due(0.0, 1) == -math.inf
+        follower.started(1)
 
 
 def test_quotas_are_bounded() -> None:

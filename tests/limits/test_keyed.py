@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from headrace import AsyncClient, KeyedLimiter, Limiter, RateLimiter, errors
 from headrace.testing import MockTransport, Request, Response, json_response
+from tests.kit.cancelling import settled
 from tests.kit.virtual import VirtualLoop, most_in_a_window, run, until
 
 
@@ -362,3 +363,17 @@ async def test_a_key_may_have_any_limiter() -> None:
     await limiter.acquire("http://a.example")
     assert made[0].started == 3
     assert (len(limiter), limiter.waiting, limiter.waited) == (2, 0, 0)
+
+
+async def test_the_limiter_of_a_key_listens_to_whoever_answers_it() -> None:
+    """What another server than the client's own says of its limits holds the requests of its key, and no others."""
+    told = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "60"}
+    transport = MockTransport(lambda _: Response(200, told))
+    limiter = KeyedLimiter(100, key="origin", follow=True)
+    async with AsyncClient("http://a.example", transport=transport, limiter=limiter) as client:
+        await client.get("http://b.example/")
+        waiting = asyncio.ensure_future(client.get("http://b.example/"))
+        assert await settled(lambda: client.stats.limiter_waits == 1)
+        await client.get("/")
+        assert not waiting.done()
+        waiting.cancel()

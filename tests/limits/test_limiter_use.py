@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from headrace._core.limits.windows import Window
 from headrace._io.limits.rate import RateLimiter
 from headrace.errors import ValidationError
+from tests.crossing.resources import resources
 from tests.kit.virtual import VirtualLoop, most_in_a_window, run, until
 
 BAD: list[Any] = [0, -1, 0.0, math.nan, math.inf, -math.inf, True, False, "1", None, [1], 1j]
@@ -61,6 +63,31 @@ def test_other_bad_values_are_named(arguments: dict[str, Any], message: str) -> 
     with pytest.raises(ValidationError) as caught:
         RateLimiter(**{"rate": 1, **arguments})
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.asyncio(loop_factories=["asyncio"])  # uvloop does not tell of its timers
+async def test_however_many_wait_there_is_one_timer() -> None:
+    """Whoever comes or goes leaves none behind that would only wake to find nothing."""
+    limiter = RateLimiter(1, 3600)
+    assert limiter.try_acquire()
+    before = resources().timers
+    waiting = [asyncio.ensure_future(limiter.acquire()) for _ in range(50)]
+    await asyncio.sleep(0)
+    limiter.pause(60)
+    assert resources().timers - before == 1
+    for each in waiting:
+        each.cancel()
+    await asyncio.wait(waiting)
+    assert resources().timers - before == 0
+
+
+def test_a_new_limiter_is_idle_and_so_is_a_copy_of_one_in_use() -> None:
+    """A request that is under way is answered to the limiter that has counted it, and to no copy."""
+    limiter = RateLimiter(5)
+    assert limiter.idle_in() == 0
+    limiter.sent()
+    assert limiter.idle_in() == math.inf
+    assert pickle.loads(pickle.dumps(limiter)).idle_in() == 0
 
 
 @pytest.mark.parametrize("seconds", [-1, math.nan, math.inf, "1", None, True])
@@ -238,3 +265,10 @@ def test_its_starts_can_be_read() -> None:
     assert limiter.starts == (2.0, 2.0, 2.0, 4.0)
     now[0] = 8.0
     assert limiter.starts == ()
+
+
+def test_what_has_left_a_window_is_forgotten() -> None:
+    """Old starts go in steps of a call each, some more than are made at once, and none that still counts goes."""
+    window = Window(100, 10.0, [0.0] * 7 + [5.0])
+    window.forget(10.0, 4)
+    assert list(window.starts) == [5.0]

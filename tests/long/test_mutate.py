@@ -9,6 +9,8 @@ import pytest
 
 from tests.kit import ROOT
 from tests.mutate import survivors
+from tests.mutate.covering import Covering
+from tests.mutate.kept import Kept
 from tests.mutate.operators import mutations
 from tests.mutate.run import Verdict
 
@@ -77,6 +79,26 @@ def test_reasons_stay_where_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert survivors.page([Verdict(fault._replace(file="b.py"), None, 5, 1.0)], "a third")[1] == 1
 
 
+def test_what_was_shown_is_shown_again_where_it_has_changed(tmp_path: Path) -> None:
+    """A run goes on where one before has ended, as far as the tests are what they were."""
+    fault = mutations("_core/a.py", b"MOST = 1\n")[0]
+    tests = ["tests/test_a.py::test_x", "tests/test_b.py::test_y"]
+
+    def kept(a: str, b: str) -> Kept:
+        return Kept(tmp_path / "shown.jsonl", Covering(digests={"tests/test_a.py": a, "tests/test_b.py": b}))
+
+    kept("1", "1").add(fault, tests, None)
+    assert kept("1", "1").unseen(fault, [*tests, "tests/test_b.py::test_z"]) == ["tests/test_b.py::test_z"]
+    assert kept("1", "2").unseen(fault, tests) == ["tests/test_b.py::test_y"]
+    assert kept("1", "1").killed(fault) is None
+    kept("1", "2").add(fault, tests, "FAILED tests/test_b.py::test_y[1]")
+    assert kept("1", "2").killed(fault) == kept("2", "2").killed(fault) == "FAILED tests/test_b.py::test_y[1]"
+    assert kept("2", "3").killed(fault) is None
+    kept("2", "3").add(fault, tests, "time")
+    assert kept("2", "3").killed(fault) == "time"
+    assert kept("1", "3").killed(fault) is None
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
 def test_the_tests_find_faults_and_no_fault_finds_none(tmp_path: Path) -> None:
     """A few faults in the code of ranges: nearly all are found; what is no fault is not.
@@ -85,7 +107,7 @@ def test_the_tests_find_faults_and_no_fault_finds_none(tmp_path: Path) -> None:
     """
     words = ["--mutants", "8", "--seed", "1", "--jobs", "1", "--only", "_core/ranges.py", "--tests", "test_ranges"]
     ran = subprocess.run(
-        [sys.executable, "-m", "tests.mutate", *words, "--kept", str(tmp_path / "covering.json")],
+        [sys.executable, "-m", "tests.mutate", *words, "--kept", str(tmp_path)],
         cwd=ROOT,
         capture_output=True,
         text=True,

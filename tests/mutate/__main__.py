@@ -8,9 +8,10 @@ from pathlib import Path
 
 from tests.mutate import covering, run
 from tests.mutate.forks import ROOT, Forks
+from tests.mutate.kept import Kept
 from tests.mutate.survivors import PAGE, page
 
-_KEPT = ROOT / ".cache" / "mutate" / "covering.json"
+_KEPT = ROOT / ".cache" / "mutate"
 _LEAST_KILLED = 0.9
 _CHECKED = 20  # faults whose tests are run without one
 
@@ -23,7 +24,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", default="", help="only faults in files with this in their name")
     parser.add_argument("--tests", default="*", help="only test files whose names fit, such as 'test_limiter*'")
-    parser.add_argument("--kept", type=Path, default=_KEPT, help="the file that keeps which tests run which lines")
+    parser.add_argument("--kept", type=Path, default=_KEPT, help="the folder that keeps what was found")
     parser.add_argument("--write", action="store_true", help=f"write the survivors to {PAGE.relative_to(ROOT)}")
     arguments = parser.parse_args()
     began = time.monotonic()
@@ -32,12 +33,12 @@ def main() -> int:
     )
     with tempfile.TemporaryDirectory() as folder:
         forks = Forks(Path(folder), arguments.jobs)
-        known = covering.found(forks, run.ROOMS, arguments.tests.split(), arguments.kept)
+        known = covering.found(forks, run.ROOMS, arguments.tests.split(), arguments.kept / "covering.json")
         sys.stdout.write(f"{len(known.seconds):,} tests, {time.monotonic() - began:,.0f} s to see what they run\n")
         sound = run.check(forks, chosen[:_CHECKED], known)
         sys.stdout.write(f"no fault was shown to {sound} of them, and none found one\n")
         ended = []
-        for verdict in run.verdicts(forks, chosen, known):
+        for verdict in run.verdicts(forks, chosen, known, Kept(arguments.kept / "shown.jsonl", known)):
             ended.append(verdict)
             where = f"{verdict.mutation.file}:{verdict.mutation.line}"
             end = verdict.killed or f"SURVIVED {verdict.tests} tests"

@@ -16,9 +16,12 @@ LEFT_OUT: Final = frozenset(
     f"test_{name}.py"
     for name in (
         *("architecture", "benchmarks", "cli", "cli_models", "crossing", "docs", "fuzz", "hazards", "jsonplaceholder"),
-        *("mutate", "nginx", "public", "real_proxy", "real_servers", "soak", "stale", "structify_differential"),
+        *("instructions", "mutate", "nginx", "public", "real_proxy", "real_servers", "soak", "stale"),
+        "structify_differential",
     )
 )
+#: The files here that decide what is recorded; the others decide which faults there are.
+_RECORDED: Final = (Path(__file__), Path(__file__).with_name("forks.py"))
 _MOST_SECONDS: Final = 600  # for one test file, under coverage
 
 
@@ -30,11 +33,13 @@ class Covering:
         seconds: How long each test takes, all of its parameters together.
         lines: Of each file and line, the tests that run it; a line that runs when the file is imported has none.
         imported: The lines of each file that run when it is imported.
+        digests: Of each test file, what changes with it, with the library, and with what tests share.
     """
 
     seconds: dict[str, float] = field(default_factory=dict)
     lines: dict[str, dict[int, set[str]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(set)))
     imported: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    digests: dict[str, str] = field(default_factory=dict)
 
     def tests(self, file: str, lines: Iterable[int]) -> list[str]:
         """Name the tests that run one of these lines, the quickest first; of lines that are imported, all of the file.
@@ -110,7 +115,7 @@ def test_files(patterns: Iterable[str]) -> list[Path]:
 
 
 def found(forks: Forks, rooms: tuple[str, ...], patterns: list[str], kept: Path) -> Covering:
-    """Find what the tests run, or read it again where nothing has changed.
+    """Find what the tests run, or read it again of each test file that has not changed.
 
     Args:
         forks: What runs the tests.
@@ -118,28 +123,36 @@ def found(forks: Forks, rooms: tuple[str, ...], patterns: list[str], kept: Path)
         patterns: What the names of the test files fit.
         kept: The file that keeps it.
     """
-    digest = hashlib.sha256(repr((rooms, patterns)).encode())
-    for path in sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]):
-        digest.update(path.read_bytes())
-    covering = Covering()
-    if kept.exists():
-        stored = json.loads(kept.read_text())
-        if stored["digest"] == digest.hexdigest():
-            for told in stored["told"]:
-                covering.add(told)
-            return covering
-    all_told = []
+    stored: dict[str, dict[str, Any]] = json.loads(kept.read_text()) if kept.exists() else {}
+    files = {str(path.relative_to(ROOT)): path for path in test_files(patterns)}
+    common = _digest(rooms)
+    digests = {name: hashlib.sha256(common + path.read_bytes()).hexdigest() for name, path in files.items()}
+    told = {name: each for name, each in stored.items() if each["digest"] == digests.get(name)}
 
     def tasks() -> Iterator[Task[str]]:
         # The longest files first, so that no job is left with one of them alone.
-        for path in sorted(test_files(patterns), key=lambda path: -path.stat().st_size):
-            yield Task(path.name, lambda copy, path=path: _record(path, rooms, copy), _MOST_SECONDS)  # type: ignore[misc] # the path is bound
+        for name, path in sorted(files.items(), key=lambda item: -item[1].stat().st_size):
+            if name not in told:
+                yield Task(name, lambda copy, path=path: _record(path, rooms, copy), _MOST_SECONDS)  # type: ignore[misc] # the path is bound
 
     for ended in forks.run(tasks()):
         if ended.code != 0:
             raise RuntimeError(f"{ended.subject} could not be run under coverage:\n{ended.said}")
-        all_told.append(json.loads((ended.copy / "told.json").read_text()))
-        covering.add(all_told[-1])
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    kept.write_text(json.dumps({"digest": digest.hexdigest(), "told": all_told}))
+        told[ended.subject] = {"digest": digests[ended.subject], **json.loads((ended.copy / "told.json").read_text())}
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(stored | told))
+    covering = Covering(digests=digests)
+    for each in told.values():
+        covering.add(each)
     return covering
+
+
+def _digest(rooms: tuple[str, ...]) -> bytes:
+    """Digest what every test file depends on: the library, and what tests share."""
+    digest = hashlib.sha256(repr(rooms).encode())
+    faults = Path(__file__).parent
+    shared = [path for path in (ROOT / "tests").rglob("*.py") if not path.name.startswith("test_")]
+    shared = [path for path in shared if path.parent != faults or path in _RECORDED]
+    for path in sorted([*(ROOT / "src").rglob("*.py"), *shared]):
+        digest.update(path.read_bytes())
+    return digest.digest()

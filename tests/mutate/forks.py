@@ -185,7 +185,7 @@ def killed_by(ended: Ended[Any]) -> str | None:
         raise RuntimeError(f"no test was run for {ended.subject}:\n{ended.said}")
     if ended.code == 0:
         return None
-    lines = [line for line in ended.said.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    lines = [line for line in ended.said.splitlines() if line.startswith(("FAILED tests", "ERROR tests"))]
     return lines[0].partition(" - ")[0] if lines else f"exit code {ended.code}"
 
 

@@ -5,19 +5,21 @@ import itertools
 import os
 import random
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from tests.mutate.covering import Covering
 from tests.mutate.forks import PACKAGE, ROOT, Forks, Task, killed_by, pytest_code
+from tests.mutate.kept import Kept
 from tests.mutate.operators import Mutation, mutations
 
 #: The folders of the package that faults are put into.
 ROOMS: Final = ("_core", "_io")
-#: How long the tests may take, in seconds, that a fault is shown to at first, and then; in the run without a fault.
-_STAGES: Final = (3.0, 30.0)
-_MOST_FILES: Final = 4  # of the first tests, for each has to be imported
+#: How long the tests may take, in seconds, that a fault is shown to at first, and then, in the run without a fault; and
+#: in how many files they may be, for each has to be imported.
+_STAGES: Final = ((3.0, 4), (15.0, 1000))
 _TEST_TIMEOUT: Final = 20  # seconds: no test of those that are chosen takes a tenth of it
 
 #: Times of sources with a fault: no two are the same, and none is that of a file.
@@ -86,7 +88,7 @@ def check(forks: Forks, chosen: Iterable[Mutation], covering: Covering) -> int:
     Raises:
         RuntimeError: Something was found.
     """
-    each = (_of_stage(covering.tests(mutation.file, _lines(mutation)), covering, 0) for mutation in chosen)
+    each = (_of_stage(mutation, covering, 0) for mutation in chosen)
     tests = sorted({test for tests in each for test in tests})
     for ended in forks.run([Task("no fault", show(None, tests), 60 + 5 * len(tests))] if tests else []):
         found = killed_by(ended)
@@ -95,31 +97,39 @@ def check(forks: Forks, chosen: Iterable[Mutation], covering: Covering) -> int:
     return len(tests)
 
 
-def verdicts(forks: Forks, chosen: Iterable[Mutation], covering: Covering) -> Iterator[Verdict]:
-    """Show each fault to the tests that run its line: first to the quickest, then to the others.
+def verdicts(forks: Forks, chosen: Iterable[Mutation], covering: Covering, kept: Kept) -> Iterator[Verdict]:
+    """Show each fault to the tests that run its line: first to the quickest, then to those that run most of its file.
 
     Args:
         forks: What runs them.
         chosen: The faults.
         covering: Which tests run which lines.
+        kept: What they have been shown to already.
     """
     pending = list(chosen)
     spent = dict.fromkeys(pending, 0.0)
     shown = dict.fromkeys(pending, 0)
     for stage in range(len(_STAGES)):
-        tasks: list[Task[Mutation]] = []
+        tasks: list[Task[tuple[Mutation, list[str]]]] = []
+        left = set(pending)
         for mutation in pending:
-            tests = _of_stage(covering.tests(mutation.file, _lines(mutation)), covering, stage)
-            shown[mutation] += len(tests)
+            killed = kept.killed(mutation)
+            if killed is not None:
+                left.discard(mutation)
+                yield Verdict(mutation, killed, shown[mutation], spent[mutation])
+                continue
+            of_stage = _of_stage(mutation, covering, stage)
+            shown[mutation] += len(of_stage)
+            tests = kept.unseen(mutation, of_stage)
             if tests:
                 limit = 30 + 5 * sum(covering.seconds[test] for test in tests)
-                tasks.append(Task(mutation, show(mutation, tests), limit))
-        left = set(pending)
+                tasks.append(Task((mutation, tests), show(mutation, tests), limit))
         for ended in forks.run(tasks):
-            mutation = ended.subject
+            mutation, tests = ended.subject
             restore(mutation, ended.copy)
             spent[mutation] += ended.seconds
             killed = killed_by(ended)
+            kept.add(mutation, tests, killed)
             if killed is not None:
                 left.discard(mutation)
                 yield Verdict(mutation, killed, shown[mutation], spent[mutation])
@@ -128,24 +138,31 @@ def verdicts(forks: Forks, chosen: Iterable[Mutation], covering: Covering) -> It
         yield Verdict(mutation, None, shown[mutation], spent[mutation])
 
 
-def _of_stage(tests: list[str], covering: Covering, stage: int) -> list[str]:
-    """Choose the tests of one stage: those that come next, as long as there is time."""
-    first, files, seconds = list[str](), set[str](), 0.0
+def _of_stage(mutation: Mutation, covering: Covering, stage: int) -> list[str]:
+    """Choose the tests of one stage, as long as there is time: the quickest, and then those that run most of the file.
+
+    What runs most of a file is about that file, more often than not.
+    """
+    left = covering.tests(mutation.file, _lines(mutation))
+    of_stage = _within(left, covering, *_STAGES[0])
+    if stage == 0:
+        return of_stage
+    left = left[len(of_stage) :]
+    ran = Counter(test for tests in covering.lines[mutation.file].values() for test in tests)
+    left.sort(key=lambda test: -ran[test])
+    return _within(left, covering, *_STAGES[stage])
+
+
+def _within(tests: list[str], covering: Covering, most_seconds: float, most_files: int) -> list[str]:
+    """Choose the first tests, as long as there is time for them; one in any case."""
+    chosen, files, seconds = list[str](), set[str](), 0.0
     for test in tests:
         seconds += covering.seconds[test]
         files.add(test.partition("::")[0])
-        if first and (seconds > _STAGES[0] or len(files) > _MOST_FILES):
+        if chosen and (seconds > most_seconds or len(files) > most_files):
             break
-        first.append(test)
-    if stage == 0:
-        return first
-    rest, seconds = list[str](), 0.0
-    for test in tests[len(first) :]:
-        seconds += covering.seconds[test]
-        if rest and seconds > _STAGES[stage]:
-            break
-        rest.append(test)
-    return rest
+        chosen.append(test)
+    return chosen
 
 
 def _lines(mutation: Mutation) -> range:

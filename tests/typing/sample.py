@@ -132,3 +132,10 @@ async def arriving(client: AsyncClient) -> None:
             assert_type(row, User | Reject)
         async for anything in response.aiter_items():
             assert_type(anything, Any)
+
+
+class Misspelt(AsyncClient, ur="https://a.example"):  # type: ignore[call-arg] # the point: pyright: ignore
+    """A client whose subclass parameter there is not."""
+
+
+AsyncClient("https://a.example", rate_limit="5")  # type: ignore[arg-type] # the point: pyright: ignore

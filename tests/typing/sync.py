@@ -64,3 +64,11 @@ with Api(bearer_token=lambda: "t") as client:
             assert_type(event, Event)
     assert_type(client.bearer_token, str | None)
     assert_type(Api.from_config(client.config), Api)
+
+
+class Keyed(SyncClient, uri="https://a.example", rate_limit=5):
+    """A client with subclass parameters."""
+
+
+class Misspelt(SyncClient, ur="https://a.example"):  # type: ignore[call-arg] # the point
+    """A client whose subclass parameter there is not."""

@@ -74,6 +74,30 @@ async def test_a_reset_completes_no_body(serve_script: ServeScript, transport: s
             await anext(pieces)
 
 
+@pytest.mark.hazard(23)
+async def test_a_reset_completes_no_whole_body_either(serve_script: ServeScript, transport: str) -> None:
+    """The same where the body is read at once."""
+    server = await serve_script([Do.READ, b"HTTP/1.1 200 OK\r\n\r\nhello", Do.RESET])
+    async with AsyncClient(server.url, transport=transport) as client:
+        with pytest.raises(ConnectionLost):
+            await client.get(response_format=bytes)
+
+
+@pytest.mark.hazard(62)
+@pytest.mark.parametrize("begun", [b"HTTP/1.1 20", b"HTTP/1.1 103 Early Hints\r\n\r\n"], ids=["head", "interim"])
+async def test_an_answer_that_has_begun_is_not_asked_for_again(
+    serve_script: ServeScript, transport: str, begun: bytes
+) -> None:
+    """A connection that ends behind a part of an answer has not ended because it lay idle."""
+    server = await serve_script([Do.READ, reply(b"1"), Do.READ, begun, Do.CLOSE], [Do.READ, reply(b"2")])
+    async with AsyncClient(server.url, transport=transport) as client:
+        assert await client.get() == 1
+        with pytest.raises(ConnectionLost) as caught:
+            await client.get()
+    assert caught.value.maybe_sent
+    assert len(server.connections) == 1
+
+
 async def test_a_timer_that_an_early_answer_has_left_ends_no_later_request(serve: Serve) -> None:
     """When a body is written, aiohttp begins to wait for an answer, also for one that has come in the same step."""
 

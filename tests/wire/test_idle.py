@@ -1,21 +1,26 @@
 """What lies in a socket before a request is written is never taken for its answer, nor is its end for the request's."""
 
 import asyncio
+import gc
 import itertools
 import select
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import aiohttp
 import pytest
 
 from headrace import AiohttpTransport, AsyncClient, PoolLimits, RateLimiter, WireTransport
 from headrace._io import idle
+from headrace._io.wire.connection import Connection
 from headrace.errors import ConnectError, ConnectionLost, ProtocolError, TransportError
+from tests.conftest import ServeScript
+from tests.kit.cancelling import settled
 from tests.kit.waiting import until
 from tests.servers import peer
 from tests.servers.nginx import Nginx
 from tests.servers.peer import Peer, Say
-from tests.servers.raw import WAIT_SECONDS
+from tests.servers.raw import WAIT_SECONDS, Do
 from tests.servers.tls import TlsMaterial
 
 SAID = [peer.answer, peer.junk, peer.late, peer.fin, peer.rst]
@@ -67,6 +72,23 @@ async def test_all_that_lie_idle_may_have_been_spoken_on(transport: str) -> None
 
 
 @pytest.mark.hazard(62)
+async def test_what_was_passed_over_is_forgotten() -> None:
+    """A connection that was spoken on, and one that took its place, are not kept for ever."""
+
+    def known() -> int:
+        gc.collect()
+        return sum(type(each) is Connection and each.key == server.url for each in gc.get_objects())
+
+    with Peer(None, None).serving() as server:
+        async with AsyncClient(server.url, transport="wire", pool=PoolLimits(max_connections=1)) as client:
+            for number in range(3):
+                assert await client.get(response_format=str) == str(number)
+                server.say(number, peer.answer)
+            assert await client.get(response_format=str) == "3"
+            assert await settled(lambda: known() == 1)
+
+
+@pytest.mark.hazard(62)
 @pytest.mark.parametrize("what", SAID, ids=lambda what: what.__name__)
 async def test_a_connection_that_lay_idle_and_has_served_nobody(what: Say) -> None:
     """A request that a pause held back leaves its connection idle; for whoever takes it next it is not a new one."""
@@ -103,10 +125,41 @@ async def test_a_start_counts_once_though_its_first_connection_was_refused(trans
     assert not limiter.try_acquire()
 
 
+async def test_a_dial_that_fails_in_a_pause_counts(serve_script: ServeScript, transport: str) -> None:
+    """A server that is down is not dialed more often than a limiter allows, whatever has come between."""
+    now = 0.0
+    limiter = RateLimiter(1, 3600, clock=lambda: now)
+    server = await serve_script([b"this is no TLS\r\n\r\n", Do.CLOSE])
+    async with AsyncClient(server.url.replace("http:", "https:"), transport=transport, limiter=limiter) as client:
+        request = asyncio.ensure_future(client.get())
+        await asyncio.sleep(0)
+        assert not request.done()
+        limiter.pause(10)
+        with pytest.raises(ConnectError):
+            await request
+    now = 3599.0
+    assert not limiter.try_acquire()
+    now = 3600.0
+    assert limiter.try_acquire()
+
+
+@pytest.mark.hazard(62)
+async def test_all_that_lie_idle_in_a_session_of_the_caller_s_own() -> None:
+    """Those that we have used are known there, and each of them is passed over."""
+    with Peer(None, None).serving() as server:
+        async with (
+            aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
+            AsyncClient(server.url, transport=AiohttpTransport(session)) as client,
+        ):
+            await asyncio.gather(*(client.get() for _ in range(3)))
+            for number in range(3):
+                server.say(number, peer.answer)
+            assert await client.post(data=b"x", response_format=str) == "3"
+
+
 @pytest.mark.hazard(62)
 async def test_a_session_of_the_caller_s_own(tls: TlsMaterial) -> None:
     """In a foreign session nobody knows which connections are new; one that we have used is known."""
-    aiohttp = pytest.importorskip("aiohttp")
     with Peer(None, None).serving() as server:
         async with (
             aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
@@ -154,6 +207,44 @@ async def test_a_new_connection_on_which_the_server_speaks_first(
         _looking_late(monkeypatch, lambda _: server.has_spoken.wait(WAIT_SECONDS))
         async with AsyncClient(server.url, transport=transport) as client:
             with pytest.raises(errors) as caught:
+                await client.post(data=b"x")
+    assert not caught.value.maybe_sent
+    assert server.requests == []
+
+
+@pytest.mark.hazard(62)
+@pytest.mark.parametrize("what", [peer.fin, peer.rst], ids=lambda what: what.__name__)
+async def test_a_new_connection_that_has_ended_before_it_is_had(monkeypatch: pytest.MonkeyPatch, what: Say) -> None:
+    """The loop has heard its end while it was being made: that is said, and nothing was sent."""
+    connect = aiohttp.TCPConnector.connect
+
+    async def late(*arguments: Any) -> Any:
+        made = await connect(*arguments)
+        handler: Any = made.protocol
+        await until(lambda: handler.transport is None or handler.transport.is_closing())
+        return made
+
+    monkeypatch.setattr(aiohttp.TCPConnector, "connect", late)
+    with Peer(None, what).serving() as server:
+        async with AsyncClient(server.url, transport="wire") as client:
+            with pytest.raises((ConnectionLost, ConnectError)) as caught:
+                await client.post(data=b"x")
+    assert not caught.value.maybe_sent
+    assert server.requests == []
+
+
+@pytest.mark.hazard(62)
+async def test_a_server_that_always_speaks_first_in_a_session_of_the_caller_s_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One connection more is tried there, for the first may have lain idle; then it is the same error."""
+    with Peer(None, peer.answer).serving() as server:
+        _looking_late(monkeypatch, lambda descriptor: select.select([descriptor], [], [], WAIT_SECONDS))
+        async with (
+            aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
+            AsyncClient(server.url, transport=AiohttpTransport(session)) as client,
+        ):
+            with pytest.raises(ProtocolError) as caught:
                 await client.post(data=b"x")
     assert not caught.value.maybe_sent
     assert server.requests == []

@@ -217,11 +217,11 @@ async def test_two_origins_share_one_connection(serve: Serve) -> None:
 
 
 async def test_an_idle_connection_makes_room_for_another_origin(serve: Serve) -> None:
-    """At the limit an idle connection is closed for the sake of a request that goes elsewhere."""
+    """At the limit an idle connection, however long it might be kept, is closed for a request that goes elsewhere."""
     one, two = await Mill.start(serve), await Mill.start(serve)
     one.release("/one")
     two.release("/two")
-    wire = WireTransport(pool=PoolLimits(max_connections=1))
+    wire = WireTransport(pool=PoolLimits(max_connections=1, keepalive=3600))
     async with AsyncClient(one.url, transport=wire) as client:
         await client.get("/one", response_format=str)
         assert await client.get(f"{two.url}/two", response_format=str) == "/two"
@@ -322,3 +322,16 @@ async def test_close_ends_idle_connections(serve: Serve, transport: str) -> None
     await ended(mill.server)
     assert await client.get("/a") is None
     assert mill.paths == ["/a"]
+
+
+async def test_the_place_of_a_limited_request_is_free_again(serve: Serve, transport: str) -> None:
+    """A connection that a start of a limiter was made on leaves its place to others when it ends."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
+        await read_request(reader)
+        writer.write(reply(b"%d" % number, "Connection: close"))
+
+    server = await serve(answer)
+    pool, limits = PoolLimits(max_connections=1), Timeout(pool=WAIT_SECONDS)
+    async with AsyncClient(server.url, transport=transport, rate_limit=100, pool=pool, timeout=limits) as client:
+        assert [await client.get("/x") for _ in range(3)] == [0, 1, 2]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, Unpack
 
 from headrace import _words
 from headrace import config as settings
@@ -27,12 +27,17 @@ from headrace.errors import AsyncClientError, ClientError
 from headrace.types import UNSET
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping
+    import ssl
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 
     from yarl import URL
 
     from headrace._core.messages import Response
-    from headrace.types import Auth, Limiter, Transport
+    from headrace.config import ClientSettings, PoolLimits
+    from headrace.policies import CircuitBreaker, Retry
+    from headrace.types import Auth, BearerToken, ErrorResponses, Limiter, Parameters, TimeoutLike, Transport, Unset
+    from headrace.types import Cookies as CookiesLike
+    from headrace.types import Headers as HeadersLike
 
 _UNVERIFIED = "tls=False: servers are not verified, anyone on the way can read and change everything"
 
@@ -62,7 +67,7 @@ class Settings:
     _own_settings: ClassVar[Mapping[str, Any]] = {}
     _class_settings: ClassVar[Mapping[str, Any]] = {}
 
-    def __init_subclass__(cls, **parameters: Any) -> None:
+    def __init_subclass__(cls, **parameters: Unpack[ClientSettings]) -> None:
         """Take subclass parameters and merge them over those of the parents."""
         unknown = parameters.keys() - settings.SETTINGS
         if unknown:
@@ -82,24 +87,24 @@ class Settings:
         self,
         uri: str | URL | None = None,
         *args: Any,
-        headers: Any = None,
-        cookies: Any = None,
-        parameters: Any = None,
-        error_responses: Mapping[int, Any] | None = None,
-        bearer_token: Any = None,
+        headers: HeadersLike | None = None,
+        cookies: CookiesLike | None = None,
+        parameters: Parameters | None = None,
+        error_responses: ErrorResponses | None = None,
+        bearer_token: BearerToken | None = None,
         auth: Auth | None = None,
         rate_limit: float | None = None,
         rate_limit_interval: float | None = None,
-        timeout: Any = UNSET,
-        retry: Any = UNSET,
-        circuit_breaker: Any = UNSET,
-        limiter: Any = UNSET,
-        pool: Any = UNSET,
-        proxy: Any = UNSET,
-        tls: Any = UNSET,
-        transport: Any = UNSET,
-        max_response_bytes: Any = UNSET,
-        trusted_origins: Any = UNSET,
+        timeout: TimeoutLike = UNSET,
+        retry: Retry | Unset | None = UNSET,
+        circuit_breaker: CircuitBreaker | Unset | None = UNSET,
+        limiter: Limiter | Unset | None = UNSET,
+        pool: PoolLimits | Unset = UNSET,
+        proxy: str | URL | Unset | None = UNSET,
+        tls: ssl.SSLContext | bool | Unset = UNSET,
+        transport: str | Transport | Unset = UNSET,
+        max_response_bytes: int | Unset | None = UNSET,
+        trusted_origins: str | URL | Iterable[str | URL] | Unset = UNSET,
         **kwargs: Any,
     ) -> None:
         arguments = locals()
