@@ -136,11 +136,20 @@ async def test_a_416_to_the_whole_is_raised(serve_script: ServeScript, tmp_path:
             await client.download("/big.bin", tmp_path / "a.bin")
 
 
+class PathInBytes:
+    """A path as the system has it, which may be no text."""
+
+    def __fspath__(self) -> bytes:
+        """Write it."""
+        return b"x"
+
+
 @pytest.mark.parametrize(
     ("argument", "value"),
     [
         ("dest", 3),
         ("dest", b"x"),
+        ("dest", PathInBytes()),
         ("dest", "a\0b"),
         ("checksum", "sha256"),
         ("checksum", "sha256:12"),

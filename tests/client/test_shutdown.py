@@ -171,6 +171,7 @@ async def test_a_transport_that_was_closed_sends_nothing(echo: EchoServer, kind:
         async with AsyncClient(echo.url, transport=transport) as client:
             with pytest.raises(ConnectError, match="was closed") as caught:
                 await client.get("/x")
+        assert transport.connections == (0, 0, 0)
     assert not caught.value.maybe_sent
 
 

@@ -8,6 +8,7 @@ import pydantic
 import pytest
 
 from headrace import AsyncClient, Partial, Reject, Response
+from headrace._core.values import decode, partial
 from headrace.compat import pydantic as compat
 from headrace.errors import HTTPNotFound, ResponseParseError, ResponseValidationError, ValidationError
 from tests.conftest import ServeScript
@@ -164,3 +165,8 @@ async def test_wrong_arguments_send_nothing(serve_script: ServeScript, options: 
             await client.get(**options)
         assert client.stats.attempts == len(server.connections) == 0
         assert client.stats.requests == client.stats.errors["ValidationError"] == 1
+
+
+def test_what_is_raised_as_ever_is_decoded_as_ever() -> None:
+    """Where every row has to fit there is no other way to decode them."""
+    assert partial.decoder_for(list[User], "raise") is decode.decoder_for(list[User])

@@ -19,7 +19,8 @@ from tests.mutate.operators import Mutation, mutations
 ROOMS: Final = ("_core", "_io")
 #: How long the tests may take, in seconds, that a fault is shown to at first, and then, in the run without a fault; and
 #: in how many files they may be, for each has to be imported.
-_STAGES: Final = ((3.0, 4), (15.0, 1000))
+_STAGES: Final = ((3.0, 4), (20.0, 1000))
+_SLOW: Final = 0.1  # seconds: below that, how long a test takes says nothing
 _TEST_TIMEOUT: Final = 20  # seconds: no test of those that are chosen takes a tenth of it
 
 #: Times of sources with a fault: no two are the same, and none is that of a file.
@@ -98,7 +99,7 @@ def check(forks: Forks, chosen: Iterable[Mutation], covering: Covering) -> int:
 
 
 def verdicts(forks: Forks, chosen: Iterable[Mutation], covering: Covering, kept: Kept) -> Iterator[Verdict]:
-    """Show each fault to the tests that run its line: first to the quickest, then to those that run most of its file.
+    """Show each fault to the tests that run its line: first to the quickest, then to those that are about its file.
 
     Args:
         forks: What runs them.
@@ -139,18 +140,24 @@ def verdicts(forks: Forks, chosen: Iterable[Mutation], covering: Covering, kept:
 
 
 def _of_stage(mutation: Mutation, covering: Covering, stage: int) -> list[str]:
-    """Choose the tests of one stage, as long as there is time: the quickest, and then those that run most of the file.
+    """Choose the tests of one stage, as long as there is time: the quickest, and then those that are about the file.
 
-    What runs most of a file is about that file, more often than not.
+    A test is the more about a file the more of the lines that it runs are there; the slower it is, the later it comes.
     """
     left = covering.tests(mutation.file, _lines(mutation))
     of_stage = _within(left, covering, *_STAGES[0])
     if stage == 0:
         return of_stage
     left = left[len(of_stage) :]
-    ran = Counter(test for tests in covering.lines[mutation.file].values() for test in tests)
-    left.sort(key=lambda test: -ran[test])
+    there = _run(covering, [mutation.file])
+    anywhere = _run(covering, covering.lines)
+    left.sort(key=lambda test: -there[test] / anywhere[test] / (_SLOW + covering.seconds[test]))
     return _within(left, covering, *_STAGES[stage])
+
+
+def _run(covering: Covering, files: Iterable[str]) -> Counter[str]:
+    """Count the lines of some files that each test runs."""
+    return Counter(test for file in files for tests in covering.lines[file].values() for test in tests)
 
 
 def _within(tests: list[str], covering: Covering, most_seconds: float, most_files: int) -> list[str]:
