@@ -158,6 +158,7 @@ class Lane:
                     deadline.end()
                     return value
             outcome = response
+            del response  # it holds the body, which is not to be held beside its content
         call = Call(path, method, response_format, body)
         request = self._request(method, target, block, body)
         path = body = target = None  # logs may show the variables of a frame

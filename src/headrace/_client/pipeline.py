@@ -132,7 +132,9 @@ class Pipeline:
             response = await binding.send(request)
             if began is None and decoder is not _STREAMED and is_plain(response):
                 return answer.value(response.body, decoder, request, response, _now)
-            return await self._concluded(call, request, response, deadline, began)
+            concluding = self._concluded(call, request, response, deadline, began)
+            del response  # it holds the body, which is not to be held beside its content
+            return await concluding
         except BaseException as error:
             failed(error, call, request, deadline, stats, None if self._auth is None else self._defaults)
             raise
