@@ -291,3 +291,15 @@ async def test_models_of_pydantic_v1_are_refused_in_a_request(echo: EchoServer) 
                 await client.post("/x", **option)
         seen = await client.get("/x", headers={"X-Token": v1.SecretStr("hush")}, response_format=dict[str, Any])
     assert ["X-Token", "hush"] in seen["headers"]
+
+
+def test_secrets_in_sets_are_revealed() -> None:
+    """Whatever the order of a set is in each of its copies, which differs from process to process."""
+
+    class Members(pydantic.BaseModel):
+        members: frozenset[pydantic.SecretStr | tuple[pydantic.SecretStr, int] | float | None]
+
+    for number in range(200):
+        one, other = pydantic.SecretStr(f"a{number}"), pydantic.SecretStr(f"b{number}")
+        sent = json.loads(encode.body(Members(members=frozenset({one, (other, number), 0.5, None}))))["members"]
+        assert sorted(sent, key=str) == sorted([f"a{number}", [f"b{number}", number], 0.5, None], key=str)

@@ -16,6 +16,7 @@ import types
 import uuid
 from collections import abc, deque
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Annotated, Any, Final, Literal, NamedTuple, Union, cast, get_args, get_origin
 
 import pydantic
@@ -197,8 +198,31 @@ def _restored(shown: Any, bare: Any, *, floats: bool) -> Any:
         pairs = zip(shown.items(), bare.values(), strict=True)
         return {key: _restored(item, inside, floats=floats) for (key, item), inside in pairs}
     if isinstance(bare, _LISTS) and isinstance(shown, list) and len(bare) == len(shown):
+        if isinstance(bare, (set, frozenset)):
+            bare = _in_order_of(shown, bare)
         return [_restored(item, inside, floats=floats) for item, inside in zip(shown, bare, strict=True)]
     return shown
+
+
+def _in_order_of(shown: list[Any], bare: AbstractSet[Any]) -> list[Any]:
+    """Put the members of a set into the order of its JSON: each dump makes a set of its own, in an order of its own."""
+    left = sorted(bare, key=lambda member: not isinstance(member, (*_SECRETS, float, *_LISTS)))  # who are told first
+    ordered = []
+    for item in shown:
+        ordered.append(next((member for member in left if _may_be(item, member)), left[0]))
+        left.remove(ordered[-1])
+    return ordered
+
+
+def _may_be(shown: Any, bare: Any) -> bool:
+    """Tell whether a JSON value may be that of a Python value."""
+    if isinstance(bare, _SECRETS):
+        return bool(shown == _mask(bare))
+    if isinstance(bare, float):
+        return bool(shown == bare) if math.isfinite(bare) else shown is None or isinstance(shown, (str, float))
+    if isinstance(bare, tuple):
+        return isinstance(shown, list) and len(shown) == len(bare) and all(map(_may_be, shown, bare))
+    return isinstance(shown, list) == isinstance(bare, _LISTS)
 
 
 def _has_nonfinite(tree: Any) -> bool:
