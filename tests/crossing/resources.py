@@ -1,10 +1,13 @@
 """What this process holds: memory, file descriptors, tasks, timers."""
 
 import asyncio
+import math
 import os
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from headrace import AiohttpTransport, RateLimiter
 
 _FILES = Path("/proc/self/fd") if sys.platform == "linux" else Path("/dev/fd")
 
@@ -33,3 +36,24 @@ def _memory() -> int:
     except OSError:
         return 0
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def held(wires: list[Any], limiters: list[RateLimiter]) -> list[str]:
+    """Name slots and places that nobody holds and nobody can have.
+
+    Args:
+        wires: Transports, after their last request.
+        limiters: Limiters, after it.
+    """
+    found = []
+    for wire in wires:
+        if isinstance(wire, AiohttpTransport):
+            connector: Any = wire._session.connector
+            if connector._acquired or any(connector._waiters.values()):
+                found.append(f"slots: {len(connector._acquired)} of aiohttp's")
+            continue
+        pool = wire._pool
+        idle = sum(len(lane.idle) for lane in pool._lanes.values())
+        if pool._open != idle or any(lane.waiters for lane in pool._lanes.values()):
+            found.append(f"slots: {wire!r}")
+    return found + [f"places: {limiter!r}" for limiter in limiters if limiter.idle_in() == math.inf]
