@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from headrace import auth, errors, limits, pages, progress, streams, transports
 from headrace._core.call import Call
+from headrace._core.pages.incremental import Incremental
 from headrace._core.request.dump import Dump
 from headrace._core.values.partial import Partial, Reject
 from headrace._core.values.sse import Event
@@ -36,6 +37,7 @@ __all__ = [
     "Dump",
     "Event",
     "FilePart",
+    "Incremental",
     "KeyedLimiter",
     "Limiter",
     "PaginatedResponse",

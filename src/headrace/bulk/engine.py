@@ -143,6 +143,11 @@ class Engine:
         return not self._tasks
 
     @property
+    def finished(self) -> bool:
+        """Whether everything was asked for, and has ended."""
+        return self._drained and not self._cut and not self._tasks and self._fault is None
+
+    @property
     def stopped(self) -> bool:
         """Whether it was stopped while there may have been more calls."""
         return self._cut or (self._stopping and not self._drained)
@@ -312,8 +317,9 @@ class Engine:
         report.calls += 1
         if known is None:
             return call, call.key, None
+        asked = self._shape.incremental_of(call)
         try:
-            mark = digest(call, known.place)
+            mark = digest(call, known.place, None if asked is None else asked.parameter)
         except ValidationError as error:
             raise ValidationError(f"calls[{self._source.count - 1}]: {error}") from None
         for each in known.skipped:
