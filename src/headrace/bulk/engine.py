@@ -16,14 +16,20 @@ from headrace.errors import ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
+    from typing import TypeAlias
 
     from headrace._core.call import Call
     from headrace._core.values.partial import Reject
+    from headrace.bulk.batches import PageMark
     from headrace.bulk.keys import Digests
     from headrace.bulk.outcomes import Outcome
     from headrace.bulk.report import Report
+    from headrace.bulk.series import Walks
     from headrace.bulk.shape import Shape
     from headrace.bulk.source import Source
+
+    #: An outcome, and what a journal is told of it.
+    Taken: TypeAlias = tuple[Outcome[Any], bytes | PageMark | None]
 
 #: Calls that are skipped before others on the loop have their turn.
 _PATIENCE = 512
@@ -46,6 +52,29 @@ class Known:
         self.begun = begun
 
 
+class _Seat:
+    """The place of a series among the calls that are in flight; see `headrace.bulk.series.Seat`.
+
+    Args:
+        engine: Whose place it is.
+        number: Of its call.
+    """
+
+    __slots__ = ("_engine", "_number")
+
+    def __init__(self, engine: Engine, number: int) -> None:
+        self._engine = engine
+        self._number = number
+
+    def put(self, outcome: Outcome[Any], mark: PageMark | None) -> None:
+        """Hand over a page."""
+        self._engine.put(self._number, outcome, mark)
+
+    async def room(self) -> bool:
+        """Wait until another page may be asked for; `False` where the bulk was stopped."""
+        return await self._engine.room(self._number)
+
+
 class Engine:
     """Runs calls, at most `in_flight` at once; what has ended and was not taken counts as well, up to as many again.
 
@@ -54,6 +83,7 @@ class Engine:
         shape: What a bulk makes of an answer.
         report: Where to count what is pulled.
         known: Which calls are skipped; `None` without a journal.
+        walks: Walks series of pages.
         in_flight: How many.
         ordered: Whether outcomes come in the order of their calls.
 
@@ -64,18 +94,30 @@ class Engine:
     """
 
     def __init__(
-        self, source: Source, shape: Shape, report: Report, known: Known | None, in_flight: int, *, ordered: bool
+        self,
+        source: Source,
+        shape: Shape,
+        report: Report,
+        known: Known | None,
+        walks: Walks,
+        in_flight: int,
+        *,
+        ordered: bool,
     ) -> None:
         self._source = source
         self._shape = shape
         self._report = report
         self._known = known
+        self._walks = walks
         self.most = in_flight
         self._window = in_flight * (4 if ordered else 2)
-        self._early: dict[int, tuple[Outcome[Any], bytes | None]] | None = {} if ordered else None
+        self._early: dict[int, list[Taken]] | None = {} if ordered else None
+        self._ended: set[int] = set()  # calls all of whose outcomes are early
         self._next = 0  # the number of the outcome that comes next, where they are ordered
         self._number = 0
         self._held = 0  # calls that are pulled and whose outcomes are not taken
+        self._pages = 0  # pages, but for the last of a series, that are not taken
+        self._cut = False  # whether a series was stopped before its end
         self._tasks: set[asyncio.Task[None]] = set()
         self._pulling: set[asyncio.Task[None]] = set()
         self._lock = asyncio.Lock()
@@ -87,7 +129,7 @@ class Engine:
         self._closing = False
         self._fault: BaseException | None = None
         self.patience = 1
-        self.ready: deque[tuple[Outcome[Any], bytes | None]] = deque()
+        self.ready: deque[Taken] = deque()
 
     def start(self, ask: Callable[[Call], Awaitable[Any]]) -> None:
         """Begin to pull and to ask."""
@@ -101,9 +143,14 @@ class Engine:
         return not self._tasks
 
     @property
+    def finished(self) -> bool:
+        """Whether everything was asked for, and has ended."""
+        return self._drained and not self._cut and not self._tasks and self._fault is None
+
+    @property
     def stopped(self) -> bool:
         """Whether it was stopped while there may have been more calls."""
-        return self._stopping and not self._drained
+        return self._cut or (self._stopping and not self._drained)
 
     def stop(self) -> None:
         """Pull nothing more; what is in flight ends."""
@@ -164,14 +211,33 @@ class Engine:
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
-    def take(self) -> tuple[Outcome[Any], bytes | None]:
+    def take(self) -> Taken:
         """Take what is ready first; there has to be something."""
         taken = self.ready.popleft()
         if taken[0].meta.last:
             self._held -= 1
-            if not self._room.is_set():
-                self._room.set()
+        else:
+            self._pages -= 1
+        if not self._room.is_set():
+            self._room.set()
         return taken
+
+    async def room(self, number: int) -> bool:
+        """Wait until a series may ask for another page; `False` where it was stopped, and is cut off here.
+
+        Args:
+            number: Of its call.
+        """
+        while not self._stopping:
+            # Where outcomes are ordered, the first call goes on whatever others have ready behind it.
+            full = len(self.ready) if number == self._next else self._pages
+            if full < self._window:
+                return True
+            self._room.clear()
+            await self._room.wait()
+        self._cut = True
+        self._end(number)
+        return False
 
     def _spawn(self) -> None:
         task = asyncio.create_task(self._work())
@@ -215,6 +281,9 @@ class Engine:
             call, key, mark = pulled
             number = self._number
             self._number += 1
+            if shape.is_series(call):
+                await self._walks.walk(call, key, mark, ask, _Seat(self, number))
+                continue
             began = monotonic()
             try:
                 answer = await ask(shape.asked(call))
@@ -222,10 +291,8 @@ class Engine:
                 go_on(error)
                 outcome: Outcome[Any] = failed(error, call, key, monotonic() - began)
             else:
-                if type(answer) is not Measured:
-                    raise shape.no_answer(answer)
                 outcome = self._outcome(answer, call, key)
-            self._put(number, outcome, mark)
+            self.put(number, outcome, mark)
 
     def _pull(self) -> tuple[Call, str | None, bytes | None] | None:
         """Pull the next call that has to be asked, with its key and digest; `None` where there is none, or not yet."""
@@ -250,8 +317,9 @@ class Engine:
         report.calls += 1
         if known is None:
             return call, call.key, None
+        asked = self._shape.incremental_of(call)
         try:
-            mark = digest(call, known.place)
+            mark = digest(call, known.place, None if asked is None else asked.parameter)
         except ValidationError as error:
             raise ValidationError(f"calls[{self._source.count - 1}]: {error}") from None
         for each in known.skipped:
@@ -281,8 +349,10 @@ class Engine:
             return None
         return self._wanted(call)
 
-    def _outcome(self, answer: Measured, call: Call, key: str | None) -> Outcome[Any]:
-        """Make the outcome of an answer that is a success."""
+    def _outcome(self, answer: Any, call: Call, key: str | None) -> Outcome[Any]:
+        """Make the outcome of an answer that is a success; raises for what is none."""
+        if type(answer) is not Measured:
+            raise self._shape.no_answer(answer)
         value = answer.value
         rejects: Sequence[Reject] = ()
         if type(value) is Partial:
@@ -292,15 +362,34 @@ class Engine:
             return failed(self._shape.empty(call), call, key, answer.elapsed)
         return Ok(value, call, Meta(key, answer.status, answer.elapsed, answer.attempts, answer.size), rejects)
 
-    def _put(self, number: int, outcome: Outcome[Any], mark: bytes | None) -> None:
-        early = self._early
-        if early is None:
+    def put(self, number: int, outcome: Outcome[Any], mark: bytes | PageMark | None) -> None:
+        """Make an outcome ready, where outcomes are ordered when its turn has come.
+
+        Args:
+            number: Of its call.
+            outcome: What comes of it, or of a page of it.
+            mark: What a journal is told.
+        """
+        if self._early is None or number == self._next:
             self.ready.append((outcome, mark))
         else:
-            early[number] = (outcome, mark)
-            while self._next in early:
-                self.ready.append(early.pop(self._next))
-                self._next += 1
+            self._early.setdefault(number, []).append((outcome, mark))
+        if outcome.meta.last:
+            self._end(number)
+        else:
+            self._pages += 1
         wake = self._wake
         if wake is not None and len(self.ready) >= self.patience and not wake.done():
             wake.set_result(None)
+
+    def _end(self, number: int) -> None:
+        """Let the outcomes of the next call be ready, where they are ordered."""
+        early, ended = self._early, self._ended
+        if early is None:
+            return
+        ended.add(number)
+        while self._next in ended:
+            ended.discard(self._next)
+            self._next += 1
+            self.ready.extend(early.pop(self._next, ()))
+        self._room.set()
