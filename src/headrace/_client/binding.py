@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from headrace._core.call import Undecoded
 from headrace._core.values.formats import Ready
+from headrace._io import heap
 from headrace._io.closing import Closing, this_task
 from headrace._io.deadline import ENDLESS, Deadlines, FromStart, endless
 from headrace._io.flow.chain import Parts, chain
@@ -155,6 +156,7 @@ class Binding:
         config = self._config
         transport = config.transport
         if isinstance(transport, str):
+            heap.settle()
             kind = _TRANSPORTS[transport]
             transport = kind(pool=config.pool, proxy=config.proxy, tls=config.tls, stats=self._stats)
         self.loop = loop

@@ -26,7 +26,7 @@ _ONE_WRITE = 64 * 1024
 _LOOKS = 8  # while a large body waits for the socket, that often in each silence that is allowed
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BaseProtocol):
     """A connection that the pool lends to one exchange after the other.
 
     It is used again only after an exchange that was complete, kept alive and had no byte behind it. Any byte that

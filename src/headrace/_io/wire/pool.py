@@ -19,7 +19,7 @@ from headrace._core.messages import Connections, Wait
 from headrace._core.request import encode, proof
 from headrace._io import borrowed, idle
 from headrace._io.closing import CLOSED, Closing, wait_then_abort
-from headrace._io.wire.connection import Connection
+from headrace._io.wire.encrypted import Maker
 from headrace._io.wire.waiting import waited
 from headrace.errors import ConnectError, TransportError
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from headrace._core.messages import Origin, Request
     from headrace._core.stats import Stats
+    from headrace._io.wire.connection import Connection
     from headrace.config import PoolLimits
 
 _CLOSE_SECONDS = 1.0  # how long `close` waits for peers to end their TLS in good order
@@ -84,6 +85,7 @@ class Pool:
         self._drained: asyncio.Future[None] | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
+        self._make = Maker(loop)
         # Limits and keeping alive are ours: aiohttp dials, and forgets every connection as soon as it is made.
         self._connector = aiohttp.TCPConnector(limit=0, force_close=True)
 
@@ -349,7 +351,7 @@ class Pool:
         if handler.should_close:  # bytes have come that aiohttp keeps
             made.close()
             raise idle.refusal(origin.text, ended=False)
-        connection = Connection(self._loop, origin.text, self._free, self._gone, self._lost, self._stats)
+        connection = self._make(transport, origin.text, self._free, self._gone, self._lost, self._stats)
         transport.set_protocol(connection)
         connection.connection_made(transport)
         handler.transport = None
