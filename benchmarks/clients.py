@@ -65,7 +65,7 @@ CLIENTS: dict[str, Client] = {
     "items-sse": Client("headrace `streams.events` + `Event.json`", "headrace", "items", "sse"),
     "items-sse-items": Client('headrace `streams.items`, `format="sse"`', "headrace", "items", "sse-items"),
     "items-sse-aiohttp": Client("aiohttp `readline` + `json.loads`", "headrace", "items", "sse-aiohttp"),
-    "import-headrace": Client("import headrace", "headrace-all", "imports", "headrace"),
+    "import-headrace": Client("from headrace import AsyncClient", "headrace-all", "imports", "headrace.client"),
     "import-aiohttp": Client("import aiohttp", "headrace-all", "imports", "aiohttp"),
 }
 

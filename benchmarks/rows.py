@@ -165,7 +165,7 @@ def _imports() -> Row:
         against(ours, aiohttp, "`import aiohttp`", 0.6),
         Figure(f"of {', '.join(UNWANTED)} imported", unwanted, 0, "modules"),
     )
-    return Row("import", "`import headrace`", (ours, aiohttp), figures, more_rounds=2)
+    return Row("import", "`from headrace import AsyncClient`", (ours, aiohttp), figures, more_rounds=2)
 
 
 def _sweep() -> Row:

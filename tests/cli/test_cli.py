@@ -12,18 +12,18 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
 
+import click
 import pytest
 from aiohttp import web
 from rich.console import Console
 
 from headrace import AsyncClient, errors
-from headrace.cli import _data, _demo, _models, _process, _report, _server, main
+from headrace.cli import _app, _data, _demo, _models, _process, _report, _server, main
 from tests.kit.commands import without
 
 SECONDS = 120.0
 COMMAND = (sys.executable, "-m", "headrace.cli")
 PID = re.compile(r"process (\d+)")
-EXTRA_MISSING = "headrace needs the extra `cli` for its commands: pip install 'headrace[cli]'\n"
 
 
 def headrace(*arguments: str, command: Sequence[str] = COMMAND) -> subprocess.CompletedProcess[str]:
@@ -108,11 +108,33 @@ def test_without_pydantic() -> None:
     assert "rate-limited" in done.stdout
 
 
-@pytest.mark.parametrize("module", ["click", "pycountry", "rich"])
+MISSING = {
+    "click": "headrace needs the extra `cli` for its commands: pip install 'headrace[cli]'\n",
+    "pycountry": "Error: headrace demo needs pycountry, of the extra `cli`: pip install 'headrace[cli]'\n",
+    "rich": "Error: headrace demo needs rich, of the extra `cli`: pip install 'headrace[cli]'\n",
+}
+
+
+@pytest.mark.parametrize("module", MISSING)
 def test_missing_extra(module: str) -> None:
-    """Whatever is missing of the extra, one line says how to get it."""
+    """Whatever a command needs of the extra and misses, one line says how to get it."""
     done = headrace("demo", command=without(module))
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", EXTRA_MISSING)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", MISSING[module])
+
+
+def test_a_command_asks_for_what_it_needs_itself() -> None:
+    """What only another command needs may be missing."""
+    done = headrace("structify", "--help", command=without("pycountry"))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_help_says_what_the_commands_say() -> None:
+    """The list of commands is written without loading them, in the words that they have themselves."""
+    for name, known in _app.COMMANDS.items():
+        command = _app.cli.get_command(click.Context(_app.cli), name)
+        assert command is not None
+        assert command.name == name
+        assert (command.help or "").partition("\n\n")[0].replace("\n", " ") == known.help
 
 
 def test_taken_port() -> None:

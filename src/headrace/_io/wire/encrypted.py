@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-from headrace._io import idle
 from headrace._io.wire.connection import Connection
 
 if TYPE_CHECKING:
@@ -74,15 +73,16 @@ class Maker:
 
     def __call__(
         self,
-        transport: asyncio.BaseTransport,
         key: str,
         on_free: Callable[[Connection], None],
         on_gone: Callable[[Connection], None],
         on_lost: Callable[[Connection], None],
         stats: Stats,
+        *,
+        encrypted: bool,
     ) -> Connection:
-        """Make a connection over a transport; see `Connection`."""
-        if not idle.is_encrypted(transport):
+        """Make a connection that waits for its transport; see `Connection`."""
+        if not encrypted:
             return Connection(self._loop, key, on_free, on_gone, on_lost, stats)
         if self._read_into is None:
             self._read_into = memoryview(bytearray(_ONE_READ))
