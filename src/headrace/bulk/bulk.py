@@ -18,10 +18,11 @@ from headrace._checks import is_number, wrong, wrong_number
 from headrace._core.values.partial import check_on_invalid
 from headrace.bulk._sinks.base import Sink, Target
 from headrace.bulk.batches import Keeper
-from headrace.bulk.engine import Engine, Known
+from headrace.bulk.engine import Engine
 from headrace.bulk.handing import Handing
 from headrace.bulk.journal import Journal
 from headrace.bulk.keys import Digests
+from headrace.bulk.pulling import Known
 from headrace.bulk.report import Report
 from headrace.bulk.running import Run, Tally, Thread
 from headrace.bulk.shape import Shape

@@ -8,6 +8,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from headrace import _redact
 from headrace._checks import shown
 from headrace._core.call import Call
+from headrace._core.values.decode import BodyDecoder
 from headrace._core.values.formats import find
 from headrace._core.values.measured import Measure
 from headrace._core.values.partial import check_on_invalid
@@ -21,6 +22,9 @@ class Shape:
         response_format: What an answer becomes; with `items`, what a row becomes.
         items: The place of the rows, or `None`.
         on_invalid: What becomes of rows that do not fit.
+
+    Attributes:
+        decoder: Reads the value of an answer from its content; `None` where more is needed.
 
     Raises:
         headrace.errors.ValidationError: One of them is wrong, or they do not go together.
@@ -37,6 +41,8 @@ class Shape:
             "raise" if on_invalid == "raise" or not self._rows else "collect"
         )
         self._measure, self._none = self._of(response_format)
+        inner = find(self._measure, self._on_invalid, items).inner
+        self.decoder = inner if type(inner) is BodyDecoder and inner.stamp is None else None
 
     def _of(self, response_format: Any) -> tuple[Measure, bool]:
         inner = response_format

@@ -7,7 +7,7 @@ import functools
 import inspect
 import re
 import types
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NewType, TypeVar, get_args, get_origin, is_typeddict
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NewType, TypeVar, get_args, get_origin, is_typeddict
 
 import attrs
 import msgspec
@@ -29,6 +29,8 @@ _DIGITS_TO_0 = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x2D if byte == 0x2D else
 _BEYOND_64_BITS = (b"0" * 20, b"-" + b"0" * 19)  # 2**64 has 20 digits, -(2**63) - 1 has 19
 _OPEN_BRACE = 0x7B
 _JSON_SPACE = b" \t\r\n"
+#: Stands for the value of an answer that is to be read elsewhere.
+UNREAD: Final = object()
 
 
 class BodyDecoder:

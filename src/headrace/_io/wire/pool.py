@@ -117,6 +117,19 @@ class Pool:
         self.note_unused(connection)
         self._lanes[connection.key].idle[connection] = None
 
+    def room(self, key: str) -> float | None:
+        """Tell how many connections to an origin may be opened now, those of others that lie idle giving way.
+
+        Returns:
+            The number, infinity where origins have limits of their own; `None` where one of this origin lies idle.
+        """
+        own = self._lanes.get(key)
+        if own is not None and own.idle:
+            return None
+        if self._limits.max_per_origin is not None:
+            return math.inf
+        return self._limits.max_connections - self._open + sum(len(lane.idle) for lane in self._lanes.values())
+
     async def acquire(self, request: Request) -> Connection:
         """Dial a connection, or wait for one where the limits are reached.
 
