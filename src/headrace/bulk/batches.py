@@ -7,7 +7,7 @@ tests can end the process between any two.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
@@ -36,6 +36,20 @@ def _nothing(step: str, batch: int) -> None:
 between: Callable[[str, int], None] = _nothing
 
 
+class PageMark(NamedTuple):
+    """What a journal is told of a page of a series.
+
+    Attributes:
+        digest: Of the call.
+        state: How far the series is behind the page, as JSON; `None` where it stays as it was.
+        lasting: Whether the series is asked again in the next run, from its mark.
+    """
+
+    digest: bytes
+    state: bytes | None
+    lasting: bool
+
+
 class Batch:
     """What is gathered until the next commit.
 
@@ -43,23 +57,38 @@ class Batch:
         rows: Rows for the sink.
         keys: The key of the call of each row.
         done: The digests of the calls that are done.
+        series: By the digest of its call, how far a series of pages is, and whether it is over; see `More`.
         dead: The calls that failed.
         rejects: Rows that did not fit.
         calls: How many calls ended.
     """
 
-    __slots__ = ("calls", "dead", "done", "keys", "rejects", "rows")
+    __slots__ = ("calls", "dead", "done", "keys", "rejects", "rows", "series")
 
     def __init__(self) -> None:
         self.rows: list[Any] = []
         self.keys: list[str | None] = []
         self.done: list[bytes] = []
+        self.series: dict[bytes, tuple[bytes | None, bool]] = {}
         self.dead: list[tuple[bytes, DeadLetter]] = []
         self.rejects: list[Rejected] = []
         self.calls = 0
 
-    def bury(self, digest: bytes, outcome: Err) -> None:
-        """Put a failure among the dead letters."""
+    def note(self, mark: bytes | PageMark, *, last: bool) -> None:
+        """Note that a call is done, or how far its series is."""
+        if not isinstance(mark, PageMark):
+            self.done.append(mark)
+            return
+        if last and not mark.lasting:
+            self.series[mark.digest] = (None, False)
+            self.done.append(mark.digest)
+            return
+        state, _ = self.series.get(mark.digest, (None, False)) if mark.state is None else (mark.state, False)
+        self.series[mark.digest] = (state, last)
+
+    def bury(self, mark: bytes | PageMark, outcome: Err) -> None:
+        """Put a failure among the dead letters; a series stays where it is."""
+        digest = mark.digest if isinstance(mark, PageMark) else mark
         self.dead.append((digest, letter_of(outcome, time.time())))
 
 
@@ -133,6 +162,20 @@ class Keeper:
             message = f"journal: {journal.path} is at batch {number}, and {_named(self._sink)} at batch {found}"
             raise JournalError(message)
 
+    @property
+    def has_series(self) -> bool:
+        """Whether the journal knows of series that are not over."""
+        return self._journal is not None and self._journal.has_series
+
+    def series(self, digests: list[bytes]) -> dict[bytes, bytes]:
+        """Read how far the series of some calls are, but for those that have not begun."""
+        return {} if self._journal is None else self._journal.series(digests)
+
+    def finish(self) -> None:
+        """End a run that has asked for everything: the next asks the series that are incremental from their marks."""
+        if self._journal is not None:
+            self._journal.finish()
+
     def commit(self, batch: Batch) -> tuple[int, list[Rejected]]:
         """Make a batch durable.
 
@@ -148,7 +191,7 @@ class Keeper:
         misfits = self._write(batch) if batch.rows and self._sink is not None else []
         between(STEPS[1], number)
         if self._journal is not None:
-            self._journal.note(b"".join(batch.done), More(batch.dead, [*batch.rejects, *misfits]))
+            self._journal.note(b"".join(batch.done), More(batch.dead, [*batch.rejects, *misfits], batch.series))
         between(STEPS[2], number)
         self._commit_sink(number)
         between(STEPS[3], number)

@@ -17,6 +17,7 @@ from headrace._core.values.partial import Partial
 from headrace._io.deadline import Deadline
 from headrace._io.frames import go_on
 from headrace.bulk.flight import Flight, Sweep
+from headrace.bulk.ordering import Order
 from headrace.bulk.outcomes import Meta, Ok, failed
 from headrace.bulk.pulling import Pulling
 from headrace.types import UNSET
@@ -26,25 +27,52 @@ if TYPE_CHECKING:
 
     from headrace._core.call import Call
     from headrace._core.values.partial import Reject
+    from headrace.bulk.batches import PageMark
+    from headrace.bulk.ordering import Taken
     from headrace.bulk.outcomes import Outcome
     from headrace.bulk.pulling import Known, Pulled
     from headrace.bulk.report import Report
+    from headrace.bulk.series import Walks
     from headrace.bulk.shape import Shape
     from headrace.bulk.source import Source
     from headrace.types import BulkLane, BulkWay
+
+
+class _Seat:
+    """The place of a series among the calls that are in flight; see `headrace.bulk.series.Seat`.
+
+    Args:
+        engine: Whose place it is.
+        number: Of its call.
+    """
+
+    __slots__ = ("_engine", "_number")
+
+    def __init__(self, engine: Engine, number: int) -> None:
+        self._engine = engine
+        self._number = number
+
+    def put(self, outcome: Outcome[Any], mark: PageMark | None) -> None:
+        """Hand over a page."""
+        self._engine.put(self._number, outcome, mark)
+
+    async def room(self) -> bool:
+        """Wait until another page may be asked for; `False` where the bulk was stopped."""
+        return await self._engine.room(self._number)
 
 
 class Engine:
     """Runs calls, at most `in_flight` at once; what has ended and was not taken counts as well, up to as many again.
 
     A plain call that an idle connection takes is a `Flight`, which its connection calls back. Every other call, and
-    every one whose answer is no plain success, is a task.
+    every one whose answer is no plain success, is a task; so is a series of pages, all of it.
 
     Args:
         source: The calls.
         shape: What a bulk makes of an answer.
         report: Where to count what is pulled.
         known: Which calls are skipped; `None` without a journal.
+        walks: Walks series of pages.
         in_flight: How many.
         ordered: Whether outcomes come in the order of their calls.
 
@@ -55,16 +83,27 @@ class Engine:
     """
 
     def __init__(
-        self, source: Source, shape: Shape, report: Report, known: Known | None, in_flight: int, *, ordered: bool
+        self,
+        source: Source,
+        shape: Shape,
+        report: Report,
+        known: Known | None,
+        walks: Walks,
+        in_flight: int,
+        *,
+        ordered: bool,
     ) -> None:
         self._source = source
         self._shape = shape
-        self._pulling = Pulling(source, report, known)
+        self._pulling = Pulling(source, shape, report, known)
+        self._walks = walks
         self.most = in_flight
         self._window = in_flight * (4 if ordered else 2)
-        self._early: dict[int, tuple[Outcome[Any], bytes | None]] | None = {} if ordered else None
-        self._next_out = 0  # the number of the outcome that comes next, where they are ordered
+        self.ready: deque[Taken] = deque()
+        self._order = Order(self.ready) if ordered else None
         self._held = 0  # calls that are pulled and whose outcomes are not taken
+        self._pages = 0  # pages, but for the last of a series, that are not taken
+        self._cut = False  # whether a series was stopped before its end
         self._going = 0  # those of them that are under way
         self._kept: Pulled | None = None  # one that is pulled, and waits for a connection to become idle
         self._flights: set[Flight] = set()
@@ -86,7 +125,6 @@ class Engine:
         self._closing = False
         self._fault: BaseException | None = None
         self.patience = 1
-        self.ready: deque[tuple[Outcome[Any], bytes | None]] = deque()
 
     def start(self, ask: BulkWay) -> None:
         """Begin to pull and to ask."""
@@ -110,9 +148,14 @@ class Engine:
         return over and not self._going and self._feeder is None and self._kept is None
 
     @property
+    def finished(self) -> bool:
+        """Whether everything was asked for, and has ended."""
+        return self._pulling.drained and self.ended and not self._cut and self._fault is None
+
+    @property
     def stopped(self) -> bool:
-        """Whether it was stopped while there may have been more calls."""
-        return self._stopping and not self._pulling.drained
+        """Whether it was stopped while there may have been more calls, or pages."""
+        return self._cut or (self._stopping and not self._pulling.drained)
 
     def stop(self) -> None:
         """Pull nothing more; what is pulled ends."""
@@ -196,14 +239,37 @@ class Engine:
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
-    def take(self) -> tuple[Outcome[Any], bytes | None]:
+    def take(self) -> Taken:
         """Take what is ready first; there has to be something."""
         taken = self.ready.popleft()
         if taken[0].meta.last:
             self._held -= 1
             if not self._due:
                 self._schedule()
+        else:
+            self._pages -= 1
+        if not self._room.is_set():
+            self._room.set()
         return taken
+
+    async def room(self, number: int) -> bool:
+        """Wait until a series may ask for another page; `False` where it was stopped, and is cut off here.
+
+        Args:
+            number: Of its call.
+        """
+        order = self._order
+        while not self._stopping:
+            # Where outcomes are ordered, the first call goes on whatever others have ready behind it.
+            full = len(self.ready) if order is not None and number == order.first else self._pages
+            if full < self._window:
+                return True
+            self._room.clear()
+            await self._room.wait()
+        self._cut = True
+        if order is not None:
+            order.end(number)
+        return False
 
     # What is pulled, and when.
 
@@ -278,7 +344,7 @@ class Engine:
         """Send a call, in a task where it is not plain; tells whether there was a connection for it, or to be made."""
         self._kept = None
         call, lane = pulled[0], self._lane
-        if lane is None or not _is_plain(call):
+        if lane is None or not _is_plain(call) or self._shape.is_series(call):
             self._spawn(pulled, dials=False)
             return True
         if self._free:
@@ -330,7 +396,7 @@ class Engine:
                 outcome = self._outcome(value, call, Meta(key, response.status, elapsed, 1, size))
             else:
                 outcome = Ok(value, call, Meta(key, response.status, elapsed, 1, size))
-            self._put(number, outcome, mark)
+            self.put(number, outcome, mark)
 
     def _hand_over(self, flight: Flight) -> None:
         """Let a task go on with a call whose first exchange has not ended in a plain success."""
@@ -369,7 +435,10 @@ class Engine:
         try:
             while pulled is not None:
                 call, key, mark, number = pulled
-                await self._ended(self._ask(self._shape.asked(call)), call, key, mark, number, monotonic())
+                if self._shape.is_series(call):
+                    await self._walks.walk(call, key, mark, self._ask, _Seat(self, number))
+                else:
+                    await self._ended(self._ask(self._shape.asked(call)), call, key, mark, number, monotonic())
                 pulled = self._next() if self._lane is None and self._feeder is None else None
         finally:
             self._dialing -= dials
@@ -388,7 +457,7 @@ class Engine:
                 raise self._shape.no_answer(answer)
             meta = Meta(key, answer.status, answer.elapsed, answer.attempts, answer.size)
             outcome = self._outcome(answer.value, call, meta)
-        self._put(number, outcome, mark)
+        self.put(number, outcome, mark)
 
     def _left(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -413,15 +482,24 @@ class Engine:
             return failed(self._shape.empty(call), call, meta.key, meta.elapsed)
         return Ok(value, call, meta, rejects)
 
-    def _put(self, number: int, outcome: Outcome[Any], mark: bytes | None) -> None:
-        early = self._early
-        if early is None:
+    def put(self, number: int, outcome: Outcome[Any], mark: bytes | PageMark | None) -> None:
+        """Make an outcome ready, where outcomes are ordered when its turn has come.
+
+        Args:
+            number: Of its call.
+            outcome: What comes of it, or of a page of it.
+            mark: What a journal is told.
+        """
+        order = self._order
+        if order is None:
             self.ready.append((outcome, mark))
         else:
-            early[number] = (outcome, mark)
-            while self._next_out in early:
-                self.ready.append(early.pop(self._next_out))
-                self._next_out += 1
+            order.put(number, (outcome, mark))
+        if not outcome.meta.last:
+            self._pages += 1
+        elif order is not None:
+            order.end(number)
+            self._room.set()
         wake = self._wake
         if wake is not None and len(self.ready) >= self.patience and not wake.done():
             wake.set_result(None)
