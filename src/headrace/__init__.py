@@ -12,6 +12,7 @@ from headrace._io.answers.streamed import StreamedResponse
 from headrace._io.bodies.multipart import FilePart
 from headrace._io.limits.keyed import KeyedLimiter
 from headrace._io.limits.rate import RateLimiter
+from headrace._io.limits.shared import SharedLimiter
 from headrace._io.session.transport import AiohttpTransport
 from headrace._io.wire.transport import WireTransport
 from headrace._run import run
@@ -46,6 +47,7 @@ __all__ = [
     "Response",
     "Retry",
     "RetryBudget",
+    "SharedLimiter",
     "StreamedResponse",
     "SyncClient",
     "SyncIterator",

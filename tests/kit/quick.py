@@ -29,6 +29,8 @@ _LONG = frozenset(
         "test_requests_read",
         "test_retry_servers",
         "test_security_bodies",
+        "test_shared_faults",
+        "test_shared_server",
         "test_shutdown",
         "test_skips",
         "test_soak",
