@@ -83,6 +83,7 @@ long: long-tests mutate  ## hours: all of which `make test` holds a sample
 	$(BIN)/python -m tests.real_servers --requests 10000
 
 long-tests: $(INSTALLED) servers
+	@$(PIP) -e '.[ray]'
 	HEADRACE_LONG=1 $(PYTEST) $(filter-out %_crossing.py,$(shell grep -l HEADRACE_LONG tests/*/test_*.py))
 
 bench: $(INSTALLED)  ## the full measurement

@@ -26,6 +26,7 @@ _LONG = frozenset(
         "test_mutate",
         "test_pydantic_responses",
         "test_public",
+        "test_ray",
         "test_requests_read",
         "test_retry_servers",
         "test_security_bodies",

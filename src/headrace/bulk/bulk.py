@@ -62,7 +62,7 @@ class Bulk(Generic[T]):
         self._sink = sink = options["sink"]
         if sink is not None and not isinstance(sink, Sink):
             raise wrong("sink", sink, "a sink of headrace.sinks, or of your own")
-        self._path = _journal_path(options["journal"], sink)
+        self._path = journal_path(options["journal"], sink)
         self._every = options["commit_every"]
         if not is_number(self._every):
             raise wrong_number("commit_every", self._every, "a number of seconds above 0")
@@ -105,7 +105,7 @@ class Bulk(Generic[T]):
         if expect is not None and self._transform is None:
             expect(self._shape.format)
         self._begin()
-        keeper = Keeper(self._sink, self._path, self._job())
+        keeper = Keeper(self._sink, self._path, self.job)
         thread = Thread()
         progress, bar = _progress(self._options["progress"])
         try:
@@ -194,7 +194,7 @@ class Bulk(Generic[T]):
         if self._sink is not None:
             raise ValidationError("sink: is written by run(); iterate a bulk without one")
         self._begin()
-        keeper = None if self._path is None else Keeper(None, self._path, self._job())
+        keeper = None if self._path is None else Keeper(None, self._path, self.job)
         handing = Handing(keeper, Thread() if keeper is not None else None, self._report, self._every)
         engine = await self._start(None if keeper is None else await handing.open())
         self._engine, self._handing = engine, handing
@@ -215,8 +215,9 @@ class Bulk(Generic[T]):
         self._began = monotonic()
         return engine
 
-    def _job(self) -> dict[str, str]:
-        """Say what a journal is of."""
+    @property
+    def job(self) -> dict[str, str]:
+        """What a journal is of."""
         sink = self._sink
         items = self._options["items"]
         return {
@@ -265,7 +266,8 @@ def _most_failures(most: Any) -> float | None:
     raise wrong_number("max_failures", most, "a whole number, or a share between 0 and 1")
 
 
-def _journal_path(journal: Any, sink: Any) -> Path | None:
+def journal_path(journal: Any, sink: Any) -> Path | None:
+    """Read where the journal of a bulk lies; `None` for none."""
     if journal is None or journal is False:
         return None
     if journal is True:
