@@ -36,6 +36,7 @@ _LONG = frozenset(
         "test_skips",
         "test_soak",
         "test_stale",
+        "test_start_up",
         "test_stream_time",
         "test_structify_differential",
         "test_sync_end",
