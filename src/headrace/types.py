@@ -283,8 +283,46 @@ class BulkClient(Protocol):
         """Undo `unsaid`."""
         ...
 
-    async def begin(self, retry: Any) -> Callable[[Any], Coroutine[Any, Any, Any]]:
+    async def begin(self, retry: Any) -> BulkWay:
         """Make what sends calls, with a `Retry`, with `None`, or, unset, with the client's own or `Retry()`."""
+        ...
+
+
+class BulkWay(Protocol):
+    """How a bulk sends its calls."""
+
+    @property
+    def lane(self) -> BulkLane | None:
+        """The way of plain calls, where there is one."""
+        ...
+
+    def __call__(self, call: Any, /) -> Coroutine[Any, Any, Any]:
+        """Send any call, and wait for what comes of it."""
+        ...
+
+
+class BulkLane(Protocol):
+    """The way of plain calls, which needs no task: what waits for an answer is called back."""
+
+    @property
+    def seconds(self) -> float | None:
+        """How long a call may take that names no timeout of its own; `None` is without end."""
+        ...
+
+    def begin(self, method: str, path: Any, body: Any, answer: Any) -> Any:
+        """Write a request to an idle connection; `None` where that cannot be, and nothing has happened then."""
+        ...
+
+    def read(self, response: Any, decoder: Any) -> Any:
+        """Read the value of an answer; `UNREAD` where it is no plain success."""
+        ...
+
+    def go_on(self, call: Any, begun: Any, outcome: Any, deadline: Any, asked: float, /) -> Coroutine[Any, Any, Any]:
+        """Go on with a call whose first exchange has ended otherwise."""
+        ...
+
+    def room(self) -> float | None:
+        """Tell how many connections may be opened where none is idle; `None` where one is."""
         ...
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from headrace._core.call import Undecoded
 from headrace._core.values.formats import Ready
-from headrace._io import threads
+from headrace._io import heap, threads
 from headrace._io.closing import Closing, this_task
 from headrace._io.deadline import ENDLESS, Deadlines, FromStart, endless
 from headrace._io.flow.chain import Parts, chain
@@ -62,6 +62,7 @@ class Binding:
         transport: What sends; `None` before the first request and after the end.
         deadlines: What bounds the time of requests.
         begin: Gives a task the time of a request that names none of its own.
+        retry: When requests are repeated, or `None`.
         send: The layers, from the outermost.
         layers: Those of them that a lane asks itself, by their class.
         settle: Follows an answer that is no success, or sets cookies.
@@ -70,8 +71,8 @@ class Binding:
 
     __slots__ = (
         "__weakref__", "_auth", "_circuits", "_closing", "_config", "_cookies", "_defaults", "_limiter", "_owner",
-        "_pid", "_stats", "begin", "closed", "deadlines", "layers", "loop", "send", "send_plainly", "settle", "thread",
-        "transport",
+        "_pid", "_stats", "begin", "closed", "deadlines", "layers", "loop", "retry", "send", "send_plainly", "settle",
+        "thread", "transport",
     )  # fmt: skip
 
     deadlines: Deadlines
@@ -101,6 +102,7 @@ class Binding:
         self._circuits = None if config.circuit_breaker is None else Circuits(config.circuit_breaker)
         self._pid: int | None = None
         self.closed = False
+        self.retry = config.retry
         self.loop: asyncio.AbstractEventLoop | None = None
         self.thread: int | None = None
         self.transport: Transport | None = None
@@ -161,6 +163,7 @@ class Binding:
         config = self._config
         transport = config.transport
         if isinstance(transport, str):
+            heap.settle()
             kind = WireTransport if transport == "wire" else sys.modules[_SESSION].AiohttpTransport
             transport = kind(pool=config.pool, proxy=config.proxy, tls=config.tls, stats=self._stats)
         self.loop = loop
@@ -195,7 +198,8 @@ class Binding:
         """
         _ = await self.bind()
         assert self.transport is not None  # noqa: S101 - bound above
-        return Apart(self, *self._layers(self.transport, retry, {}))
+        layers: dict[type, Any] = {}
+        return Apart(self, retry, layers, *self._layers(self.transport, retry, layers))
 
     def begin_own(self, own: Any, task: asyncio.Task[Any]) -> Deadline:
         """Give a task the time that a call names; raises `ValidationError` where that is none."""
@@ -251,16 +255,28 @@ class Apart:
 
     Args:
         binding: Whose it is.
+        retry: When its requests are repeated, or `None`.
+        layers: Those that a lane asks itself, by their class.
         send: The layers, from the outermost.
         settle: Follows an answer that is no success, or sets cookies.
     """
 
-    __slots__ = ("_binding", "begin", "begin_own", "bind", "loop", "refuse", "send", "send_plainly", "settle", "thread")
+    __slots__ = (
+        "_binding", "begin", "begin_own", "bind", "layers", "loop", "refuse", "retry", "send", "send_plainly", "settle",
+        "thread",
+    )  # fmt: skip
 
     def __init__(
-        self, binding: Binding, send: Send, settle: Callable[[Request, Response], Awaitable[Response]]
+        self,
+        binding: Binding,
+        retry: Retry | None,
+        layers: dict[type, Any],
+        send: Send,
+        settle: Callable[[Request, Response], Awaitable[Response]],
     ) -> None:
         self._binding = binding
+        self.retry = retry
+        self.layers = layers
         self.loop = binding.loop
         self.thread = binding.thread
         self.bind = binding.bind
@@ -275,6 +291,11 @@ class Apart:
     def closed(self) -> bool:
         """Whether the client was closed."""
         return self._binding.closed
+
+    @property
+    def transport(self) -> Transport | None:
+        """What sends; `None` after the end."""
+        return self._binding.transport
 
 
 # Those that have connections. A fork copies them, with all that tells them that they are where they belong.

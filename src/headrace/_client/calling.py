@@ -9,6 +9,7 @@ from yarl import URL
 
 from headrace import _redact
 from headrace._checks import as_url, wrong
+from headrace._client.lane import Lane
 from headrace._client.pipeline import Pipeline
 from headrace._client.verbs import APART, Verbs
 from headrace._core.request import encode
@@ -112,7 +113,7 @@ class Calling:
         said = {name: own[name] for name in state.pop("left") if name in own}
         return {**state, "position": str(URL(state["position"], encoded=True).extend_query(said))}
 
-    async def begin(self, retry: Any) -> Callable[[Call], Coroutine[Any, Any, Any]]:
+    async def begin(self, retry: Any) -> Way:
         """Make what sends the calls of a bulk.
 
         Args:
@@ -128,10 +129,13 @@ class Calling:
         if retry is UNSET:
             retry = client.config.retry or Retry()
         apart = await client._binding.apart(retry)  # noqa: SLF001 - our own client
-        pipeline = Pipeline(client.config, self._defaults, client._cookies, client._auth, client.stats, apart)  # noqa: SLF001
+        parts = (client.config, self._defaults, client._cookies, client._auth, client.stats, apart)  # noqa: SLF001
+        pipeline = Pipeline(*parts)
         run = _from_start(pipeline.run, client.config.timeout) if client.is_rate_limited else pipeline.run
         if type(client).request is Verbs.request:
-            return run
+            lane = Lane(pipeline, *parts)
+            lane.enter()
+            return Way(run, lane if lane.is_open else None)
         way = (client.stats, run)
 
         def ask(call: Call) -> Coroutine[Any, Any, Any]:
@@ -139,7 +143,26 @@ class Calling:
             asked: Coroutine[Any, Any, Any] = client.request(call.method, call.path, **call.options())
             return asked
 
-        return ask
+        return Way(ask, None)
+
+
+class Way:
+    """See `headrace.types.BulkWay`.
+
+    Args:
+        ask: Sends any call.
+        lane: The way of plain calls, or `None`.
+    """
+
+    __slots__ = ("_ask", "lane")
+
+    def __init__(self, ask: Callable[[Call], Coroutine[Any, Any, Any]], lane: Lane | None) -> None:
+        self._ask = ask
+        self.lane = lane
+
+    def __call__(self, call: Call) -> Coroutine[Any, Any, Any]:
+        """Send a call, and wait for what comes of it."""
+        return self._ask(call)
 
 
 def _secrets(call: Call) -> dict[str, str]:

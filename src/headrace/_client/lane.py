@@ -1,40 +1,48 @@
 """The short way of a plain call, which an idle connection takes at once.
 
-It does what the pipeline would do, in one coroutine and without the values that the rooms of the pipeline hand to each
-other. Wherever it is in doubt it hands over to the pipeline: before anything is sent, or with the request under way.
+It does what the pipeline would do, without the values that the rooms of the pipeline hand to each other: in one
+coroutine for a verb, in none for a bulk, which is called back. Wherever it is in doubt it hands over to the pipeline:
+before anything is sent, or with the request under way.
 """
 
 from __future__ import annotations
 
+import copy
 from asyncio import current_task
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from headrace._client.pipeline import is_plain
+import msgspec
+
+from headrace._client.pipeline import INLINE_DECOMPRESSION, is_logged
 from headrace._core.call import Call
-from headrace._core.messages import Delivery, Request
+from headrace._core.messages import Delivery, HeaderBlock, Request
 from headrace._core.request import encode
 from headrace._core.request.proof import EMPTY_BODY
+from headrace._core.values import answer as answer_of
 from headrace._core.values import decode, formats
 from headrace._io.flow.admission import Admission
 from headrace._io.flow.retrying import Retrying
+from headrace._io.limits.leased import LeasedLimiter
 from headrace._io.limits.rate import RateLimiter
+from headrace._io.wire.connection import Answer, Connection
 from headrace._io.wire.transport import WireTransport
-from headrace.errors import FrameworkException, ResponseParseError
+from headrace.errors import FrameworkException
 from headrace.policies import IDEMPOTENT_METHODS
+from headrace.types import ChoosingLimiter
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Coroutine
 
-    from headrace._client.binding import Binding
+    from headrace._client.binding import Apart, Binding
     from headrace._client.pipeline import Pipeline
-    from headrace._core.messages import HeaderBlock, Response
+    from headrace._core.messages import Response
     from headrace._core.request.prepare import Defaults
     from headrace._core.stats import Stats
+    from headrace._io.deadline import Deadline
     from headrace._io.flow.cookies import Cookies
     from headrace._io.flow.credential_cache import CredentialCache
-    from headrace._io.wire.connection import Connection
     from headrace.config import ClientConfig
 
 _JSON: Final = "application/json"
@@ -53,26 +61,53 @@ class Ahead(NamedTuple):
     """
 
     transport: WireTransport
-    limiter: RateLimiter | None
+    limiter: RateLimiter | LeasedLimiter | None
     admission: Admission | None
     retrying: Retrying | None
 
     @classmethod
-    def of(cls, binding: Binding, config: ClientConfig) -> Ahead | None:
+    def of(cls, binding: Binding | Apart, config: ClientConfig) -> Ahead | None:
         """Find what lies ahead; `None` where a setting lets no request go past the chain."""
         transport, layers = binding.transport, binding.layers
-        admission, retry = layers.get(Admission), config.retry
+        admission, retry = layers.get(Admission), binding.retry
         limiter = None if admission is None else admission.limiter
         if (
             type(transport) is not WireTransport
             or config.transport != "wire"
             or config.proxy is not None
             or config.circuit_breaker is not None
-            or not (limiter is None or (type(limiter) is RateLimiter and not limiter.follow))
+            or not (limiter is None or _may_be_asked(limiter))
             or not (retry is None or (retry.attempt_timeout is None and retry.deadline is None))
         ):
             return None
         return cls(transport, limiter, admission, layers.get(Retrying))
+
+
+class Begun(msgspec.Struct, eq=False):
+    """A request that is under way.
+
+    Attributes:
+        connection: Where it was written.
+        answer: Its exchange.
+        block: The header fields that it has.
+        target: Where it goes.
+        began: When a `Retrying` was told of it.
+    """
+
+    connection: Connection
+    answer: Answer
+    block: HeaderBlock
+    target: str
+    began: float
+
+    def __repr__(self) -> str:
+        return f"<Begun on {self.connection!r}>"
+
+
+def _may_be_asked(limiter: Any) -> bool:
+    """Tell whether a limiter is one of ours, the same for all requests, that need not hear of every answer."""
+    ours = type(limiter) is RateLimiter or isinstance(limiter, LeasedLimiter)
+    return ours and not limiter.follow and not isinstance(limiter, ChoosingLimiter)
 
 
 class Lane:
@@ -89,7 +124,8 @@ class Lane:
     """
 
     __slots__ = (
-        "_ahead", "_auth", "_binding", "_config", "_cookies", "_defaults", "_loop", "_pipeline", "_requests", "_stats",
+        "_ahead", "_auth", "_binding", "_config", "_cookies", "_defaults", "_limit", "_loop", "_pipeline", "_requests",
+        "_stats",
     )  # fmt: skip
 
     def __init__(
@@ -100,10 +136,11 @@ class Lane:
         cookies: Cookies,
         auth: CredentialCache,
         stats: Stats,
-        binding: Binding,
+        binding: Binding | Apart,
     ) -> None:
         self._pipeline = pipeline
         self._config = config
+        self._limit = config.max_response_bytes
         self._defaults = defaults
         self._cookies = cookies
         self._auth = auth
@@ -115,74 +152,88 @@ class Lane:
 
     async def run(self, method: str, path: Any, body: Any, response_format: Any) -> Any:
         """Send a call and hand on what comes of it; see `Pipeline.run`."""
-        binding, defaults, ahead, loop = self._binding, self._defaults, self._ahead, self._loop
+        binding, loop = self._binding, self._loop
         task = current_task(loop)
-        block = defaults.settled.get(None if body is None else _JSON)
-        target = defaults.plain_target(path)
-        decoder = _decoder(response_format)
+        decoder = decoder_of(response_format)
         if (
-            ahead is None
-            or task is None
-            or block is None
-            or target is None
+            task is None
             or decoder is None
-            or binding.loop is not loop
             or binding.thread != get_ident()
-            or self._auth.due is not None
-            or self._cookies.jar is not None
-            or (ahead.retrying is not None and method not in IDEMPOTENT_METHODS)
-            or (begun := self._begin(ahead, block, target, method, body)) is None
+            or (begun := self.begin(method, path, body, None)) is None
         ):
             if binding.loop is not loop or loop is None:
-                self._enter(binding)
+                self.enter()
             sending = self._pipeline.run(Call(path, method, response_format, body))
-            path = body = target = None  # logs may show the variables of a frame
+            path = body = None  # logs may show the variables of a frame
             return await sending
         deadline = binding.begin(task)
-        connection, answer, began = begun
         try:
-            response = await answer
+            response = await begun.answer  # type: ignore[misc] # a future: nobody else was named
         except GeneratorExit:  # whoever waited is gone, and nothing can be waited for any more
-            connection.abandon(answer)
+            begun.connection.abandon(begun.answer)
             deadline.end()
             raise
         except BaseException as error:  # noqa: BLE001 - it is judged where its request is known
             outcome: Response | BaseException = error
         else:
-            if is_plain(response):
-                try:
-                    value = decode.decode(response.body, decoder) if response.body else None
-                except ResponseParseError:
-                    pass  # it is raised anew where its request is known
-                else:
-                    deadline.end()
-                    return value
+            value = self.read(response, decoder)
+            if value is not decode.UNREAD:
+                deadline.end()
+                return value
             outcome = response
             del response  # it holds the body, which is not to be held beside its content
-        call = Call(path, method, response_format, body)
-        request = self._request(method, target, block, body)
-        path = body = target = None  # logs may show the variables of a frame
-        exchange = _Exchange(ahead, request, connection, answer, outcome)
+        going_on = self.go_on(Call(path, method, response_format, body), begun, outcome, deadline)
+        path = body = begun = None  # logs may show the variables of a frame
         del outcome
-        return await self._pipeline.resume(call, request, deadline, exchange.go_on(began))
+        return await going_on
 
-    def _enter(self, binding: Binding) -> None:
+    def enter(self) -> None:
         """Find what lies ahead on the loop that the client belongs to now."""
         self._requests.clear()
-        self._loop = binding.loop
-        self._ahead = None if binding.loop is None else Ahead.of(binding, self._config)
+        self._loop = loop = self._binding.loop
+        self._ahead = None if loop is None else Ahead.of(self._binding, self._config)
 
-    def _begin(
-        self, ahead: Ahead, block: HeaderBlock, target: str, method: str, body: Any
-    ) -> tuple[Connection, asyncio.Future[Response], float] | None:
-        """Write a request to an idle connection; `None` where that cannot be, and nothing has happened then."""
-        origin = self._defaults.origin
-        known, fields = block.written
-        if known is not origin or block.framed:
+    @property
+    def seconds(self) -> float | None:
+        """How long a call may take that names no timeout of its own; `None` is without end."""
+        return self._config.timeout.total
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests go past the chain at all, as things stand."""
+        return self._ahead is not None
+
+    def begin(self, method: str, path: Any, body: Any, answer: Answer | None) -> Begun | None:
+        """Write a request to an idle connection.
+
+        Args:
+            method: The method, one that is known.
+            path: The path of the call.
+            body: What is sent as JSON, or `None`.
+            answer: What its answer, or the error there is instead, is given to; `None` makes a future.
+
+        Returns:
+            The request under way; `None` where that cannot be, and nothing has happened then.
+        """
+        ahead, defaults = self._ahead, self._defaults
+        block = defaults.settled.get(None if body is None else _JSON)
+        target = defaults.plain_target(path)
+        origin = defaults.origin
+        if (
+            ahead is None
+            or block is None
+            or target is None
+            or self._binding.loop is not self._loop
+            or self._auth.due is not None
+            or self._cookies.jar is not None
+            or (ahead.retrying is not None and method not in IDEMPOTENT_METHODS)
+            or block.framed
+            or block.written[0] is not origin
+            # `proof.target`, spelled out as in the transport: nothing is written that is not proven then and there.
+            or not (target.isascii() and target.isprintable() and " " not in target and target[:1] == "/")
+        ):
             return None
-        # `proof.target`, spelled out as in the transport: nothing is written that is not proven then and there.
-        if not (target.isascii() and target.isprintable() and " " not in target and target[:1] == "/"):
-            return None
+        fields = block.written[1]
         connection = ahead.transport.take(origin.text)
         if connection is None:
             return None
@@ -203,9 +254,9 @@ class Lane:
         if shared is None or shared.headers is not block:
             shared = self._requests[method] = self._request(method, "/", block, b"" if body is not None else None)
         try:
-            answer = connection.begin(shared, head)
+            answer = connection.begin(shared, head, answer)
         finally:
-            del target, head, fields, body  # logs may show the variables of a frame
+            del head, fields, path, body  # logs may show the variables of a frame
         if answer is None:  # something lies in its socket
             if limiter is not None:
                 limiter.hold()
@@ -215,7 +266,52 @@ class Lane:
         stats = self._stats
         stats.requests += 1
         stats.attempts += 1
-        return connection, answer, 0.0 if ahead.retrying is None else ahead.retrying.begin()
+        return Begun(connection, answer, block, target, 0.0 if ahead.retrying is None else ahead.retrying.begin())
+
+    def read(self, response: Response, decoder: decode.BodyDecoder) -> Any:
+        """Read the value of an answer; `decode.UNREAD` where it is no plain success, which `go_on` sees to."""
+        if response.status >= 300 or response.has_cookies is not False or is_logged():
+            return decode.UNREAD
+        body = response.body
+        try:
+            if response.coding != b"":
+                if response.coding is None or len(body) > INLINE_DECOMPRESSION:
+                    return decode.UNREAD
+                response.body = body = answer_of.content(copy.copy(response), self._limit)  # a copy's is given away
+                response.coding = b""
+            return decode.decode(body, decoder) if body else None
+        except FrameworkException:
+            return decode.UNREAD  # it is raised anew where its request is known
+
+    def go_on(
+        self,
+        call: Call,
+        begun: Begun,
+        outcome: Response | BaseException,
+        deadline: Deadline,
+        asked: float | None = None,
+    ) -> Coroutine[Any, Any, Any]:
+        """Hand a call over whose first exchange has ended.
+
+        Args:
+            call: What was asked for.
+            begun: Its request.
+            outcome: The answer, or what there is instead.
+            deadline: Its time, which the task has that awaits this.
+            asked: When it was asked for, where its format says so.
+
+        Returns:
+            What ends as `Pipeline.run` would have.
+        """
+        ahead = self._ahead
+        assert ahead is not None  # noqa: S101 - it was begun
+        request = self._request(call.method, begun.target, begun.block, call.body)
+        exchange = _Exchange(ahead, request, begun.connection, begun.answer, outcome)
+        return self._pipeline.resume(call, request, deadline, exchange.go_on(begun.began), asked)
+
+    def room(self) -> float | None:
+        """Tell for how many connections there is room where a request finds none idle; `None` where one is."""
+        return None if self._ahead is None else self._ahead.transport.room(self._defaults.origin.text)
 
     def _request(self, method: str, target: str, block: HeaderBlock, body: Any) -> Request:
         """Make a request as the pipeline would have; that of a connection is one of many, and nobody writes to it."""
@@ -244,7 +340,7 @@ class _Exchange:
         ahead: Ahead,
         request: Request,
         connection: Connection,
-        answer: asyncio.Future[Response],
+        answer: Answer,
         outcome: Response | BaseException,
     ) -> None:
         self._ahead = ahead
@@ -273,7 +369,7 @@ class _Exchange:
         return response
 
 
-def _decoder(response_format: Any) -> decode.BodyDecoder | None:
+def decoder_of(response_format: Any) -> decode.BodyDecoder | None:
     """Find how an answer is decoded; `None` where that is no matter of its body alone, or an error."""
     try:
         decoder = formats.find(response_format)

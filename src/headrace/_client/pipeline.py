@@ -59,7 +59,8 @@ _STREAMED = Undecoded.STREAMED
 #: What the logger knows of its levels already. It is emptied, and `isEnabledFor` asked again, whenever one changes.
 _INFO = logging.INFO
 _levels: Mapping[int, bool] = getattr(logger, "_cache", {})
-_INLINE_DECOMPRESSION = 64 * 1024  # bytes; what is larger is decompressed in a thread, so that the loop goes on
+#: Bytes; what is larger is decompressed in a thread, so that the loop goes on.
+INLINE_DECOMPRESSION = 64 * 1024
 #: Bytes that an answer to an `Auth` may have: a token has some thousands at most.
 _MOST_TOKEN_BYTES = 1024 * 1024
 
@@ -144,7 +145,14 @@ class Pipeline:
         finally:
             deadline.end()
 
-    async def resume(self, call: Call, request: Request, deadline: Deadline, sending: Awaitable[Response]) -> Any:
+    async def resume(
+        self,
+        call: Call,
+        request: Request,
+        deadline: Deadline,
+        sending: Awaitable[Response],
+        began: float | None = None,
+    ) -> Any:
         """Go on with a call whose request is under way.
 
         Args:
@@ -152,12 +160,13 @@ class Pipeline:
             request: What is sent.
             deadline: Its time.
             sending: What ends as the sending does.
+            began: When it was asked for, where its format says how long it took.
 
         Returns:
             What `run` would have returned.
         """
         try:
-            return await self._concluded(call, request, await sending, deadline, None)
+            return await self._concluded(call, request, await sending, deadline, began)
         except BaseException as error:
             failed(error, call, request, deadline, self._stats, self._defaults)
             raise
@@ -268,7 +277,7 @@ class Pipeline:
 
     async def _decompressed(self, response: Response) -> bytes:
         """Undo the codings of an answer, whose body is given away: it has to be a copy."""
-        if len(response.body) <= _INLINE_DECOMPRESSION:
+        if len(response.body) <= INLINE_DECOMPRESSION:
             return answer.content(response, self._limit)
         stop = threading.Event()
         try:
@@ -285,6 +294,11 @@ def is_plain(response: Response) -> bool:
         and response.coding == b""
         and not (_levels.get(_INFO, True) and logger.isEnabledFor(_INFO))
     )
+
+
+def is_logged() -> bool:
+    """Tell whether requests are logged."""
+    return _levels.get(_INFO, True) and logger.isEnabledFor(_INFO)
 
 
 def _whole(response: Response) -> Response:

@@ -21,10 +21,11 @@ from headrace._core.pages.sieve import Sieve
 from headrace._core.values.partial import check_on_invalid
 from headrace.bulk._sinks.base import Sink, Target
 from headrace.bulk.batches import Keeper
-from headrace.bulk.engine import Engine, Known
+from headrace.bulk.engine import Engine
 from headrace.bulk.handing import Handing
 from headrace.bulk.journal import Journal
 from headrace.bulk.keys import Digests
+from headrace.bulk.pulling import Known
 from headrace.bulk.report import Report
 from headrace.bulk.running import Run, Tally, Thread
 from headrace.bulk.series import Kept, Walks
@@ -57,7 +58,7 @@ class Bulk(Generic[T]):
         self._client = client
         self._options = options
         self._retry = _checked_retry(options["retry"])
-        self._path = _journal_path(options["journal"], options["sink"])
+        self._path = journal_path(options["journal"], options["sink"])
         self._shape = shape = self._shaped()
         has_rows = shape.items is not None or shape.pages is not None
         self._source = Source(calls, has_rows=has_rows, has_journal=self._path is not None)
@@ -124,7 +125,7 @@ class Bulk(Generic[T]):
         if expect is not None and self._transform is None:
             expect(self._shape.format)
         self._begin()
-        keeper = Keeper(self._sink, self._path, self._job())
+        keeper = Keeper(self._sink, self._path, self.job)
         thread = Thread()
         progress, bar = _progress(self._options["progress"])
         try:
@@ -214,7 +215,7 @@ class Bulk(Generic[T]):
         if self._sink is not None:
             raise ValidationError("sink: is written by run(); iterate a bulk without one")
         self._begin()
-        keeper = None if self._path is None else Keeper(None, self._path, self._job())
+        keeper = None if self._path is None else Keeper(None, self._path, self.job)
         thread = None if keeper is None else Thread()
         handing = Handing(keeper, thread, self._report, self._every)
         engine = await self._start(None if keeper is None else await handing.open(), keeper, thread)
@@ -242,8 +243,9 @@ class Bulk(Generic[T]):
         self._began = monotonic()
         return engine
 
-    def _job(self) -> dict[str, str]:
-        """Say what a journal is of."""
+    @property
+    def job(self) -> dict[str, str]:
+        """What a journal is of."""
         sink = self._sink
         items, pages = self._options["items"], self._options["pages"]
         return {
@@ -299,7 +301,8 @@ def _most_failures(most: Any) -> float | None:
     raise wrong_number("max_failures", most, "a whole number, or a share between 0 and 1")
 
 
-def _journal_path(journal: Any, sink: Any) -> Path | None:
+def journal_path(journal: Any, sink: Any) -> Path | None:
+    """Read where the journal of a bulk lies; `None` for none."""
     if journal is None or journal is False:
         return None
     if journal is True:

@@ -11,6 +11,7 @@ from headrace import _redact
 from headrace._checks import shown
 from headrace._core.call import Call
 from headrace._core.pages.strategies import Single
+from headrace._core.values.decode import BodyDecoder
 from headrace._core.values.formats import find
 from headrace._core.values.measured import Measure
 from headrace._core.values.partial import check_on_invalid
@@ -36,6 +37,7 @@ class Shape:
 
     Attributes:
         serial: Whether every call is a series of pages, if of one.
+        decoder: Reads the value of an answer from its content; `None` where more is needed.
 
     Raises:
         headrace.errors.ValidationError: One of them is wrong, or they do not go together.
@@ -56,6 +58,8 @@ class Shape:
             "raise" if on_invalid == "raise" or not self._rows else "collect"
         )
         self._measure, self._none = self._of(response_format)
+        inner = find(self._measure, self._on_invalid, items).inner
+        self.decoder = inner if type(inner) is BodyDecoder and inner.stamp is None else None
 
     def _of(self, response_format: Any) -> tuple[Measure, bool]:
         inner = response_format

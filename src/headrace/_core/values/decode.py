@@ -7,7 +7,7 @@ import functools
 import inspect
 import re
 import types
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NewType, TypeVar, get_args, get_origin, is_typeddict
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NewType, TypeVar, get_args, get_origin, is_typeddict
 
 import attrs
 import msgspec
@@ -16,7 +16,7 @@ import orjson
 
 from headrace import _redact, models
 from headrace._core.call import Undecoded
-from headrace._core.values import charsets, explain, shims
+from headrace._core.values import charsets, collector, explain, shims
 from headrace._models import foreign
 from headrace.errors import ResponseParseError, ResponseValidationError, ValidationError
 
@@ -29,6 +29,8 @@ _DIGITS_TO_0 = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x2D if byte == 0x2D else
 _BEYOND_64_BITS = (b"0" * 20, b"-" + b"0" * 19)  # 2**64 has 20 digits, -(2**63) - 1 has 19
 _OPEN_BRACE = 0x7B
 _JSON_SPACE = b" \t\r\n"
+#: Stands for the value of an answer that is to be read elsewhere.
+UNREAD: Final = object()
 
 
 class BodyDecoder:
@@ -64,10 +66,10 @@ def decode(body: bytes, decoder: BodyDecoder) -> Any:
         headrace.errors.ResponseValidationError: It does not fit the format.
     """
     try:
-        many = decoder.many
+        read, many = decoder.one, decoder.many
         if many is not None and body[0] != _OPEN_BRACE and body.lstrip(_JSON_SPACE)[:1] == b"[":
-            return many(body)
-        return decoder.one(body)
+            read = many
+        return read(body) if len(body) < collector.LARGE else collector.held_off(read, body)
     except msgspec.ValidationError as error:
         message, path = _placed(str(error))
         raise ResponseValidationError(message, body, path) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from headrace._core.http.parser import ResponseParser, read_whole
 from headrace._core.http.parser_streaming import StreamingParser
@@ -26,7 +26,31 @@ _ONE_WRITE = 64 * 1024
 _LOOKS = 8  # while a large body waits for the socket, that often in each silence that is allowed
 
 
-class Connection(asyncio.Protocol):
+class Answer(Protocol):
+    """Where the answer to a request goes, or the error there is instead: a future, or what is called back at once."""
+
+    def done(self) -> bool:
+        """Whether there is nobody any more to give anything to."""
+        ...
+
+    def cancelled(self) -> bool:
+        """Whether whoever waited has given up."""
+        ...
+
+    def set_result(self, response: Response, /) -> None:
+        """Take the answer."""
+        ...
+
+    def set_exception(self, error: TransportError, /) -> None:
+        """Take the error."""
+        ...
+
+    def exception(self) -> BaseException | None:
+        """Hear of the error; asked where it is done."""
+        ...
+
+
+class Connection(asyncio.BaseProtocol):
     """A connection that the pool lends to one exchange after the other.
 
     It is used again only after an exchange that was complete, kept alive and had no byte behind it. Any byte that
@@ -65,7 +89,7 @@ class Connection(asyncio.Protocol):
         self._look: Callable[[int], list[Any]]
         self._request: Request | None = None  # the one under way
         self._parser: ResponseParser | None = None  # made where an answer does not come in one piece
-        self._waiter: asyncio.Future[Response] | None = None
+        self._waiter: Answer | None = None
         self._resumed: asyncio.Future[None] | None = None
         self._streaming = False
         self._silence = 0.0
@@ -150,11 +174,22 @@ class Connection(asyncio.Protocol):
 
     # What the transport above calls.
 
-    def begin(self, request: Request, head: bytes) -> asyncio.Future[Response] | None:
+    @overload
+    def begin(self, request: Request, head: bytes, answer: None = None) -> asyncio.Future[Response] | None: ...
+
+    @overload
+    def begin(self, request: Request, head: bytes, answer: Answer | None) -> Answer | None: ...
+
+    def begin(self, request: Request, head: bytes, answer: Any = None) -> Any:
         """Write a request's head, and its body where that is bytes, unless something lies in the socket before.
 
+        Args:
+            request: The request.
+            head: Its head.
+            answer: Where its answer goes; `None` makes a future.
+
         Returns:
-            The future of its answer. The connection is back in the pool, or gone, before that future is done. `None`
+            Where its answer goes. The connection is back in the pool, or gone, before that is given anything. `None`
             where nothing was written, see `headrace._io.wire.transport.judge`.
         """
         body = request.body
@@ -164,7 +199,7 @@ class Connection(asyncio.Protocol):
         if self._look(0):  # nothing may come between this and the writing
             return None
         self._transport.write(head)
-        self._waiter = waiter = self._loop.create_future()
+        self._waiter = waiter = self._loop.create_future() if answer is None else answer
         self._request = request
         self._stats.bytes_out += len(head)
         if body is not None:
@@ -246,7 +281,7 @@ class Connection(asyncio.Protocol):
         """Note that what follows is the last of a streamed body."""
         self._streaming = False
 
-    def abandon(self, waiter: asyncio.Future[Response] | None) -> None:
+    def abandon(self, waiter: Answer | None) -> None:
         """End the exchange of a caller that gave up; if it had ended, the connection may be another's by now.
 
         Args:
@@ -305,7 +340,8 @@ class Connection(asyncio.Protocol):
             return ResponseParser(request.method, request.max_response_bytes)
 
         def begin(response: Response) -> Arriving:
-            arriving = Arriving(self, waiter, self._loop)
+            # Who streams waits for a future.
+            arriving = Arriving(self, waiter, self._loop)  # type: ignore[arg-type]
             if not waiter.done():  # else nobody waits for it any more, and the connection is about to be closed
                 sink.attach(arriving)
                 waiter.set_result(response)

@@ -15,8 +15,8 @@ from headrace._core.messages import Connections, Wait
 from headrace._core.request import proof
 from headrace._io import idle, reasons, threads
 from headrace._io.closing import CLOSED, Closing, wait_then_abort
-from headrace._io.wire.connection import Connection
 from headrace._io.wire.dialing import DirectDialer
+from headrace._io.wire.encrypted import Maker
 from headrace._io.wire.waiting import waited
 from headrace.errors import ConnectError, TransportError
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from headrace._core.messages import Request
     from headrace._core.stats import Stats
+    from headrace._io.wire.connection import Connection
     from headrace.config import PoolLimits
 
 _CLOSE_SECONDS = 1.0  # how long `close` waits for peers to end their TLS in good order
@@ -96,6 +97,7 @@ class Pool:
         self._drained: asyncio.Future[None] | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
+        self._make = Maker(loop)
 
     def take(self, key: str) -> Connection | None:
         """Take an idle connection of an origin, the last used first; `None` where there is none."""
@@ -114,6 +116,19 @@ class Pool:
         """Put a connection back that was taken in this very step, as though it had not been."""
         self.note_unused(connection)
         self._lanes[connection.key].idle[connection] = None
+
+    def room(self, key: str) -> float | None:
+        """Tell how many connections to an origin may be opened now, those of others that lie idle giving way.
+
+        Returns:
+            The number, infinity where origins have limits of their own; `None` where one of this origin lies idle.
+        """
+        own = self._lanes.get(key)
+        if own is not None and own.idle:
+            return None
+        if self._limits.max_per_origin is not None:
+            return math.inf
+        return self._limits.max_connections - self._open + sum(len(lane.idle) for lane in self._lanes.values())
 
     async def acquire(self, request: Request) -> Connection:
         """Dial a connection, or wait for one where the limits are reached.
@@ -323,7 +338,8 @@ class Pool:
         if self._closed:
             raise ConnectError(CLOSED, maybe_sent=False)
         origin = request.origin.text
-        connection = Connection(self._loop, origin, self._free, self._gone, self._lost, self._stats)
+        told = (self._free, self._gone, self._lost, self._stats)
+        connection = self._make(origin, *told, encrypted=request.origin.scheme == "https")
         self._granted.add(connection)
         task = self._dials.begin()
         try:

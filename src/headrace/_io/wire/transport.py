@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from headrace._core.messages import Connections, HeaderBlock, Origin, Request, Response, Turn
-    from headrace._io.wire.connection import Connection
+    from headrace._io.wire.connection import Answer, Connection
 
 
 class WireTransport:
@@ -83,9 +83,11 @@ class WireTransport:
         """Leave a connection that was taken in this very step as it was: nothing was written to it."""
         self._pool.put_back(connection)
 
-    def may_send_anew(
-        self, request: Request, connection: Connection, answer: asyncio.Future[Response], error: BaseException
-    ) -> bool:
+    def room(self, origin: str) -> float | None:
+        """Tell for how many connections to an origin there is room; `None` where one lies idle."""
+        return self._pool.room(origin)
+
+    def may_send_anew(self, request: Request, connection: Connection, answer: Answer, error: BaseException) -> bool:
         """End an exchange that has failed, and tell whether its request may go out once more, at once.
 
         It may where the server closed an idle connection while the request was on its way (RFC 9110, section 9.2.2).
