@@ -141,7 +141,7 @@ def _figures(runs: list[list[Sample]], seconds: float, done: int, dead: int, rej
     return [
         *found,
         ("runs", f"{len(runs):,}"),
-        ("rows", f"{sum(sample.rows for sample in last):,}"),
+        ("rows seen", f"{sum(sample.rows for sample in last):,}"),
         ("seconds", f"{seconds:,.1f}"),
         ("calls a second", f"{ended / seconds:,.1f}" if seconds else "-"),
         ("bytes", f"{sum(sample.bytes for sample in last):,}"),
