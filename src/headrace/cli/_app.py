@@ -33,6 +33,7 @@ COMMANDS: Final = {
         "_demo_command", "demo", ("pycountry", "rich"), "Fetch every country, subdivision and language there is."
     ),
     "fetch": _Command("_fetch.command", "fetch", (), "Fetch URLs into typed rows, with limits, retries and a journal."),
+    "init": _Command("_init.command", "init", (), "Look at an API, and write a job and models for it."),
     "migrate": _Command("_migrate", "migrate", (), "Rewrite code that imports arya_api_framework."),
     "structify": _Command("_structify", "structify", ("rich",), "Tell which pydantic models become msgspec Structs."),
 }
