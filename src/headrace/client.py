@@ -15,10 +15,9 @@ from headrace._client.verbs import Verbs
 from headrace.types import UNSET
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from typing_extensions import TypeForm
 
+    from headrace._client.pages import How
     from headrace._client.verbs import TypeAdapterLike
     from headrace.bulk.bulk import Bulk
     from headrace.bulk.options import BulkOptions, Calls
@@ -65,36 +64,39 @@ class AsyncClient(Settings, Verbs, Uploads, Streams, Paginating):
 
     @overload
     def bulk(
-        self, calls: Calls, *, response_format: TypeForm[T], items: str | Sequence[str | int],
+        self, calls: Calls, *, response_format: TypeForm[T], items: None = None, pages: None = None,
+        **options: Unpack[BulkOptions],
+    ) -> Bulk[T]: ...  # fmt: skip
+
+    @overload
+    def bulk(
+        self, calls: Calls, *, response_format: TypeAdapterLike[T], items: None = None, pages: None = None,
+        **options: Unpack[BulkOptions],
+    ) -> Bulk[T]: ...  # fmt: skip
+
+    @overload
+    def bulk(
+        self, calls: Calls, *, response_format: None = None, items: None = None, pages: None = None,
+        **options: Unpack[BulkOptions],
+    ) -> Bulk[Any]: ...  # fmt: skip
+
+    @overload
+    def bulk(
+        self, calls: Calls, *, response_format: TypeForm[T], items: Items = None, pages: How = None,
         **options: Unpack[BulkOptions],
     ) -> Bulk[list[T]]: ...  # fmt: skip
 
     @overload
     def bulk(
-        self, calls: Calls, *, response_format: TypeAdapterLike[T], items: str | Sequence[str | int],
+        self, calls: Calls, *, response_format: TypeAdapterLike[T], items: Items = None, pages: How = None,
         **options: Unpack[BulkOptions],
     ) -> Bulk[list[T]]: ...  # fmt: skip
 
     @overload
     def bulk(
-        self, calls: Calls, *, response_format: None = None, items: str | Sequence[str | int],
+        self, calls: Calls, *, response_format: None = None, items: Items = None, pages: How = None,
         **options: Unpack[BulkOptions],
     ) -> Bulk[list[Any]]: ...  # fmt: skip
-
-    @overload
-    def bulk(
-        self, calls: Calls, *, response_format: TypeForm[T], items: None = None, **options: Unpack[BulkOptions]
-    ) -> Bulk[T]: ...
-
-    @overload
-    def bulk(
-        self, calls: Calls, *, response_format: TypeAdapterLike[T], items: None = None, **options: Unpack[BulkOptions]
-    ) -> Bulk[T]: ...
-
-    @overload
-    def bulk(
-        self, calls: Calls, *, response_format: None = None, items: None = None, **options: Unpack[BulkOptions]
-    ) -> Bulk[Any]: ...
 
     def bulk(
         self,
@@ -102,6 +104,7 @@ class AsyncClient(Settings, Verbs, Uploads, Streams, Paginating):
         *,
         response_format: Any = None,
         items: Items = None,
+        pages: Any = None,
         in_flight: Any = 64,
         ordered: bool = False,
         retry: Any = UNSET,
@@ -124,6 +127,8 @@ class AsyncClient(Settings, Verbs, Uploads, Streams, Paginating):
                 `Call`s; it is pulled when there is room, and may be endless.
             response_format: As for every request; with `items`, what a row becomes.
             items: The place of the rows in each document; ``""`` is the document.
+            pages: How there is a next page, as for `paginate`: each call is a series of pages then, and each page an
+                answer. A page is asked for when the one before it has come; `in_flight` bounds them all.
             in_flight: How many calls may be under way at once.
             ordered: Whether outcomes come in the order of their calls.
             retry: A `Retry`, or `None`; unset, the client's own, or else `Retry()`.

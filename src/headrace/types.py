@@ -271,6 +271,18 @@ class BulkClient(Protocol):
         """Join a path to that of the client, without the client's parameters."""
         ...
 
+    def series(self, call: Any) -> Any:
+        """Put together the series of pages that begins with a call; its `pages` say how there is a next page."""
+        ...
+
+    def unsaid(self, state: Any, call: Any) -> Any:
+        """Leave the credentials of client and call out of the state of a series."""
+        ...
+
+    def said(self, state: Any, call: Any) -> Any:
+        """Undo `unsaid`."""
+        ...
+
     async def begin(self, retry: Any) -> BulkWay:
         """Make what sends calls, with a `Retry`, with `None`, or, unset, with the client's own or `Retry()`."""
         ...

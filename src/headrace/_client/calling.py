@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from headrace._core.call import Call
+    from headrace._core.pages.series import Series
     from headrace._core.request.prepare import Defaults
     from headrace.policies import Timeout
 
@@ -66,6 +67,50 @@ class Calling:
             target = encode.as_it_is(text)
             return target if origin == self._defaults.origin.text else origin + target
         return encode.target(base, text)
+
+    def series(self, call: Call) -> Series:
+        """Put together the series of pages that begins with a call; its `pages` say how there is a next page.
+
+        Raises:
+            headrace.errors.ValidationError: Something is wrong with it.
+        """
+        series: Series = self._client._series(call, call.response_format, call.pages, 1)  # noqa: SLF001 - our own client
+        return series
+
+    def unsaid(self, state: dict[str, Any], call: Call) -> dict[str, Any]:
+        """Leave the credentials of client and call out of the state of a series, so that it may be written down.
+
+        A URL that a server names may have them: those of the client are added again when it is asked for, and those of
+        the call by `said`.
+
+        Raises:
+            headrace.errors.ValidationError: A function of the caller's has put some into what leads to the next page.
+        """
+        position = state["position"]
+        if isinstance(position, dict):
+            if position.get("cookies") or any(_redact.is_secret(str(name)) for name in position.get("headers") or ()):
+                raise ValidationError("pages: what leads to the next page has credentials, which no journal keeps")
+            return state
+        if not isinstance(position, str) or not state["pages"].endswith(("Link", "NextUrl")):
+            return state
+        url = URL(position, encoded=True)
+        site = self._defaults.origin_of(url)
+        if not self._defaults.trusts(site):
+            return state
+        known, own = self._defaults.secrets(), _secrets(call)
+        left = [name for name, value in url.query.items() if value in (known.get(name), own.get(name))]
+        if not left:
+            return state
+        again = [name for name in left if name in own]
+        return {**state, "position": str(url.without_query_params(*left)), **({"left": again} if again else {})}
+
+    def said(self, state: dict[str, Any], call: Call) -> dict[str, Any]:
+        """Undo `unsaid`."""
+        if "left" not in state:
+            return state
+        own = _secrets(call)
+        said = {name: own[name] for name in state.pop("left") if name in own}
+        return {**state, "position": str(URL(state["position"], encoded=True).extend_query(said))}
 
     async def begin(self, retry: Any) -> Way:
         """Make what sends the calls of a bulk.
@@ -117,6 +162,12 @@ class Way:
     def __call__(self, call: Call) -> Coroutine[Any, Any, Any]:
         """Send a call, and wait for what comes of it."""
         return self._ask(call)
+
+
+def _secrets(call: Call) -> dict[str, str]:
+    """Find the parameters of a call that may be credentials."""
+    pairs = encode.pairs(encode.mapping(call.parameters, "parameters"), "parameters")
+    return {name: value for name, value in pairs if _redact.is_secret(name)}
 
 
 def _from_start(

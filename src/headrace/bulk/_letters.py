@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+import attrs
 import msgspec
 from yarl import URL
 
 from headrace import _redact
 from headrace._checks import shown
 from headrace._core.call import Call
+from headrace._core.pages.counted import Offset, PageNumber
+from headrace._core.pages.strategies import Cursor, HeaderCursor, Link, NextUrl
 from headrace._core.request import encode
 from headrace.bulk.report import kind_of
 from headrace.errors import HTTPError, JournalError, ResponseParseError
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from headrace.bulk.outcomes import Err
     from headrace.errors import FrameworkException
 
+#: How there is a next page, by name.
+_STRATEGIES: Final = {each.__name__: each for each in (Cursor, HeaderCursor, Link, NextUrl, Offset, PageNumber)}
 #: Characters of an answer, and of an error, that are kept.
 _MOST = 500
 
@@ -57,6 +62,9 @@ class DeadLetter(msgspec.Struct, frozen=True):
         if self.stored is None:
             raise JournalError(f"the call {self.key} was not stored: {self.why}; take it from where it came from")
         given = msgspec.msgpack.decode(self.stored)
+        if "pages" in given:
+            name, arguments = given["pages"]
+            given["pages"] = _STRATEGIES[name](**arguments)
         return Call(**given)
 
     def __repr__(self) -> str:
@@ -123,6 +131,8 @@ def _stored(call: Call) -> tuple[bytes | None, str]:
         body = None if call.body is None else msgspec.json.decode(encode.body(call.body))
         if _hides(parameters) or _hides(body) or _hides(call.data):
             return None, "it has credentials of its own"
+        if call.pages is not None and type(call.pages) not in _STRATEGIES.values():
+            return None, "its pages are a function"
         given: dict[str, Any] = {
             "path": None if call.path is None else str(call.path),
             "method": call.method,
@@ -131,6 +141,7 @@ def _stored(call: Call) -> tuple[bytes | None, str]:
             "headers": headers or None,
             "parameters": encode.listed(parameters, "parameters") or None,
             "items": call.items,
+            "pages": None if call.pages is None else [type(call.pages).__name__, attrs.asdict(call.pages)],
             "key": call.key,
             "tags": None if call.tags is None else dict(encode.mapping(call.tags, "tags")),
             "route": call.route,

@@ -7,7 +7,7 @@ tests can end the process between any two.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
@@ -36,6 +36,18 @@ def _nothing(step: str, batch: int) -> None:
 between: Callable[[str, int], None] = _nothing
 
 
+class PageMark(NamedTuple):
+    """What a journal is told of a page of a series.
+
+    Attributes:
+        digest: Of the call.
+        state: How far the series is behind the page, as JSON; `None` where it stays as it was.
+    """
+
+    digest: bytes
+    state: bytes | None
+
+
 class Batch:
     """What is gathered until the next commit.
 
@@ -43,23 +55,37 @@ class Batch:
         rows: Rows for the sink.
         keys: The key of the call of each row.
         done: The digests of the calls that are done.
+        series: By the digest of its call, how far a series of pages is; `None` for one that is over.
         dead: The calls that failed.
         rejects: Rows that did not fit.
         calls: How many calls ended.
     """
 
-    __slots__ = ("calls", "dead", "done", "keys", "rejects", "rows")
+    __slots__ = ("calls", "dead", "done", "keys", "rejects", "rows", "series")
 
     def __init__(self) -> None:
         self.rows: list[Any] = []
         self.keys: list[str | None] = []
         self.done: list[bytes] = []
+        self.series: dict[bytes, bytes | None] = {}
         self.dead: list[tuple[bytes, DeadLetter]] = []
         self.rejects: list[Rejected] = []
         self.calls = 0
 
-    def bury(self, digest: bytes, outcome: Err) -> None:
-        """Put a failure among the dead letters."""
+    def note(self, mark: bytes | PageMark, *, last: bool) -> None:
+        """Note that a call is done, or how far its series is."""
+        if not isinstance(mark, PageMark):
+            self.done.append(mark)
+            return
+        if not last:
+            self.series[mark.digest] = mark.state
+            return
+        self.series[mark.digest] = None
+        self.done.append(mark.digest)
+
+    def bury(self, mark: bytes | PageMark, outcome: Err) -> None:
+        """Put a failure among the dead letters; a series stays where it is."""
+        digest = mark.digest if isinstance(mark, PageMark) else mark
         self.dead.append((digest, letter_of(outcome, time.time())))
 
 
@@ -133,6 +159,15 @@ class Keeper:
             message = f"journal: {journal.path} is at batch {number}, and {_named(self._sink)} at batch {found}"
             raise JournalError(message)
 
+    @property
+    def has_series(self) -> bool:
+        """Whether the journal knows of series that are not over."""
+        return self._journal is not None and self._journal.has_series
+
+    def series(self, digest: bytes) -> bytes | None:
+        """Read how far the series of a call is; `None` where it has not begun."""
+        return None if self._journal is None else self._journal.series(digest)
+
     def commit(self, batch: Batch) -> tuple[int, list[Rejected]]:
         """Make a batch durable.
 
@@ -148,7 +183,7 @@ class Keeper:
         misfits = self._write(batch) if batch.rows and self._sink is not None else []
         between(STEPS[1], number)
         if self._journal is not None:
-            self._journal.note(b"".join(batch.done), More(batch.dead, [*batch.rejects, *misfits]))
+            self._journal.note(b"".join(batch.done), More(batch.dead, [*batch.rejects, *misfits], batch.series))
         between(STEPS[2], number)
         self._commit_sink(number)
         between(STEPS[3], number)

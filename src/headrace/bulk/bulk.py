@@ -6,6 +6,7 @@ import asyncio
 import os
 import warnings
 from collections.abc import Collection
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from time import monotonic
@@ -15,6 +16,7 @@ import msgspec
 
 from headrace import _stopping
 from headrace._checks import is_number, wrong, wrong_number
+from headrace._core.call import Call
 from headrace._core.values.partial import check_on_invalid
 from headrace.bulk._sinks.base import Sink, Target
 from headrace.bulk.batches import Keeper
@@ -25,6 +27,7 @@ from headrace.bulk.keys import Digests
 from headrace.bulk.pulling import Known
 from headrace.bulk.report import Report
 from headrace.bulk.running import Run, Tally, Thread
+from headrace.bulk.series import Walks
 from headrace.bulk.shape import Shape
 from headrace.bulk.source import Source
 from headrace.config import is_status
@@ -53,8 +56,11 @@ class Bulk(Generic[T]):
         self._client = client
         self._options = options
         self._retry = _checked_retry(options["retry"])
-        self._shape = Shape(options["response_format"], options["items"], check_on_invalid(options["on_invalid"]))
-        self._source = Source(calls, has_items=options["items"] is not None)
+        items, pages = options["items"], options["pages"]
+        self._shape = Shape(options["response_format"], items, check_on_invalid(options["on_invalid"]), pages)
+        if self._shape.serial:
+            client.series(self._shape.first(Call()))  # what is wrong with it is heard of here
+        self._source = Source(calls, has_rows=items is not None or pages is not None)
         self._report = report = Report()
         self._tally = Tally(report, _statuses(options["expected"]), _most_failures(options["max_failures"]))
         self._transform = options["transform"]
@@ -110,7 +116,7 @@ class Bulk(Generic[T]):
         thread = Thread()
         progress, bar = _progress(self._options["progress"])
         try:
-            engine = await self._start(await thread.run(keeper.open))
+            engine = await self._start(await thread.run(keeper.open), keeper, thread)
             await Run(engine, keeper, thread, self._tally, self._transform, self._every, progress).run()
         finally:
             self._report.stopped = self._engine is not None and self._engine.stopped
@@ -196,18 +202,25 @@ class Bulk(Generic[T]):
             raise ValidationError("sink: is written by run(); iterate a bulk without one")
         self._begin()
         keeper = None if self._path is None else Keeper(None, self._path, self._job())
-        handing = Handing(keeper, Thread() if keeper is not None else None, self._report, self._every)
-        engine = await self._start(None if keeper is None else await handing.open())
+        thread = None if keeper is None else Thread()
+        handing = Handing(keeper, thread, self._report, self._every)
+        engine = await self._start(None if keeper is None else await handing.open(), keeper, thread)
         self._engine, self._handing = engine, handing
 
-    async def _start(self, kept: tuple[Digests, Digests] | None) -> Engine:
+    async def _start(
+        self, kept: tuple[Digests, Digests] | None, keeper: Keeper | None, thread: Thread | None
+    ) -> Engine:
         """Begin to pull, but for what the journal has."""
         known = None
         if kept is not None:
             skipped = kept if not self._options["retry_failed"] else kept[:1]
             known = Known(self._client.place, skipped, Digests())
         ask = await self._client.begin(self._retry)
-        engine = Engine(self._source, self._shape, self._report, known, self._most, ordered=self._ordered)
+        going = None
+        if keeper is not None and thread is not None and keeper.has_series:
+            going = partial(thread.run, keeper.series)
+        walks = Walks(self._client, self._shape, going)
+        engine = Engine(self._source, self._shape, self._report, known, walks, self._most, ordered=self._ordered)
         self._engine = engine
         _stopping.begin(self, asyncio.get_running_loop())
         engine.start(ask)
@@ -219,7 +232,7 @@ class Bulk(Generic[T]):
     def _job(self) -> dict[str, str]:
         """Say what a journal is of."""
         sink = self._sink
-        items = self._options["items"]
+        items, pages = self._options["items"], self._options["pages"]
         return {
             "uri": self._client.uri,
             "format": _schema(self._shape.format),
@@ -228,6 +241,7 @@ class Bulk(Generic[T]):
             else items
             if isinstance(items, str)
             else ".".join(map(str, items)),
+            "pages": "none" if pages is None else getattr(pages, "__qualname__", None) or repr(pages),
             "sink": "none" if sink is None else getattr(sink, "identity", None) or type(sink).__qualname__,
         }
 

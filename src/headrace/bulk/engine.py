@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections import deque
 from contextvars import copy_context
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from headrace._io.frames import go_on
 from headrace.bulk.flight import Flight, Sweep
 from headrace.bulk.outcomes import Meta, Ok, failed
 from headrace.bulk.pulling import Pulling
+from headrace.bulk.shelf import Shelf
 from headrace.types import UNSET
 
 if TYPE_CHECKING:
@@ -28,10 +29,23 @@ if TYPE_CHECKING:
     from headrace._core.values.partial import Reject
     from headrace.bulk.outcomes import Outcome
     from headrace.bulk.pulling import Known, Pulled
+    from headrace.bulk.batches import PageMark
     from headrace.bulk.report import Report
+    from headrace.bulk.series import Walks
     from headrace.bulk.shape import Shape
+    from headrace.bulk.shelf import Taken
     from headrace.bulk.source import Source
     from headrace.types import BulkLane, BulkWay
+
+
+class _Seat:
+    """The place of a series among the calls that are in flight; see `headrace.bulk.series.Seat`."""
+
+    __slots__ = ("put", "room")
+
+    def __init__(self, engine: Engine, shelf: Shelf, number: int) -> None:
+        self.put = partial(engine.put, number)
+        self.room = partial(shelf.room, number)
 
 
 class Engine:
@@ -45,6 +59,7 @@ class Engine:
         shape: What a bulk makes of an answer.
         report: Where to count what is pulled.
         known: Which calls are skipped; `None` without a journal.
+        walks: Walks series of pages.
         in_flight: How many.
         ordered: Whether outcomes come in the order of their calls.
 
@@ -55,15 +70,23 @@ class Engine:
     """
 
     def __init__(
-        self, source: Source, shape: Shape, report: Report, known: Known | None, in_flight: int, *, ordered: bool
+        self,
+        source: Source,
+        shape: Shape,
+        report: Report,
+        known: Known | None,
+        walks: Walks,
+        in_flight: int,
+        *,
+        ordered: bool,
     ) -> None:
         self._source = source
         self._shape = shape
         self._pulling = Pulling(source, report, known)
         self.most = in_flight
         self._window = in_flight * (4 if ordered else 2)
-        self._early: dict[int, tuple[Outcome[Any], bytes | None]] | None = {} if ordered else None
-        self._next_out = 0  # the number of the outcome that comes next, where they are ordered
+        self._walks = walks
+        self._shelf = shelf = Shelf(self._window, ordered=ordered)
         self._held = 0  # calls that are pulled and whose outcomes are not taken
         self._going = 0  # those of them that are under way
         self._kept: Pulled | None = None  # one that is pulled, and waits for a connection to become idle
@@ -86,7 +109,7 @@ class Engine:
         self._closing = False
         self._fault: BaseException | None = None
         self.patience = 1
-        self.ready: deque[tuple[Outcome[Any], bytes | None]] = deque()
+        self.ready = shelf.ready
 
     def start(self, ask: BulkWay) -> None:
         """Begin to pull and to ask."""
@@ -94,7 +117,7 @@ class Engine:
         self._loop = loop = asyncio.get_running_loop()
         context = copy_context()
         self._soon = lambda: loop.call_soon(self._step, context=context)
-        if self._shape.decoder is not None and ask.lane is not None:
+        if self._shape.decoder is not None and not self._shape.serial and ask.lane is not None:
             self._lane = ask.lane
             if self._lane.seconds is not None:
                 self._sweep = Sweep(self._flights, self._lane.seconds)
@@ -112,11 +135,12 @@ class Engine:
     @property
     def stopped(self) -> bool:
         """Whether it was stopped while there may have been more calls."""
-        return self._stopping and not self._pulling.drained
+        return self._shelf.cut or (self._stopping and not self._pulling.drained)
 
     def stop(self) -> None:
         """Pull nothing more; what is pulled ends."""
         self._stopping = True
+        self._shelf.stop()
         kept, self._kept = self._kept, None
         if kept is not None and not self._closing:
             self._spawn(kept, dials=False)
@@ -196,9 +220,9 @@ class Engine:
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
-    def take(self) -> tuple[Outcome[Any], bytes | None]:
+    def take(self) -> Taken:
         """Take what is ready first; there has to be something."""
-        taken = self.ready.popleft()
+        taken = self._shelf.take()
         if taken[0].meta.last:
             self._held -= 1
             if not self._due:
@@ -330,7 +354,7 @@ class Engine:
                 outcome = self._outcome(value, call, Meta(key, response.status, elapsed, 1, size))
             else:
                 outcome = Ok(value, call, Meta(key, response.status, elapsed, 1, size))
-            self._put(number, outcome, mark)
+            self.put(number, outcome, mark)
 
     def _hand_over(self, flight: Flight) -> None:
         """Let a task go on with a call whose first exchange has not ended in a plain success."""
@@ -369,7 +393,10 @@ class Engine:
         try:
             while pulled is not None:
                 call, key, mark, number = pulled
-                await self._ended(self._ask(self._shape.asked(call)), call, key, mark, number, monotonic())
+                if self._shape.is_series(call):
+                    await self._walks.walk(call, key, mark, self._ask, _Seat(self, self._shelf, number))
+                else:
+                    await self._ended(self._ask(self._shape.asked(call)), call, key, mark, number, monotonic())
                 pulled = self._next() if self._lane is None and self._feeder is None else None
         finally:
             self._dialing -= dials
@@ -388,7 +415,7 @@ class Engine:
                 raise self._shape.no_answer(answer)
             meta = Meta(key, answer.status, answer.elapsed, answer.attempts, answer.size)
             outcome = self._outcome(answer.value, call, meta)
-        self._put(number, outcome, mark)
+        self.put(number, outcome, mark)
 
     def _left(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -413,15 +440,9 @@ class Engine:
             return failed(self._shape.empty(call), call, meta.key, meta.elapsed)
         return Ok(value, call, meta, rejects)
 
-    def _put(self, number: int, outcome: Outcome[Any], mark: bytes | None) -> None:
-        early = self._early
-        if early is None:
-            self.ready.append((outcome, mark))
-        else:
-            early[number] = (outcome, mark)
-            while self._next_out in early:
-                self.ready.append(early.pop(self._next_out))
-                self._next_out += 1
+    def put(self, number: int, outcome: Outcome[Any], mark: bytes | PageMark | None) -> None:
+        """Put an outcome down, to be taken; see `Shelf.put`."""
+        self._shelf.put(number, outcome, mark)
         wake = self._wake
         if wake is not None and len(self.ready) >= self.patience and not wake.done():
             wake.set_result(None)
@@ -435,6 +456,7 @@ def _is_plain(call: Call) -> bool:
         and call.data is None
         and call.response_format is None
         and call.items is None
+        and call.pages is None
         and call.timeout is UNSET
         and call.cookies is None
         and call.error_responses is None

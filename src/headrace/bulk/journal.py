@@ -30,10 +30,12 @@ class More(msgspec.Struct):
     Attributes:
         dead: The digests of calls that failed, and their letters.
         rejects: Rows that did not fit.
+        series: By the digest of its call, how far a series of pages is; `None` for one that is over.
     """
 
     dead: list[tuple[bytes, DeadLetter]]
     rejects: list[Rejected]
+    series: dict[bytes, bytes | None] = {}
 
 
 _more = msgspec.msgpack.Decoder(More).decode
@@ -114,6 +116,7 @@ class Writer:
     Attributes:
         number: The last batch that is whole; 0 for a journal that has not begun.
         token: What a sink knows this journal by.
+        has_series: Whether there were series of pages that were not over when it was opened.
         dead: The calls that failed.
 
     Raises:
@@ -129,6 +132,7 @@ class Writer:
             self._job: dict[str, Any] | None = settings.get("job")
             rows = self._book.execute("SELECT coalesce(max(number), 0) FROM batch WHERE NOT pending")
             ((self.number,),) = rows
+            self.has_series = self._book.execute("SELECT 1 FROM series LIMIT 1").fetchone() is not None
             self.dead = Digests(digest for (digest,) in self._book.execute("SELECT digest FROM dead"))
         except (sqlite3.Error, msgspec.DecodeError) as error:
             self.close()
@@ -168,9 +172,21 @@ class Writer:
             found.load(packed)
         return found
 
+    def series(self, digest: bytes) -> bytes | None:
+        """Read how far the series of a call is.
+
+        Raises:
+            headrace.errors.JournalError: The journal cannot be read.
+        """
+        try:
+            found = self._book.execute("SELECT state FROM series WHERE digest = ?", (digest,)).fetchone()
+        except sqlite3.Error as error:
+            raise _book.refused(self.path, error) from error
+        return None if found is None else found[0]
+
     def note(self, done: bytes, more: More) -> None:
         """Note what the next batch ends, before its rows are in the sink."""
-        packed = msgspec.msgpack.encode(more) if more.dead or more.rejects else None
+        packed = msgspec.msgpack.encode(more) if more.dead or more.rejects or more.series else None
         with _Transaction(self):
             self._book.execute("DELETE FROM batch WHERE pending")
             self._book.execute("INSERT INTO batch VALUES (?, 1, ?, ?)", (self.number + 1, done, packed))
@@ -205,6 +221,10 @@ class Writer:
         self._book.executemany("INSERT INTO reject (row) VALUES (?)", ((encode(each),) for each in more.rejects))
         for digest, _ in more.dead:
             self.dead.add(digest)
+        going = ((digest, state) for digest, state in more.series.items() if state is not None)
+        self._book.executemany("INSERT OR REPLACE INTO series VALUES (?, ?)", going)
+        over = ((digest,) for digest, state in more.series.items() if state is None)
+        self._book.executemany("DELETE FROM series WHERE digest = ?", over)
 
     def close(self) -> None:
         """Close it, and let another write."""

@@ -21,7 +21,7 @@ from headrace.errors import HTTPError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from headrace.bulk.batches import Keeper
+    from headrace.bulk.batches import Keeper, PageMark
     from headrace.bulk.engine import Engine
     from headrace.bulk.outcomes import Outcome
     from headrace.bulk.report import Report
@@ -186,7 +186,7 @@ class Run:
     def _full(self) -> bool:
         return len(self._batch.rows) >= MOST or self._batch.calls >= MOST
 
-    def _add(self, outcome: Outcome[Any], mark: bytes | None) -> None:
+    def _add(self, outcome: Outcome[Any], mark: bytes | PageMark | None) -> None:
         batch = self._batch
         if type(outcome) is Ok:
             value = outcome.value
@@ -204,8 +204,7 @@ class Run:
                         Rejected(outcome.meta.key, each.index, each.path, each.message, each.raw)
                         for each in outcome.rejects
                     )
-                if outcome.meta.last:
-                    batch.done.append(mark)
+                batch.note(mark, last=outcome.meta.last)
         elif self._tally.count(outcome):
             if mark is not None:
                 assert type(outcome) is Err  # noqa: S101 - there is no third
@@ -213,7 +212,7 @@ class Run:
             if self._tally.exceeded:
                 self._engine.stop()
         elif mark is not None:
-            batch.done.append(mark)
+            batch.note(mark, last=True)
         batch.calls += 1
 
     def _rows(self, outcome: Ok[Any]) -> list[Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import types
 from typing import Any, Literal, Union, get_args, get_origin
 
+import msgspec
+
 from headrace import _redact
 from headrace._checks import shown
 from headrace._core.call import Call
@@ -22,6 +24,10 @@ class Shape:
         response_format: What an answer becomes; with `items`, what a row becomes.
         items: The place of the rows, or `None`.
         on_invalid: What becomes of rows that do not fit.
+        pages: How there is a next page, or `None`.
+
+    Attributes:
+        serial: Whether every call is a series of pages.
 
     Attributes:
         decoder: Reads the value of an answer from its content; `None` where more is needed.
@@ -30,10 +36,13 @@ class Shape:
         headrace.errors.ValidationError: One of them is wrong, or they do not go together.
     """
 
-    def __init__(self, response_format: Any, items: Any, on_invalid: Any) -> None:
+    def __init__(self, response_format: Any, items: Any, on_invalid: Any, pages: Any = None) -> None:
         self.format = response_format
         self.items = items
+        self.pages = pages
+        self.on_invalid = on_invalid
         self.skips = on_invalid == "skip"
+        self.serial = pages is not None
         self._rows = items is not None
         check_on_invalid(on_invalid)
         # What is skipped is collected, and dropped: one way for both.
@@ -60,6 +69,20 @@ class Shape:
             call.path, call.method, measure, call.body, call.data, call.headers, call.cookies, call.parameters,
             call.timeout, call.error_responses, self._on_invalid, self.items if call.items is None else call.items,
         )  # fmt: skip
+
+    def is_series(self, call: Call) -> bool:
+        """Tell whether a call is a series of pages, whose answers are pages."""
+        return self.serial or call.pages is not None
+
+    def first(self, call: Call) -> Call:
+        """Make what a series of pages is made of: the call, with what the bulk says where it is silent."""
+        return msgspec.structs.replace(
+            call,
+            response_format=self.format if call.response_format is None else call.response_format,
+            items=self.items if call.items is None else call.items,
+            pages=self.pages if call.pages is None else call.pages,
+            on_invalid=self.on_invalid,
+        )
 
     def takes_none(self, call: Call) -> bool:
         """Tell whether an answer without a body fits."""

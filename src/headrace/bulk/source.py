@@ -14,6 +14,7 @@ from headrace._core.call import Call
 from headrace.errors import ValidationError
 
 _FIELDS: Final = frozenset(Call.__struct_fields__)
+_OF_ROWS: Final = ("items", "pages")
 _TAKES: Final = "a path, a mapping of Call's arguments, or a Call"
 
 
@@ -22,7 +23,7 @@ class Source:
 
     Args:
         calls: One path or `Call`, or an (async) iterable of paths, mappings and `Call`s.
-        has_items: Whether the bulk names a place of rows, so that a call may name another.
+        has_rows: Whether the bulk names `items` or `pages`, so that a call may name others.
 
     Attributes:
         asynchronous: Whether `apull` is to be used, and not `pull`.
@@ -32,8 +33,8 @@ class Source:
         headrace.errors.ValidationError: `calls` is nothing of the kind.
     """
 
-    def __init__(self, calls: Any, *, has_items: bool) -> None:
-        self._has_items = has_items
+    def __init__(self, calls: Any, *, has_rows: bool) -> None:
+        self._has_rows = has_rows
         self.count = 0
         self._iterator: Iterator[Any] = iter(())
         self._aiterator: AsyncIterator[Any] | None = None
@@ -85,7 +86,11 @@ class Source:
             each = Call(**each)
         if not isinstance(each, Call):
             raise ValidationError(f"calls[{index}]: got {given('calls', each)}, takes {_TAKES}")
-        if each.items is not None and not self._has_items:
-            message = f"calls[{index}]: has items, which a call may change only where the bulk has items="
-            raise ValidationError(message)
+        if not self._has_rows:
+            for name in _OF_ROWS:
+                if getattr(each, name) is not None:
+                    message = (
+                        f"calls[{index}]: has {name}, which a call may change only where the bulk has items= or pages="
+                    )
+                    raise ValidationError(message)
         return each

@@ -11,9 +11,11 @@ from yarl import URL
 
 from headrace import _redact
 from headrace._checks import origin
+from headrace._core.pages import states
 from headrace._core.pages.driven import Called, Driven
 from headrace._core.pages.envelope import Fetched
 from headrace._core.pages.page import Page
+from headrace._core.pages.states import Progress
 from headrace._core.pages.strategies import Facts
 from headrace._core.request import encode
 from headrace._core.values import places
@@ -29,30 +31,7 @@ if TYPE_CHECKING:
 
 #: Positions that are remembered; of a longer series the latest, and one that is compared with all that come.
 _MOST_SEEN: Final = 65_536
-_VERSION: Final = 1
-#: What a state may say that its series is read by.
-_NAMES: Final = ("Called", "Cursor", "Driven", "HeaderCursor", "Link", "NextUrl", "Offset", "PageNumber")
 _SCALARS: Final = (str, int, float, bytes, type(None))
-
-
-class Progress(msgspec.Struct, frozen=True):
-    """How far a series has come.
-
-    Attributes:
-        position: Where it goes on; `None` where it has not begun, or is over.
-        number: How many pages there were.
-        rows: How many rows there were.
-        size: How many rows a page has: as asked for, else as the first one had.
-        total: How many rows or pages there are, as the last page said.
-        over: Whether that was the last page.
-    """
-
-    position: Any = None
-    number: int = 0
-    rows: int = 0
-    size: int | None = None
-    total: int | None = None
-    over: bool = False
 
 
 class Step(msgspec.Struct, frozen=True, eq=False):
@@ -122,6 +101,7 @@ class Series:
         self._check_names()
         self._seen = Seen()
         self._mark: int | None = None
+        self._refused: Any = None
         self.progress = Progress(strategy.start(), size=strategy.asked_size(), total=self._known_total())
 
     def use(self, response_format: Any) -> None:
@@ -223,26 +203,31 @@ class Series:
             fetched = Fetched([], [], 0, dict.fromkeys(self.strategy.places(), msgspec.UNSET), None, b"", ())
         before = self.progress
         count = len(fetched.items) + fetched.rejected
-        rows = before.rows + count
-        size = before.size or (count or None if before.number == 0 else None)
-        page: Page[Any] = Page(fetched, msgspec.structs.replace(answer, value=None), before.number + 1)
+        number, rows = before.number + 1, before.rows + count
+        if before.again:
+            number, rows = before.number, before.rows  # they were counted when they came
+        size = before.size or (count or None if number == 1 else None)
+        page: Page[Any] = Page(fetched, msgspec.structs.replace(answer, value=None), number)
         try:
             total = self._total(fetched.values.get("total", msgspec.UNSET))
             facts = Facts(fetched.values, answer, page, count, fetched.last, rows, total, size)
-            if before.number == 0:
+            if number == 1:
                 self.strategy.check_first(facts)
             self._check_repeated(fetched, count)
         except PaginationError as error:
             raise self._named(error, answer) from None
         self._remember(position, answer)
         following, failure = self._following(position, facts)
-        self.progress = progress = Progress(following, before.number + 1, rows, size, total, following is None)
-        return Step(page, fetched.rejected, progress, failure)
+        if before.again:
+            page = page.without_rows()
+        self.progress = progress = Progress(following, number, rows, size, total, following is None)
+        return Step(page, 0 if before.again else fetched.rejected, progress, failure)
 
     def _following(self, position: Any, facts: Facts) -> tuple[Any, Exception | None]:
         try:
             following = self.strategy.following(position, facts)
             if following is not None and not self._is_new(following):
+                self._refused = following
                 number, where = facts.page.number, ""
                 if self.strategy.leads_by_url:
                     where = f" ({self._shown(URL(following, encoded=True))})"
@@ -309,19 +294,13 @@ class Series:
 
     # -- the state
 
-    def state(self, progress: Progress) -> dict[str, Any]:
-        """Write down how far the series is, so that JSON knows it.
+    def again(self, position: Any, progress: Progress) -> Progress:
+        """Tell how far it is where the rows of a page were taken, and the page led nowhere: what that says is asked."""
+        return msgspec.structs.replace(progress, position=position, over=False, again=True, refused=self._refused)
 
-        Raises:
-            headrace.errors.ValidationError: A function of the caller's has made a position that JSON does not know.
-        """
-        try:
-            position = orjson.loads(orjson.dumps(progress.position))
-        except (TypeError, orjson.JSONDecodeError):
-            message = "state: what leads to the next page is not all text, numbers, lists and mappings"
-            raise ValidationError(message) from None
-        known = msgspec.structs.asdict(progress)
-        return {"version": _VERSION, "pages": type(self.strategy).__name__, **known, "position": position}
+    def state(self, progress: Progress) -> dict[str, Any]:
+        """Write down how far the series is; see `states.written`."""
+        return states.written(progress, self.strategy)
 
     def resume(self, state: Any) -> None:
         """Go on where a state says.
@@ -329,32 +308,9 @@ class Series:
         Raises:
             headrace.errors.ValidationError: It is no state of such a series.
         """
-        takes = "the .state of a series like this one"
-        if not isinstance(state, dict) or state.get("version") != _VERSION:
-            message = f"resume: got {type(state).__name__}, takes {takes}"
-            raise ValidationError(message)
-        name = type(self.strategy).__name__
-        if state.get("pages") != name:
-            given = state.get("pages")
-            other = repr(given) if given in _NAMES else "another strategy"
-            message = f"resume: is of a series by {other}, and this one is by {name!r}"
-            raise ValidationError(message)
-        try:
-            progress = msgspec.convert({key: state[key] for key in Progress.__struct_fields__}, Progress)
-        except (KeyError, msgspec.ValidationError):
-            message = f"resume: got a mapping with other keys or values, takes {takes}"
-            raise ValidationError(message) from None
-        wanted: Any = object
-        if self.strategy.counted:
-            wanted = int
-        elif self.strategy.leads_by_url:
-            wanted = str
-        elif isinstance(self.strategy, (Called, Driven)):
-            wanted = dict
-        if progress.position is not None and not isinstance(progress.position, wanted):
-            message = f"resume: its position is a {type(progress.position).__name__}, takes {takes}"
-            raise ValidationError(message)
-        self.progress = progress
+        self.progress = progress = states.read(state, self.strategy)
+        if progress.refused is not None:
+            self._seen.add(progress.refused)
 
 
 def _put(body: Any, path: tuple[Any, ...], value: Any) -> Any:
