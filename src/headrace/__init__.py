@@ -12,6 +12,7 @@ from headrace._version import __version__
 if TYPE_CHECKING:
     from headrace import auth, errors, limits, pages, progress, streams, transports
     from headrace._core.call import Call
+    from headrace._core.pages.incremental import Incremental
     from headrace._core.request.dump import Dump
     from headrace._core.values.partial import Partial, Reject
     from headrace._core.values.sse import Event
@@ -41,6 +42,7 @@ __all__ = [
     "Dump",
     "Event",
     "FilePart",
+    "Incremental",
     "KeyedLimiter",
     "Limiter",
     "PaginatedResponse",
@@ -82,6 +84,7 @@ _WHERE: Final = {
     "Dump": "_core.request.dump",
     "Event": "_core.values.sse",
     "FilePart": "_io.bodies.multipart",
+    "Incremental": "_core.pages.incremental",
     "KeyedLimiter": "_io.limits.keyed",
     "Limiter": "types",
     "PaginatedResponse": "models",

@@ -105,6 +105,7 @@ class AsyncClient(Settings, Verbs, Uploads, Streams, Paginating):
         response_format: Any = None,
         items: Items = None,
         pages: Any = None,
+        incremental: Any = None,
         in_flight: Any = 64,
         ordered: bool = False,
         retry: Any = UNSET,
@@ -129,6 +130,8 @@ class AsyncClient(Settings, Verbs, Uploads, Streams, Paginating):
             items: The place of the rows in each document; ``""`` is the document.
             pages: How there is a next page, as for `paginate`: each call is a series of pages then, and each page an
                 answer. A page is asked for when the one before it has come; `in_flight` bounds them all.
+            incremental: An `Incremental`: rows that are new since the last run that has ended, each once; the journal
+                keeps a mark for each call.
             in_flight: How many calls may be under way at once.
             ordered: Whether outcomes come in the order of their calls.
             retry: A `Retry`, or `None`; unset, the client's own, or else `Retry()`.

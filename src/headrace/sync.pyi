@@ -547,6 +547,8 @@ class SyncClient(Settings):
             max_pages: Pages to ask for at most.
             max_items: Items to give at most.
             resume: The `Pages.state` of an earlier series like this one, to go on from.
+            incremental: An `Incremental`: rows that are new since the series whose `Pages.state` is given back as
+                `resume`, each once.
             on_invalid: What becomes of rows that do not fit: ``"raise"`` the error, ``"skip"`` leaves them out,
                 ``"collect"`` too, and has them in `Page.rejects`. `Pages.rejects` counts them.
             **request: `body`, `data` (bytes, text or a mapping), `headers`, `cookies`, `parameters`, `timeout` and

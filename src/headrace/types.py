@@ -393,6 +393,7 @@ class PageOptions(CallOptions, total=False):
     max_pages: int | None
     max_items: int | None
     resume: Mapping[str, Any] | None
+    incremental: Any
     on_invalid: OnInvalid
     body: Body
     data: Bytes | str | Mapping[str, Any] | None

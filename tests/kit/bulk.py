@@ -162,3 +162,59 @@ class Lists:
     def client(self, **options: Any) -> AsyncClient:
         """Make a client of it."""
         return AsyncClient("https://api.example.com/v1", transport=MockTransport(self.answer), **options)
+
+
+class Event(msgspec.Struct):
+    """A row with a time."""
+
+    id: int
+    at: int
+
+
+class Feed:
+    """Answers `/feed/a` with the rows of that feed, those from `since` on, in pages with a token for the next.
+
+    Args:
+        size: How many rows a page has.
+        order: How they are sorted: ``"asc"`` or ``"desc"``, by their time.
+
+    Attributes:
+        rows: By feed, what it has.
+        asked: What was asked for: feed, `since`, and token.
+        refused: The tokens that are refused.
+    """
+
+    def __init__(self, size: int = 3, order: str = "asc") -> None:
+        self.size = size
+        self.order = order
+        self.rows: dict[str, list[dict[str, Any]]] = {}
+        self.asked: list[tuple[str, str | None, str | None]] = []
+        self.refused: set[str] = set()
+
+    def put(self, feed: str, *rows: tuple[int, Any]) -> None:
+        """Give a feed more rows, each an id and a time."""
+        self.rows.setdefault(feed, []).extend({"id": number, "at": at} for number, at in rows)
+
+    def answer(self, request: Request) -> Response:
+        """Answer a request."""
+        feed, query = request.url.path.rpartition("/")[2], request.url.query
+        since, token = query.get("since"), query.get("cursor")
+        self.asked.append((feed, since, token))
+        if token is not None and token in self.refused:
+            return json_response({}, status=403)
+        found = sorted(self.rows.get(feed, ()), key=lambda row: (row["at"], row["id"]), reverse=self.order == "desc")
+        if since is not None:
+            found = [row for row in found if row["at"] >= type(row["at"])(since)]
+        if token is not None:  # rows that came meanwhile move nothing
+            behind = [int(part) for part in token.split("-")]
+            found = [row for row in found if self._is_behind([int(row["at"]), row["id"]], behind)]
+        page, rest = found[: self.size], found[self.size :]
+        after = f"{page[-1]['at']}-{page[-1]['id']}" if rest else None
+        return json_response({"data": page, "next": after})
+
+    def _is_behind(self, row: list[int], token: list[int]) -> bool:
+        return row < token if self.order == "desc" else row > token
+
+    def client(self, **options: Any) -> AsyncClient:
+        """Make a client of it."""
+        return AsyncClient("https://api.example.com/v1", transport=MockTransport(self.answer), **options)

@@ -74,7 +74,8 @@ class Calling:
         Raises:
             headrace.errors.ValidationError: Something is wrong with it.
         """
-        series: Series = self._client._series(call, call.response_format, call.pages, 1)  # noqa: SLF001 - our own client
+        put_together = self._client._series  # noqa: SLF001 - our own client
+        series: Series = put_together(call, call.response_format, call.pages, 1, call.incremental)
         return series
 
     def unsaid(self, state: dict[str, Any], call: Call) -> dict[str, Any]:

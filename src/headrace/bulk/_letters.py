@@ -12,7 +12,9 @@ from yarl import URL
 from headrace import _redact
 from headrace._checks import shown
 from headrace._core.call import Call
+from headrace._core.pages import compared
 from headrace._core.pages.counted import Offset, PageNumber
+from headrace._core.pages.incremental import Incremental
 from headrace._core.pages.strategies import Cursor, HeaderCursor, Link, NextUrl
 from headrace._core.request import encode
 from headrace.bulk.report import kind_of
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 #: How there is a next page, by name.
 _STRATEGIES: Final = {each.__name__: each for each in (Cursor, HeaderCursor, Link, NextUrl, Offset, PageNumber)}
+#: What of an `Incremental` is a value.
+_BOUNDS: Final = ("initial", "end", "lag")
 #: Characters of an answer, and of an error, that are kept.
 _MOST = 500
 
@@ -65,6 +69,10 @@ class DeadLetter(msgspec.Struct, frozen=True):
         if "pages" in given:
             name, arguments = given["pages"]
             given["pages"] = _STRATEGIES[name](**arguments)
+        if "incremental" in given:
+            asked = given["incremental"]
+            bounds = {name: compared.read(asked[name]) for name in _BOUNDS if asked[name] is not None}
+            given["incremental"] = Incremental(**{**asked, **bounds})
         return Call(**given)
 
     def __repr__(self) -> str:
@@ -142,6 +150,7 @@ def _stored(call: Call) -> tuple[bytes | None, str]:
             "parameters": encode.listed(parameters, "parameters") or None,
             "items": call.items,
             "pages": None if call.pages is None else [type(call.pages).__name__, attrs.asdict(call.pages)],
+            "incremental": None if call.incremental is None else _asked(call.incremental),
             "key": call.key,
             "tags": None if call.tags is None else dict(encode.mapping(call.tags, "tags")),
             "route": call.route,
@@ -151,6 +160,11 @@ def _stored(call: Call) -> tuple[bytes | None, str]:
         return msgspec.msgpack.encode({name: value for name, value in given.items() if value is not None}), ""
     except (TypeError, ValueError, RecursionError) as error:
         return None, f"it cannot be written down ({type(error).__name__})"
+
+
+def _asked(incremental: Incremental) -> dict[str, Any]:
+    asked = attrs.asdict(incremental)
+    return {**asked, **{name: compared.plain(asked[name]) for name in _BOUNDS}}
 
 
 def _grouped(pairs: list[tuple[str, str]]) -> dict[str, list[str]]:

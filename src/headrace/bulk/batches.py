@@ -42,10 +42,12 @@ class PageMark(NamedTuple):
     Attributes:
         digest: Of the call.
         state: How far the series is behind the page, as JSON; `None` where it stays as it was.
+        lasting: Whether the series is asked again in the next run, from its mark.
     """
 
     digest: bytes
     state: bytes | None
+    lasting: bool
 
 
 class Batch:
@@ -55,7 +57,7 @@ class Batch:
         rows: Rows for the sink.
         keys: The key of the call of each row.
         done: The digests of the calls that are done.
-        series: By the digest of its call, how far a series of pages is; `None` for one that is over.
+        series: By the digest of its call, how far a series of pages is, and whether it is over; see `More`.
         dead: The calls that failed.
         rejects: Rows that did not fit.
         calls: How many calls ended.
@@ -67,7 +69,7 @@ class Batch:
         self.rows: list[Any] = []
         self.keys: list[str | None] = []
         self.done: list[bytes] = []
-        self.series: dict[bytes, bytes | None] = {}
+        self.series: dict[bytes, tuple[bytes | None, bool]] = {}
         self.dead: list[tuple[bytes, DeadLetter]] = []
         self.rejects: list[Rejected] = []
         self.calls = 0
@@ -77,11 +79,12 @@ class Batch:
         if not isinstance(mark, PageMark):
             self.done.append(mark)
             return
-        if not last:
-            self.series[mark.digest] = mark.state
+        if last and not mark.lasting:
+            self.series[mark.digest] = (None, False)
+            self.done.append(mark.digest)
             return
-        self.series[mark.digest] = None
-        self.done.append(mark.digest)
+        state, _ = self.series.get(mark.digest, (None, False)) if mark.state is None else (mark.state, False)
+        self.series[mark.digest] = (state, last)
 
     def bury(self, mark: bytes | PageMark, outcome: Err) -> None:
         """Put a failure among the dead letters; a series stays where it is."""
@@ -164,9 +167,14 @@ class Keeper:
         """Whether the journal knows of series that are not over."""
         return self._journal is not None and self._journal.has_series
 
-    def series(self, digest: bytes) -> bytes | None:
-        """Read how far the series of a call is; `None` where it has not begun."""
-        return None if self._journal is None else self._journal.series(digest)
+    def series(self, digests: list[bytes]) -> dict[bytes, bytes]:
+        """Read how far the series of some calls are, but for those that have not begun."""
+        return {} if self._journal is None else self._journal.series(digests)
+
+    def finish(self) -> None:
+        """End a run that has asked for everything: the next asks the series that are incremental from their marks."""
+        if self._journal is not None:
+            self._journal.finish()
 
     def commit(self, batch: Batch) -> tuple[int, list[Rejected]]:
         """Make a batch durable.

@@ -17,6 +17,7 @@ import msgspec
 from headrace import _stopping
 from headrace._checks import is_number, wrong, wrong_number
 from headrace._core.call import Call
+from headrace._core.pages.sieve import Sieve
 from headrace._core.values.partial import check_on_invalid
 from headrace.bulk._sinks.base import Sink, Target
 from headrace.bulk.batches import Keeper
@@ -27,15 +28,16 @@ from headrace.bulk.keys import Digests
 from headrace.bulk.pulling import Known
 from headrace.bulk.report import Report
 from headrace.bulk.running import Run, Tally, Thread
-from headrace.bulk.series import Walks
+from headrace.bulk.series import Kept, Walks
 from headrace.bulk.shape import Shape
-from headrace.bulk.source import Source
+from headrace.bulk.source import Source, check_incremental
 from headrace.config import is_status
 from headrace.errors import AsyncClientError, ValidationError
 from headrace.policies import Retry
 from headrace.types import UNSET
 
 if TYPE_CHECKING:
+    from headrace._core.pages.incremental import Incremental
     from headrace.bulk.outcomes import Outcome
     from headrace.types import BulkClient
 
@@ -56,11 +58,10 @@ class Bulk(Generic[T]):
         self._client = client
         self._options = options
         self._retry = _checked_retry(options["retry"])
-        items, pages = options["items"], options["pages"]
-        self._shape = Shape(options["response_format"], items, check_on_invalid(options["on_invalid"]), pages)
-        if self._shape.serial:
-            client.series(self._shape.first(Call()))  # what is wrong with it is heard of here
-        self._source = Source(calls, has_rows=items is not None or pages is not None)
+        self._path = _journal_path(options["journal"], options["sink"])
+        self._shape = shape = self._shaped()
+        has_rows = shape.items is not None or shape.pages is not None
+        self._source = Source(calls, has_rows=has_rows, has_journal=self._path is not None)
         self._report = report = Report()
         self._tally = Tally(report, _statuses(options["expected"]), _most_failures(options["max_failures"]))
         self._transform = options["transform"]
@@ -69,7 +70,6 @@ class Bulk(Generic[T]):
         self._sink = sink = options["sink"]
         if sink is not None and not isinstance(sink, Sink):
             raise wrong("sink", sink, "a sink of headrace.sinks, or of your own")
-        self._path = _journal_path(options["journal"], sink)
         self._every = options["commit_every"]
         if not is_number(self._every):
             raise wrong_number("commit_every", self._every, "a number of seconds above 0")
@@ -82,6 +82,19 @@ class Bulk(Generic[T]):
         self._handing: Handing | None = None
         self._used = False
         self._stopped = False
+
+    def _shaped(self) -> Shape:
+        options, has_journal = self._options, self._path is not None
+        items, pages, incremental = options["items"], options["pages"], options["incremental"]
+        if incremental is not None:
+            check_incremental("incremental", incremental, has_journal=has_journal)
+            if items is None and pages is None:
+                raise ValidationError("incremental: compares rows; items= or pages= says where they are")
+        on_invalid = check_on_invalid(options["on_invalid"])
+        shape = Shape(options["response_format"], items, on_invalid, pages, incremental)
+        if shape.serial:
+            self._client.series(shape.first(Call()))  # what is wrong with it is heard of here
+        return shape
 
     @property
     def report(self) -> Report:
@@ -118,6 +131,8 @@ class Bulk(Generic[T]):
         try:
             engine = await self._start(await thread.run(keeper.open), keeper, thread)
             await Run(engine, keeper, thread, self._tally, self._transform, self._every, progress).run()
+            if engine.finished:
+                await thread.run(keeper.finish)
         finally:
             self._report.stopped = self._engine is not None and self._engine.stopped
             _stopping.end(self)
@@ -145,13 +160,12 @@ class Bulk(Generic[T]):
             except BaseException:
                 await self.aclose()
                 raise
+            while more and not engine.ready:  # it was only to look at the time
+                more = await engine.wait()
             if not more:
+                handing.is_finished = engine.finished
                 await self.aclose()
                 raise StopAsyncIteration
-            while not engine.ready:  # it was only to look at the time
-                if not await engine.wait():
-                    await self.aclose()
-                    raise StopAsyncIteration
         outcome, mark = engine.take()
         failure = self._tally.count(outcome)
         if failure and self._tally.exceeded:
@@ -216,10 +230,10 @@ class Bulk(Generic[T]):
             skipped = kept if not self._options["retry_failed"] else kept[:1]
             known = Known(self._client.place, skipped, Digests())
         ask = await self._client.begin(self._retry)
-        going = None
+        known_series = None
         if keeper is not None and thread is not None and keeper.has_series:
-            going = partial(thread.run, keeper.series)
-        walks = Walks(self._client, self._shape, going)
+            known_series = Kept(partial(thread.run, keeper.series))
+        walks = Walks(self._client, self._shape, known_series)
         engine = Engine(self._source, self._shape, self._report, known, walks, self._most, ordered=self._ordered)
         self._engine = engine
         _stopping.begin(self, asyncio.get_running_loop())
@@ -241,9 +255,15 @@ class Bulk(Generic[T]):
             else items
             if isinstance(items, str)
             else ".".join(map(str, items)),
+            "incremental": _field(self._shape.incremental),
             "pages": "none" if pages is None else getattr(pages, "__qualname__", None) or repr(pages),
             "sink": "none" if sink is None else getattr(sink, "identity", None) or type(sink).__qualname__,
         }
+
+
+def _field(incremental: Incremental | None) -> str:
+    """Name what new rows are told by."""
+    return "none" if incremental is None else Sieve(incremental, None).field
 
 
 def _schema(response_format: Any) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 from contextvars import copy_context
-from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -27,25 +26,15 @@ if TYPE_CHECKING:
 
     from headrace._core.call import Call
     from headrace._core.values.partial import Reject
+    from headrace.bulk.batches import PageMark
     from headrace.bulk.outcomes import Outcome
     from headrace.bulk.pulling import Known, Pulled
-    from headrace.bulk.batches import PageMark
     from headrace.bulk.report import Report
     from headrace.bulk.series import Walks
     from headrace.bulk.shape import Shape
     from headrace.bulk.shelf import Taken
     from headrace.bulk.source import Source
     from headrace.types import BulkLane, BulkWay
-
-
-class _Seat:
-    """The place of a series among the calls that are in flight; see `headrace.bulk.series.Seat`."""
-
-    __slots__ = ("put", "room")
-
-    def __init__(self, engine: Engine, shelf: Shelf, number: int) -> None:
-        self.put = partial(engine.put, number)
-        self.room = partial(shelf.room, number)
 
 
 class Engine:
@@ -82,7 +71,7 @@ class Engine:
     ) -> None:
         self._source = source
         self._shape = shape
-        self._pulling = Pulling(source, report, known)
+        self._pulling = Pulling(source, report, known, shape)
         self.most = in_flight
         self._window = in_flight * (4 if ordered else 2)
         self._walks = walks
@@ -131,6 +120,11 @@ class Engine:
         """Whether nothing more becomes ready."""
         over = self._pulling.drained or self._stopping
         return over and not self._going and self._feeder is None and self._kept is None
+
+    @property
+    def finished(self) -> bool:
+        """Whether everything was asked for, and has ended."""
+        return self._pulling.drained and self.ended and not self._shelf.cut and self._fault is None
 
     @property
     def stopped(self) -> bool:
@@ -394,7 +388,7 @@ class Engine:
             while pulled is not None:
                 call, key, mark, number = pulled
                 if self._shape.is_series(call):
-                    await self._walks.walk(call, key, mark, self._ask, _Seat(self, self._shelf, number))
+                    await self._walks.walk(call, key, mark, self._ask, self._shelf.seat(number, self.put))
                 else:
                     await self._ended(self._ask(self._shape.asked(call)), call, key, mark, number, monotonic())
                 pulled = self._next() if self._lane is None and self._feeder is None else None
@@ -457,6 +451,7 @@ def _is_plain(call: Call) -> bool:
         and call.response_format is None
         and call.items is None
         and call.pages is None
+        and call.incremental is None
         and call.timeout is UNSET
         and call.cookies is None
         and call.error_responses is None

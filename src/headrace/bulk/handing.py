@@ -26,6 +26,9 @@ class Handing:
         thread: Where it does so.
         report: Where to count.
         every: Seconds after which a batch ends.
+
+    Attributes:
+        is_finished: Whether everything was asked for, and handed out.
     """
 
     def __init__(self, keeper: Keeper | None, thread: Thread | None, report: Report, every: float) -> None:
@@ -33,6 +36,7 @@ class Handing:
         self._thread = thread
         self._report = report
         self._every = every
+        self.is_finished = False
         self._began = monotonic()
         self._due = self._began + every
         self._batch = Batch()
@@ -91,6 +95,8 @@ class Handing:
         try:
             if self._batch.calls:
                 await self._commit()
+            if self.is_finished:
+                await thread.run(keeper.finish)
         finally:
             self.keeper = self._thread = None
             try:

@@ -6,7 +6,7 @@ import os
 import secrets
 import sqlite3
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 
@@ -30,14 +30,17 @@ class More(msgspec.Struct):
     Attributes:
         dead: The digests of calls that failed, and their letters.
         rejects: Rows that did not fit.
-        series: By the digest of its call, how far a series of pages is; `None` for one that is over.
+        series: By the digest of its call, how far a series of pages is, and whether it is over for this run. Nothing,
+            and not over, forgets the series; nothing, and over, leaves it where it is.
     """
 
     dead: list[tuple[bytes, DeadLetter]]
     rejects: list[Rejected]
-    series: dict[bytes, bytes | None] = {}
+    series: dict[bytes, tuple[bytes | None, bool]] = {}
 
 
+#: Which run of its calls a journal is in, from 1.
+_ROUND: Final = "coalesce((SELECT CAST(value AS INTEGER) FROM job WHERE name = 'round'), 1)"
 _more = msgspec.msgpack.Decoder(More).decode
 
 
@@ -81,13 +84,14 @@ class Journal:
 
     @property
     def done(self) -> int:
-        """How many calls are done.
+        """How many calls are done; of those that are incremental, in a run that has not ended.
 
         Raises:
             headrace.errors.JournalError: There is no such journal, or it cannot be read.
         """
         ((size,),) = self._read("SELECT coalesce(sum(length(done)), 0) FROM batch WHERE NOT pending")
-        return int(size) // SIZE
+        ((over,),) = self._read(f"SELECT count(*) FROM series WHERE ended = ({_ROUND})")  # noqa: S608 - no input
+        return int(size) // SIZE + int(over)
 
     def close(self) -> None:
         """Close it; may be called more than once."""
@@ -116,7 +120,6 @@ class Writer:
     Attributes:
         number: The last batch that is whole; 0 for a journal that has not begun.
         token: What a sink knows this journal by.
-        has_series: Whether there were series of pages that were not over when it was opened.
         dead: The calls that failed.
 
     Raises:
@@ -129,10 +132,10 @@ class Writer:
         try:
             settings = _book.settings(self._book)
             self.token: str = settings.get("token") or secrets.token_hex(8)
+            self._round: int = settings.get("round", 1)
             self._job: dict[str, Any] | None = settings.get("job")
             rows = self._book.execute("SELECT coalesce(max(number), 0) FROM batch WHERE NOT pending")
             ((self.number,),) = rows
-            self.has_series = self._book.execute("SELECT 1 FROM series LIMIT 1").fetchone() is not None
             self.dead = Digests(digest for (digest,) in self._book.execute("SELECT digest FROM dead"))
         except (sqlite3.Error, msgspec.DecodeError) as error:
             self.close()
@@ -170,19 +173,39 @@ class Writer:
         found = Digests()
         for (packed,) in self._book.execute("SELECT done FROM batch WHERE NOT pending"):
             found.load(packed)
+        over = self._book.execute("SELECT digest FROM series WHERE ended = ?", (self._round,))
+        for (digest,) in over:
+            found.add(digest)
         return found
 
-    def series(self, digest: bytes) -> bytes | None:
-        """Read how far the series of a call is.
+    def finish(self) -> None:
+        """End a run: what is over in it, and is asked again in the next, is not done any more."""
+        if self._book.execute("SELECT 1 FROM series WHERE ended = ?", (self._round,)).fetchone() is None:
+            return
+        with _Transaction(self):
+            self._book.execute("INSERT OR REPLACE INTO job VALUES ('round', ?)", (str(self._round + 1),))
+        self._round += 1
+
+    @property
+    def has_series(self) -> bool:
+        """Whether it knows how far any series is."""
+        return self._book.execute("SELECT 1 FROM series LIMIT 1").fetchone() is not None
+
+    def series(self, digests: list[bytes]) -> dict[bytes, bytes]:
+        """Read how far the series of some calls are, but for those that have not begun.
 
         Raises:
             headrace.errors.JournalError: The journal cannot be read.
         """
+        found = {}
         try:
-            found = self._book.execute("SELECT state FROM series WHERE digest = ?", (digest,)).fetchone()
+            for digest in digests:
+                row = self._book.execute("SELECT state FROM series WHERE digest = ?", (digest,)).fetchone()
+                if row is not None and row[0]:
+                    found[digest] = row[0]
         except sqlite3.Error as error:
             raise _book.refused(self.path, error) from error
-        return None if found is None else found[0]
+        return found
 
     def note(self, done: bytes, more: More) -> None:
         """Note what the next batch ends, before its rows are in the sink."""
@@ -208,10 +231,7 @@ class Writer:
         """Put what failed among the dead letters, and take out what is done since."""
         if len(self.dead):
             for at in range(0, len(done), SIZE):
-                digest = done[at : at + SIZE]
-                if digest in self.dead:
-                    self.dead.discard(digest)
-                    self._book.execute("DELETE FROM dead WHERE digest = ?", (digest,))
+                self._bring_to_life(done[at : at + SIZE])
         if packed is None:
             return
         more = _more(packed)
@@ -221,10 +241,25 @@ class Writer:
         self._book.executemany("INSERT INTO reject (row) VALUES (?)", ((encode(each),) for each in more.rejects))
         for digest, _ in more.dead:
             self.dead.add(digest)
-        going = ((digest, state) for digest, state in more.series.items() if state is not None)
-        self._book.executemany("INSERT OR REPLACE INTO series VALUES (?, ?)", going)
-        over = ((digest,) for digest, state in more.series.items() if state is None)
-        self._book.executemany("DELETE FROM series WHERE digest = ?", over)
+        for digest, (state, over) in more.series.items():
+            self._settle_series(digest, state, self._round if over else 0)
+
+    def _settle_series(self, digest: bytes, state: bytes | None, ended: int) -> None:
+        if ended:
+            self._bring_to_life(digest)
+        if state is not None:
+            self._book.execute("INSERT OR REPLACE INTO series VALUES (?, ?, ?)", (digest, state, ended))
+        elif ended:
+            insert = "INSERT INTO series VALUES (?, x'', ?) ON CONFLICT (digest) DO UPDATE SET ended = excluded.ended"
+            self._book.execute(insert, (digest, ended))
+        else:
+            self._book.execute("DELETE FROM series WHERE digest = ?", (digest,))
+
+    def _bring_to_life(self, digest: bytes) -> None:
+        """Take a call out of the dead letters."""
+        if digest in self.dead:
+            self.dead.discard(digest)
+            self._book.execute("DELETE FROM dead WHERE digest = ?", (digest,))
 
     def close(self) -> None:
         """Close it, and let another write."""

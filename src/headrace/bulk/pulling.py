@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from headrace._core.call import Call
     from headrace.bulk.keys import Digests
     from headrace.bulk.report import Report
+    from headrace.bulk.shape import Shape
     from headrace.bulk.source import Source
 
     #: A call that has to be asked, with its key and digest, and its number.
@@ -47,17 +48,19 @@ class Pulling:
         source: The calls.
         report: Where to count.
         known: Which calls are skipped; `None` without a journal.
+        shape: What the bulk makes of an answer.
 
     Attributes:
         drained: Whether there is no call any more.
     """
 
-    __slots__ = ("_known", "_number", "_report", "_skipped", "_source", "drained")
+    __slots__ = ("_known", "_number", "_report", "_shape", "_skipped", "_source", "drained")
 
-    def __init__(self, source: Source, report: Report, known: Known | None) -> None:
+    def __init__(self, source: Source, report: Report, known: Known | None, shape: Shape) -> None:
         self._source = source
         self._report = report
         self._known = known
+        self._shape = shape
         self._number = 0
         self._skipped = 0
         self.drained = False
@@ -102,8 +105,9 @@ class Pulling:
         if known is None:
             key, mark = call.key, None
         else:
+            asked = self._shape.incremental_of(call)
             try:
-                mark = digest(call, known.place)
+                mark = digest(call, known.place, None if asked is None else asked.parameter)
             except ValidationError as error:
                 raise ValidationError(f"calls[{self._source.count - 1}]: {error}") from None
             for each in known.skipped:

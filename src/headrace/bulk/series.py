@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -34,18 +35,42 @@ class Seat(Protocol):
         ...
 
 
+class Kept:
+    """What a journal has of series, read in its thread, of all that begin at a time at once.
+
+    Args:
+        read: Reads how far the series of some calls are, by their digests.
+    """
+
+    def __init__(self, read: Callable[[list[bytes]], Awaitable[dict[bytes, bytes]]]) -> None:
+        self._read = read
+        self._asked: list[bytes] = []
+        self._reading: asyncio.Task[dict[bytes, bytes]] | None = None
+
+    async def find(self, digest: bytes) -> bytes | None:
+        """Read how far the series of a call is; `None` where it has not begun."""
+        if not self._asked or self._reading is None:
+            self._reading = asyncio.create_task(self._run())
+        self._asked.append(digest)
+        found = await asyncio.shield(self._reading)  # others wait for it, too
+        return found.get(digest)
+
+    async def _run(self) -> dict[bytes, bytes]:
+        await asyncio.sleep(0)  # others are about to ask
+        asked, self._asked = self._asked, []
+        return await self._read(asked)
+
+
 class Walks:
     """Walks the series of a bulk.
 
     Args:
         client: Whose series they are.
         shape: What the bulk makes of an answer.
-        kept: Reads from the journal how far the series of a call is, by its digest; `None` where there is nothing.
+        kept: How far the journal has series; `None` where it has none.
     """
 
-    def __init__(
-        self, client: BulkClient, shape: Shape, kept: Callable[[bytes], Awaitable[bytes | None]] | None
-    ) -> None:
+    def __init__(self, client: BulkClient, shape: Shape, kept: Kept | None) -> None:
         self._client = client
         self._shape = shape
         self._kept = kept
@@ -74,7 +99,7 @@ class Walks:
                     break
                 size = 0 if answer.value is None else len(answer.value.body)
                 step = series.accept(progress.position, answer)
-                mark = None if digest is None else PageMark(digest, self._state(series, step, progress.position, call))
+                mark = None if digest is None else self._mark(digest, series, step, progress.position, call)
                 if step.failure is None or not progress.again:
                     seat.put(self._page(call, key, answer, step, size), mark)
                 if step.failure is not None:
@@ -84,7 +109,7 @@ class Walks:
                     return
         except Exception as error:  # noqa: BLE001 - whatever it is, it is the outcome
             go_on(error)
-            mark = None if digest is None else PageMark(digest, None)
+            mark = None if digest is None else PageMark(digest, None, lasting=self._is_lasting(call))
             seat.put(failed(error, call, key, monotonic() - began, page), mark)
             return
         raise self._shape.no_answer(answer)
@@ -92,14 +117,18 @@ class Walks:
     async def _begun(self, call: Call, digest: bytes | None) -> Series:
         """Put a series together, to go on where the journal says."""
         series: Series = self._client.series(self._shape.first(call))
-        kept = None if digest is None or self._kept is None else await self._kept(digest)
+        kept = None if digest is None or self._kept is None else await self._kept.find(digest)
         if kept is not None:
             series.resume(self._client.said(msgspec.json.decode(kept), call))
         return series
 
-    def _state(self, series: Series, step: Step, position: Any, call: Call) -> bytes:
+    def _mark(self, digest: bytes, series: Series, step: Step, position: Any, call: Call) -> PageMark:
         progress = step.progress if step.failure is None else series.again(position, step.progress)
-        return msgspec.json.encode(self._client.unsaid(series.state(progress), call))
+        state = msgspec.json.encode(self._client.unsaid(series.state(progress), call))
+        return PageMark(digest, state, lasting=self._is_lasting(call))
+
+    def _is_lasting(self, call: Call) -> bool:
+        return self._shape.incremental_of(call) is not None
 
     def _page(self, call: Call, key: str | None, answer: Answer[Any], step: Step, size: int) -> Outcome[Any]:
         page = step.page

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import types
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, Literal, Union, get_args, get_origin
 
 import msgspec
 
 from headrace import _redact
 from headrace._checks import shown
 from headrace._core.call import Call
+from headrace._core.pages.strategies import Single
 from headrace._core.values.decode import BodyDecoder
 from headrace._core.values.formats import find
 from headrace._core.values.measured import Measure
 from headrace._core.values.partial import check_on_invalid
 from headrace.errors import AsyncClientError, ResponseParseError
+
+if TYPE_CHECKING:
+    from headrace._core.pages.incremental import Incremental
+
+
+#: Of a call that is a series of one page, so that its rows are told apart.
+_SINGLE: Final = Single()
 
 
 class Shape:
@@ -25,24 +33,24 @@ class Shape:
         items: The place of the rows, or `None`.
         on_invalid: What becomes of rows that do not fit.
         pages: How there is a next page, or `None`.
+        incremental: How new rows are told from old ones, or `None`.
 
     Attributes:
-        serial: Whether every call is a series of pages.
-
-    Attributes:
+        serial: Whether every call is a series of pages, if of one.
         decoder: Reads the value of an answer from its content; `None` where more is needed.
 
     Raises:
         headrace.errors.ValidationError: One of them is wrong, or they do not go together.
     """
 
-    def __init__(self, response_format: Any, items: Any, on_invalid: Any, pages: Any = None) -> None:
+    def __init__(self, response_format: Any, items: Any, on_invalid: Any, pages: Any, incremental: Any) -> None:
         self.format = response_format
         self.items = items
         self.pages = pages
+        self.incremental = incremental
         self.on_invalid = on_invalid
         self.skips = on_invalid == "skip"
-        self.serial = pages is not None
+        self.serial = pages is not None or incremental is not None
         self._rows = items is not None
         check_on_invalid(on_invalid)
         # What is skipped is collected, and dropped: one way for both.
@@ -72,15 +80,22 @@ class Shape:
 
     def is_series(self, call: Call) -> bool:
         """Tell whether a call is a series of pages, whose answers are pages."""
-        return self.serial or call.pages is not None
+        return self.serial or call.pages is not None or call.incremental is not None
+
+    def incremental_of(self, call: Call) -> Incremental | None:
+        """Find how the new rows of a call are told from old ones; `None` where all are given."""
+        found: Incremental | None = self.incremental if call.incremental is None else call.incremental
+        return found
 
     def first(self, call: Call) -> Call:
         """Make what a series of pages is made of: the call, with what the bulk says where it is silent."""
+        pages = self.pages if call.pages is None else call.pages
         return msgspec.structs.replace(
             call,
             response_format=self.format if call.response_format is None else call.response_format,
             items=self.items if call.items is None else call.items,
-            pages=self.pages if call.pages is None else call.pages,
+            pages=_SINGLE if pages is None else pages,
+            incremental=self.incremental_of(call),
             on_invalid=self.on_invalid,
         )
 

@@ -1,17 +1,27 @@
-"""What has ended and was not taken: in the order of its calls where that is wanted, and a series of pages bit by bit."""
+"""What has ended and was not taken: in the order of its calls where that is wanted, and a series page by page."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     from headrace.bulk.batches import PageMark
     from headrace.bulk.outcomes import Outcome
 
     #: An outcome, and what a journal is told of it.
     Taken: TypeAlias = tuple[Outcome[Any], bytes | PageMark | None]
+
+
+class Seat(NamedTuple):
+    """The place of a series among the calls that are in flight; see `headrace.bulk.series.Seat`."""
+
+    put: Callable[[Outcome[Any], PageMark | None], None]
+    room: Callable[[], Coroutine[Any, Any, bool]]
 
 
 class Shelf:
@@ -85,6 +95,15 @@ class Shelf:
         if self._early is not None:
             self._end(number)
         return False
+
+    def seat(self, number: int, put: Callable[..., None]) -> Seat:
+        """Make the place of a series.
+
+        Args:
+            number: Of its call.
+            put: Puts down its pages; see `put`.
+        """
+        return Seat(partial(put, number), partial(self.room, number))
 
     def stop(self) -> None:
         """Let series end behind the page that they are at."""

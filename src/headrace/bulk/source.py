@@ -11,10 +11,11 @@ from yarl import URL
 from headrace import _words
 from headrace._checks import given, wrong
 from headrace._core.call import Call
+from headrace._core.pages.incremental import Incremental
 from headrace.errors import ValidationError
 
 _FIELDS: Final = frozenset(Call.__struct_fields__)
-_OF_ROWS: Final = ("items", "pages")
+_OF_ROWS: Final = ("items", "pages", "incremental")
 _TAKES: Final = "a path, a mapping of Call's arguments, or a Call"
 
 
@@ -24,6 +25,7 @@ class Source:
     Args:
         calls: One path or `Call`, or an (async) iterable of paths, mappings and `Call`s.
         has_rows: Whether the bulk names `items` or `pages`, so that a call may name others.
+        has_journal: Whether the bulk has one.
 
     Attributes:
         asynchronous: Whether `apull` is to be used, and not `pull`.
@@ -33,8 +35,9 @@ class Source:
         headrace.errors.ValidationError: `calls` is nothing of the kind.
     """
 
-    def __init__(self, calls: Any, *, has_rows: bool) -> None:
+    def __init__(self, calls: Any, *, has_rows: bool, has_journal: bool) -> None:
         self._has_rows = has_rows
+        self._has_journal = has_journal
         self.count = 0
         self._iterator: Iterator[Any] = iter(())
         self._aiterator: AsyncIterator[Any] | None = None
@@ -93,4 +96,19 @@ class Source:
                         f"calls[{index}]: has {name}, which a call may change only where the bulk has items= or pages="
                     )
                     raise ValidationError(message)
+        asked = each.incremental
+        if asked is not None and (not isinstance(asked, Incremental) or not self._has_journal):
+            check_incremental(f"calls[{index}]: incremental", asked, has_journal=self._has_journal)
         return each
+
+
+def check_incremental(argument: str, value: Any, *, has_journal: bool) -> None:
+    """Check what a bulk is asked to tell new rows by.
+
+    Raises:
+        headrace.errors.ValidationError: It is nothing of the kind, or there is no journal.
+    """
+    if not isinstance(value, Incremental):
+        raise wrong(argument, value, "a headrace.Incremental")
+    if not has_journal:
+        raise ValidationError(f"{argument}: is taken with a journal, which keeps the marks; give the bulk journal=")

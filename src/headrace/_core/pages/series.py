@@ -15,6 +15,7 @@ from headrace._core.pages import states
 from headrace._core.pages.driven import Called, Driven
 from headrace._core.pages.envelope import Fetched
 from headrace._core.pages.page import Page
+from headrace._core.pages.sieve import Marks
 from headrace._core.pages.states import Progress
 from headrace._core.pages.strategies import Facts
 from headrace._core.request import encode
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from headrace._core.call import Call
+    from headrace._core.pages.sieve import Sieve
     from headrace._core.pages.strategies import Strategy
 
 #: Positions that are remembered; of a longer series the latest, and one that is compared with all that come.
@@ -89,10 +91,14 @@ class Series:
         call: What every page is asked for with.
         home: The origin that the call goes to; secrets of the call go to no other.
         shown: Shows a URL without secrets.
+        sieve: Lets new rows through; `None` for all.
     """
 
-    def __init__(self, strategy: Strategy, call: Call, home: str, shown: Callable[[URL], str]) -> None:
+    def __init__(
+        self, strategy: Strategy, call: Call, home: str, shown: Callable[[URL], str], sieve: Sieve | None = None
+    ) -> None:
         self.strategy = strategy
+        self._sieve = sieve
         self._call = call
         self._home = home
         self._shown = shown
@@ -102,7 +108,20 @@ class Series:
         self._seen = Seen()
         self._mark: int | None = None
         self._refused: Any = None
-        self.progress = Progress(strategy.start(), size=strategy.asked_size(), total=self._known_total())
+        self.progress = self._start(None if sieve is None else Marks())
+        self._aim()
+
+    def _start(self, marks: Marks | None) -> Progress:
+        strategy = self.strategy
+        return Progress(strategy.start(), size=strategy.asked_size(), total=self._known_total(), marks=marks)
+
+    def _aim(self) -> None:
+        """Let the calls name the mark that the series begins at."""
+        sieve, marks = self._sieve, self.progress.marks
+        said = {} if sieve is None or marks is None else sieve.parameters(marks)
+        if said:
+            self._parameters = {**self._parameters, **said}
+            self._call = msgspec.structs.replace(self._call, parameters=self._parameters)
 
     def use(self, response_format: Any) -> None:
         """Decode the pages in this way."""
@@ -174,7 +193,15 @@ class Series:
     def _check_names(self) -> None:
         path = self._call.path
         query = {} if path is None or "?" not in str(path) else URL(str(path)).query
-        for name, _, _ in self._sends():
+        names = [name for name, _, _ in self._sends()]
+        marked = None if self._sieve is None else self._sieve.parameter
+        if marked is not None and marked in names:
+            message = f"incremental: parameter: {marked!r} is set by {type(self.strategy).__name__}"
+            raise ValidationError(message)
+        if marked is not None and marked in query:
+            message = f"path: its query has {marked!r}, which incremental= sets; leave it out there"
+            raise ValidationError(message)
+        for name in names:
             if name in query:
                 message = f"path: its query has {name!r}, which the pages set; leave it out there"
                 raise ValidationError(message)
@@ -214,14 +241,25 @@ class Series:
             if number == 1:
                 self.strategy.check_first(facts)
             self._check_repeated(fetched, count)
+            given, marks, is_enough = self._sifted(page, before)
         except PaginationError as error:
             raise self._named(error, answer) from None
         self._remember(position, answer)
-        following, failure = self._following(position, facts)
+        following, failure = (None, None) if is_enough else self._following(position, facts)
+        if following is None and failure is None and self._sieve is not None and marks is not None:
+            marks = self._sieve.ended(marks)
+        over = following is None
+        self.progress = progress = Progress(following, number, rows, size, total, over, marks=marks)
+        return Step(given, 0 if before.again else fetched.rejected, progress, failure)
+
+    def _sifted(self, page: Page[Any], before: Progress) -> tuple[Page[Any], Marks | None, bool]:
+        """Take the rows of a page that are given, and tell what is known behind them, and whether that is enough."""
         if before.again:
-            page = page.without_rows()
-        self.progress = progress = Progress(following, number, rows, size, total, following is None)
-        return Step(page, 0 if before.again else fetched.rejected, progress, failure)
+            return page.without_rows(), before.marks, False
+        if self._sieve is None or before.marks is None:
+            return page, None, False
+        items, marks, is_enough = self._sieve.sift(before.marks, page.items)
+        return page if len(items) == len(page.items) else page.with_items(items), marks, is_enough
 
     def _following(self, position: Any, facts: Facts) -> tuple[Any, Exception | None]:
         try:
@@ -300,17 +338,20 @@ class Series:
 
     def state(self, progress: Progress) -> dict[str, Any]:
         """Write down how far the series is; see `states.written`."""
-        return states.written(progress, self.strategy)
+        return states.written(progress, self.strategy, self._sieve)
 
     def resume(self, state: Any) -> None:
-        """Go on where a state says.
+        """Go on where a state says; where new rows alone are given and it is of a series that is over, from its mark.
 
         Raises:
             headrace.errors.ValidationError: It is no state of such a series.
         """
-        self.progress = progress = states.read(state, self.strategy)
+        progress = states.read(state, self.strategy, self._sieve)
         if progress.refused is not None:
             self._seen.add(progress.refused)
+        is_new = progress.over and self._sieve is not None  # what has come since is asked for
+        self.progress = self._start(progress.marks) if is_new else progress
+        self._aim()
 
 
 def _put(body: Any, path: tuple[Any, ...], value: Any) -> Any:

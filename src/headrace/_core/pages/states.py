@@ -8,14 +8,16 @@ import msgspec
 import orjson
 
 from headrace._core.pages.driven import Called, Driven
+from headrace._core.pages.sieve import Marks
 from headrace.errors import ValidationError
 
 if TYPE_CHECKING:
+    from headrace._core.pages.sieve import Sieve
     from headrace._core.pages.strategies import Strategy
 
 _VERSION: Final = 1
 #: What a state may say that its series is read by.
-_NAMES: Final = ("Called", "Cursor", "Driven", "HeaderCursor", "Link", "NextUrl", "Offset", "PageNumber")
+_NAMES: Final = ("Called", "Cursor", "Driven", "HeaderCursor", "Link", "NextUrl", "Offset", "PageNumber", "Single")
 _TAKES: Final = "the .state of a series like this one"
 
 
@@ -31,6 +33,7 @@ class Progress(msgspec.Struct, frozen=True):
         over: Whether that was the last page.
         again: Whether the rows of the page at `position` were handed out: it is asked for what it leads to alone.
         refused: Where that page led, if it was to a page that had come before.
+        marks: What tells new rows from old ones; `None` where all are given.
     """
 
     position: Any = None
@@ -41,33 +44,47 @@ class Progress(msgspec.Struct, frozen=True):
     over: bool = False
     again: bool = False
     refused: Any = None
+    marks: Marks | None = None
 
 
 #: What a state has only where there is something to say.
 _SELDOM: Final = ("again", "refused")
 
 
-def written(progress: Progress, strategy: Strategy) -> dict[str, Any]:
+def written(progress: Progress, strategy: Strategy, sieve: Sieve | None) -> dict[str, Any]:
     """Write down how far a series is.
+
+    Args:
+        progress: How far.
+        strategy: How there is a next page.
+        sieve: What lets new rows through, if something does.
 
     Raises:
         headrace.errors.ValidationError: A function of the caller's has made a position that JSON does not know.
     """
     known = msgspec.structs.asdict(progress)
+    del known["marks"]
     try:
         known |= orjson.loads(orjson.dumps({"position": progress.position, "refused": progress.refused}))
     except (TypeError, orjson.JSONDecodeError):
         message = "state: what leads to the next page is not all text, numbers, lists and mappings"
         raise ValidationError(message) from None
     known = {name: value for name, value in known.items() if value or name not in _SELDOM}
+    if sieve is not None:
+        known["incremental"] = sieve.written(progress.marks or Marks())
     return {"version": _VERSION, "pages": type(strategy).__name__, **known}
 
 
-def read(state: Any, strategy: Strategy) -> Progress:
+def read(state: Any, strategy: Strategy, sieve: Sieve | None) -> Progress:
     """Read what `written` has written.
 
+    Args:
+        state: What was written.
+        strategy: How there is a next page.
+        sieve: What lets new rows through, if something does.
+
     Raises:
-        headrace.errors.ValidationError: It is no state of a series by that strategy.
+        headrace.errors.ValidationError: It is no state of a series by that strategy, and of such rows.
     """
     if not isinstance(state, dict) or state.get("version") != _VERSION:
         message = f"resume: got {type(state).__name__}, takes {_TAKES}"
@@ -79,7 +96,8 @@ def read(state: Any, strategy: Strategy) -> Progress:
         message = f"resume: is of a series by {other}, and this one is by {name!r}"
         raise ValidationError(message)
     try:
-        known = {name: state.get(name) if name in _SELDOM else state[name] for name in Progress.__struct_fields__}
+        names = [name for name in Progress.__struct_fields__ if name != "marks"]
+        known = {name: state.get(name) if name in _SELDOM else state[name] for name in names}
         progress = msgspec.convert({**known, "again": known["again"] is True}, Progress)
     except (KeyError, msgspec.ValidationError):
         message = f"resume: got a mapping with other keys or values, takes {_TAKES}"
@@ -93,5 +111,10 @@ def read(state: Any, strategy: Strategy) -> Progress:
         wanted = dict
     if progress.position is not None and not isinstance(progress.position, wanted):
         message = f"resume: its position is a {type(progress.position).__name__}, takes {_TAKES}"
+        raise ValidationError(message)
+    if sieve is not None:
+        return msgspec.structs.replace(progress, marks=sieve.read(state.get("incremental")))
+    if "incremental" in state:
+        message = "resume: is of a series with incremental=, and this one is without; give it the same"
         raise ValidationError(message)
     return progress

@@ -125,6 +125,15 @@ class Strategy:
         return flag in _LAST
 
 
+@attrs.frozen
+class Single(Strategy):
+    """There is one page alone."""
+
+    def following(self, position: Any, facts: Facts) -> Any:
+        """Find nothing."""
+        del position, facts
+
+
 def _shown(place: Items) -> str:
     return places.shown(places.as_path(place, "place"))
 
