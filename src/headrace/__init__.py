@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from headrace.config import ClientConfig, PoolLimits, Timeout
     from headrace.models import BaseModel, PaginatedResponse, Response
     from headrace.policies import CircuitBreaker, Retry, RetryBudget
-    from headrace.sync import SyncClient, SyncIterator, SyncPages, SyncStreamedResponse
+    from headrace.sync import SyncBulk, SyncClient, SyncIterator, SyncPages, SyncStreamedResponse
     from headrace.types import Limiter, Transport
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "Retry",
     "RetryBudget",
     "StreamedResponse",
+    "SyncBulk",
     "SyncClient",
     "SyncIterator",
     "SyncPages",
@@ -96,6 +97,7 @@ _WHERE: Final = {
     "Retry": "policies",
     "RetryBudget": "policies",
     "StreamedResponse": "_io.answers.streamed",
+    "SyncBulk": "sync",
     "SyncClient": "sync",
     "SyncIterator": "sync",
     "SyncPages": "sync",
