@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from headrace._io.bodies.multipart import FilePart
     from headrace._io.limits.keyed import KeyedLimiter
     from headrace._io.limits.rate import RateLimiter
+    from headrace._io.limits.shared import SharedLimiter
     from headrace._io.session.transport import AiohttpTransport
     from headrace._io.wire.transport import WireTransport
     from headrace._run import run
@@ -53,6 +54,7 @@ __all__ = [
     "Response",
     "Retry",
     "RetryBudget",
+    "SharedLimiter",
     "StreamedResponse",
     "SyncBulk",
     "SyncClient",
@@ -96,6 +98,7 @@ _WHERE: Final = {
     "Response": "models",
     "Retry": "policies",
     "RetryBudget": "policies",
+    "SharedLimiter": "_io.limits.shared",
     "StreamedResponse": "_io.answers.streamed",
     "SyncBulk": "sync",
     "SyncClient": "sync",

@@ -9,6 +9,7 @@
     │   ├── AuthError                    no credentials could be had
     │   ├── DownloadError                the file is not what the server announced, or is being written already
     │   │   └── ChecksumError            it has another checksum
+    │   ├── LimiterError                 nobody answers for a shared limit in time, or will not keep it
     │   ├── JournalError                 a journal is of another job, in use, or not to be read
     │   ├── SinkError                    rows could not be written
     │   ├── PaginationError              the pages of a series lead nowhere, or round in a circle
@@ -165,6 +166,10 @@ def _of_request(error: FrameworkException, text: str) -> str:
 def _excerpt(body: bytes | str) -> str:
     text = repr(body[:_EXCERPT])
     return f"{text}… ({len(body)} in all)" if len(body) > _EXCERPT else text
+
+
+class LimiterError(ClientError):
+    """Nothing was sent: whoever keeps a shared limit cannot be asked, answers too late, or will not keep it."""
 
 
 class JournalError(ClientError):

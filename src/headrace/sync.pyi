@@ -274,6 +274,9 @@ class SyncBulk(Generic[T]):
 
     def __enter__(self) -> Self: ...
     def __exit__(self, *_: object) -> None: ...
+    @property
+    def job(self) -> dict[str, str]:
+        """What a journal is of."""
 
 class SyncClient(Settings):
     """An `AsyncClient` for code that is not async: the same settings, verbs, errors and limits.

@@ -137,6 +137,17 @@ def test_the_help_says_what_the_commands_say() -> None:
         assert (command.help or "").partition("\n\n")[0].replace("\n", " ") == known.help
 
 
+@pytest.mark.parametrize(("words", "expected"), [("headrace fe", "fetch"), ("headrace fetch --dead", "--dead-letters")])
+def test_completion(words: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell asks the command itself what a word may become, as the script that it has read says."""
+    script = headrace("completion", "bash")
+    assert (script.returncode, "_HEADRACE_COMPLETE=bash_complete" in script.stdout) == (0, True)
+    monkeypatch.setenv("_HEADRACE_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(words.count(" ")))
+    assert f"plain,{expected}\n" in headrace().stdout
+
+
 def test_taken_port() -> None:
     """A port that another program has is wrong usage, and is named."""
     with socket.create_server(("127.0.0.1", 0)) as other:

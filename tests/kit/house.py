@@ -48,7 +48,7 @@ LEVELS: Final[tuple[tuple[str, ...], ...]] = (
     ("client", "_run", "_client.blocking"),
     ("_sync",),
     ("sync",),
-    ("compat", "testing", "streams", "transports", "limits", "pages", "sinks"),
+    ("compat", "ray", "testing", "streams", "transports", "limits", "pages", "sinks"),
     ("cli",),
     ("__init__",),
 )

@@ -58,7 +58,7 @@ class Bulk(Generic[T]):
         self._client = client
         self._options = options
         self._retry = _checked_retry(options["retry"])
-        self._path = _journal_path(options["journal"], options["sink"])
+        self._path = journal_path(options["journal"], options["sink"])
         self._shape = shape = self._shaped()
         has_rows = shape.items is not None or shape.pages is not None
         self._source = Source(calls, has_rows=has_rows, has_journal=self._path is not None)
@@ -130,7 +130,7 @@ class Bulk(Generic[T]):
         if expect is not None and self._transform is None:
             expect(self._shape.format)
         self._begin()
-        keeper = Keeper(self._sink, self._path, self._job())
+        keeper = Keeper(self._sink, self._path, self.job)
         thread = Thread()
         progress, bar = _progress(self._options["progress"])
         progress = _calling.teller(progress)
@@ -221,7 +221,7 @@ class Bulk(Generic[T]):
         if self._sink is not None:
             raise ValidationError("sink: is written by run(); iterate a bulk without one")
         self._begin()
-        keeper = None if self._path is None else Keeper(None, self._path, self._job())
+        keeper = None if self._path is None else Keeper(None, self._path, self.job)
         thread = None if keeper is None else Thread()
         handing = Handing(keeper, thread, self._report, self._every)
         engine = await self._start(None if keeper is None else await handing.open(), keeper, thread)
@@ -250,8 +250,9 @@ class Bulk(Generic[T]):
         self._began = monotonic()
         return engine
 
-    def _job(self) -> dict[str, str]:
-        """Say what a journal is of."""
+    @property
+    def job(self) -> dict[str, str]:
+        """What a journal is of."""
         sink = self._sink
         items, pages = self._options["items"], self._options["pages"]
         return {
@@ -307,7 +308,8 @@ def _most_failures(most: Any) -> float | None:
     raise wrong_number("max_failures", most, "a whole number, or a share between 0 and 1")
 
 
-def _journal_path(journal: Any, sink: Any) -> Path | None:
+def journal_path(journal: Any, sink: Any) -> Path | None:
+    """Read where the journal of a bulk lies; `None` for none."""
     if journal is None or journal is False:
         return None
     if journal is True:

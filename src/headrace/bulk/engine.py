@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections import deque
 from contextvars import copy_context
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -16,9 +17,9 @@ from headrace._core.values.partial import Partial
 from headrace._io.deadline import Deadline
 from headrace._io.frames import go_on
 from headrace.bulk.flight import Flight, Sweep
+from headrace.bulk.ordering import Order
 from headrace.bulk.outcomes import Meta, Ok, failed
 from headrace.bulk.pulling import Pulling
-from headrace.bulk.shelf import Shelf
 from headrace.types import UNSET
 
 if TYPE_CHECKING:
@@ -27,21 +28,44 @@ if TYPE_CHECKING:
     from headrace._core.call import Call
     from headrace._core.values.partial import Reject
     from headrace.bulk.batches import PageMark
+    from headrace.bulk.ordering import Taken
     from headrace.bulk.outcomes import Outcome
     from headrace.bulk.pulling import Known, Pulled
     from headrace.bulk.report import Report
     from headrace.bulk.series import Walks
     from headrace.bulk.shape import Shape
-    from headrace.bulk.shelf import Taken
     from headrace.bulk.source import Source
     from headrace.types import BulkLane, BulkWay
+
+
+class _Seat:
+    """The place of a series among the calls that are in flight; see `headrace.bulk.series.Seat`.
+
+    Args:
+        engine: Whose place it is.
+        number: Of its call.
+    """
+
+    __slots__ = ("_engine", "_number")
+
+    def __init__(self, engine: Engine, number: int) -> None:
+        self._engine = engine
+        self._number = number
+
+    def put(self, outcome: Outcome[Any], mark: PageMark | None) -> None:
+        """Hand over a page."""
+        self._engine.put(self._number, outcome, mark)
+
+    async def room(self) -> bool:
+        """Wait until another page may be asked for; `False` where the bulk was stopped."""
+        return await self._engine.room(self._number)
 
 
 class Engine:
     """Runs calls, at most `in_flight` at once; what has ended and was not taken counts as well, up to as many again.
 
     A plain call that an idle connection takes is a `Flight`, which its connection calls back. Every other call, and
-    every one whose answer is no plain success, is a task.
+    every one whose answer is no plain success, is a task; so is a series of pages, all of it.
 
     Args:
         source: The calls.
@@ -71,12 +95,15 @@ class Engine:
     ) -> None:
         self._source = source
         self._shape = shape
-        self._pulling = Pulling(source, report, known, shape)
+        self._pulling = Pulling(source, shape, report, known)
+        self._walks = walks
         self.most = in_flight
         self._window = in_flight * (4 if ordered else 2)
-        self._walks = walks
-        self._shelf = shelf = Shelf(self._window, ordered=ordered)
+        self.ready: deque[Taken] = deque()
+        self._order = Order(self.ready) if ordered else None
         self._held = 0  # calls that are pulled and whose outcomes are not taken
+        self._pages = 0  # pages, but for the last of a series, that are not taken
+        self._cut = False  # whether a series was stopped before its end
         self._going = 0  # those of them that are under way
         self._kept: Pulled | None = None  # one that is pulled, and waits for a connection to become idle
         self._flights: set[Flight] = set()
@@ -98,7 +125,6 @@ class Engine:
         self._closing = False
         self._fault: BaseException | None = None
         self.patience = 1
-        self.ready = shelf.ready
 
     def start(self, ask: BulkWay) -> None:
         """Begin to pull and to ask."""
@@ -106,7 +132,7 @@ class Engine:
         self._loop = loop = asyncio.get_running_loop()
         context = copy_context()
         self._soon = lambda: loop.call_soon(self._step, context=context)
-        if self._shape.decoder is not None and not self._shape.serial and ask.lane is not None:
+        if self._shape.decoder is not None and ask.lane is not None:
             self._lane = ask.lane
             if self._lane.seconds is not None:
                 self._sweep = Sweep(self._flights, self._lane.seconds)
@@ -124,17 +150,16 @@ class Engine:
     @property
     def finished(self) -> bool:
         """Whether everything was asked for, and has ended."""
-        return self._pulling.drained and self.ended and not self._shelf.cut and self._fault is None
+        return self._pulling.drained and self.ended and not self._cut and self._fault is None
 
     @property
     def stopped(self) -> bool:
-        """Whether it was stopped while there may have been more calls."""
-        return self._shelf.cut or (self._stopping and not self._pulling.drained)
+        """Whether it was stopped while there may have been more calls, or pages."""
+        return self._cut or (self._stopping and not self._pulling.drained)
 
     def stop(self) -> None:
         """Pull nothing more; what is pulled ends."""
         self._stopping = True
-        self._shelf.stop()
         kept, self._kept = self._kept, None
         if kept is not None and not self._closing:
             self._spawn(kept, dials=False)
@@ -224,12 +249,35 @@ class Engine:
 
     def take(self) -> Taken:
         """Take what is ready first; there has to be something."""
-        taken = self._shelf.take()
+        taken = self.ready.popleft()
         if taken[0].meta.last:
             self._held -= 1
             if not self._due:
                 self._schedule()
+        else:
+            self._pages -= 1
+        if not self._room.is_set():
+            self._room.set()
         return taken
+
+    async def room(self, number: int) -> bool:
+        """Wait until a series may ask for another page; `False` where it was stopped, and is cut off here.
+
+        Args:
+            number: Of its call.
+        """
+        order = self._order
+        while not self._stopping:
+            # Where outcomes are ordered, the first call goes on whatever others have ready behind it.
+            full = len(self.ready) if order is not None and number == order.first else self._pages
+            if full < self._window:
+                return True
+            self._room.clear()
+            await self._room.wait()
+        self._cut = True
+        if order is not None:
+            order.end(number)
+        return False
 
     # What is pulled, and when.
 
@@ -304,7 +352,7 @@ class Engine:
         """Send a call, in a task where it is not plain; tells whether there was a connection for it, or to be made."""
         self._kept = None
         call, lane = pulled[0], self._lane
-        if lane is None or not _is_plain(call):
+        if lane is None or not _is_plain(call) or self._shape.is_series(call):
             self._spawn(pulled, dials=False)
             return True
         if self._free:
@@ -396,7 +444,7 @@ class Engine:
             while pulled is not None:
                 call, key, mark, number = pulled
                 if self._shape.is_series(call):
-                    await self._walks.walk(call, key, mark, self._ask, self._shelf.seat(number, self.put))
+                    await self._walks.walk(call, key, mark, self._ask, _Seat(self, number))
                 else:
                     await self._ended(self._ask(self._shape.asked(call)), call, key, mark, number, monotonic())
                 pulled = self._next() if self._lane is None and self._feeder is None else None
@@ -443,8 +491,23 @@ class Engine:
         return Ok(value, call, meta, rejects)
 
     def put(self, number: int, outcome: Outcome[Any], mark: bytes | PageMark | None) -> None:
-        """Put an outcome down, to be taken; see `Shelf.put`."""
-        self._shelf.put(number, outcome, mark)
+        """Make an outcome ready, where outcomes are ordered when its turn has come.
+
+        Args:
+            number: Of its call.
+            outcome: What comes of it, or of a page of it.
+            mark: What a journal is told.
+        """
+        order = self._order
+        if order is None:
+            self.ready.append((outcome, mark))
+        else:
+            order.put(number, (outcome, mark))
+        if not outcome.meta.last:
+            self._pages += 1
+        elif order is not None:
+            order.end(number)
+            self._room.set()
         wake = self._wake
         if wake is not None and len(self.ready) >= self.patience and not wake.done():
             wake.set_result(None)
@@ -458,8 +521,6 @@ def _is_plain(call: Call) -> bool:
         and call.data is None
         and call.response_format is None
         and call.items is None
-        and call.pages is None
-        and call.incremental is None
         and call.timeout is UNSET
         and call.cookies is None
         and call.error_responses is None

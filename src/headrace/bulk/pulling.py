@@ -46,9 +46,9 @@ class Pulling:
 
     Args:
         source: The calls.
+        shape: What a bulk makes of them.
         report: Where to count.
         known: Which calls are skipped; `None` without a journal.
-        shape: What the bulk makes of an answer.
 
     Attributes:
         drained: Whether there is no call any more.
@@ -56,11 +56,11 @@ class Pulling:
 
     __slots__ = ("_known", "_number", "_report", "_shape", "_skipped", "_source", "drained")
 
-    def __init__(self, source: Source, report: Report, known: Known | None, shape: Shape) -> None:
+    def __init__(self, source: Source, shape: Shape, report: Report, known: Known | None) -> None:
         self._source = source
+        self._shape = shape
         self._report = report
         self._known = known
-        self._shape = shape
         self._number = 0
         self._skipped = 0
         self.drained = False

@@ -99,6 +99,14 @@ class Report:
         if len(self.failures) < MOST_KEPT:
             self.failures.append(outcome)
 
+    def add(self, part: Report) -> None:
+        """Add what a part of the calls has done, which were counted when they were pulled."""
+        for name in ("done", "failed", "expected", "rows", "rejected", "bytes"):
+            setattr(self, name, getattr(self, name) + getattr(part, name))
+        self.errors.update(part.errors)
+        for bucket, count in part._latencies.items():
+            self._latencies[bucket] = self._latencies.get(bucket, 0) + count
+
     def _took(self, seconds: float) -> None:
         bucket = int(log2(seconds + 1e-6) * _FINENESS)  # of what is below a second, the part below zero is left out
         self._latencies[bucket] = self._latencies.get(bucket, 0) + 1

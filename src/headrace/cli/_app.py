@@ -28,9 +28,11 @@ class _Command(NamedTuple):
 #: What nobody has to load to see what there is; `tests/cli` holds the words to those of the commands themselves.
 COMMANDS: Final = {
     "bench": _Command("_bench", "bench", ("rich",), "Measure with what is yours."),
+    "completion": _Command("_completion", "completion", (), "Write what completes commands and options in a shell."),
     "demo": _Command(
         "_demo_command", "demo", ("pycountry", "rich"), "Fetch every country, subdivision and language there is."
     ),
+    "fetch": _Command("_fetch.command", "fetch", (), "Fetch URLs into typed rows, with limits, retries and a journal."),
     "migrate": _Command("_migrate", "migrate", (), "Rewrite code that imports arya_api_framework."),
     "structify": _Command("_structify", "structify", ("rich",), "Tell which pydantic models become msgspec Structs."),
 }
@@ -88,6 +90,9 @@ def invoke(arguments: Sequence[str] | None) -> int:
     except click.Abort:
         click.echo("Interrupted.", err=True)
         return _INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - a traceback helps nobody who typed a command
+        click.echo(f"Error: {type(error).__name__}: {error}", err=True)
+        return 1
     return code if isinstance(code, int) else 0
 
 

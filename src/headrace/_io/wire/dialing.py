@@ -5,6 +5,7 @@ Plain and encrypted connections go the same way. aiohttp is not loaded for it, o
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import ssl
 import threading
@@ -110,7 +111,10 @@ class _Names:
 
     async def addresses(self, host: str, port: int) -> list[Any]:
         """Find the addresses of a host, another one first each time, so that its servers share the load."""
-        if ":" in host or host.replace(".", "").isdigit():
+        if _is_number(host):
+            ipaddress.ip_address(
+                host.partition("%")[0]
+            )  # 127.1 is an address to some and a name to others: to nobody here
             return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
         key = (host, port)
         until, found = self._known.get(key, (0.0, []))
@@ -131,6 +135,12 @@ class _Names:
             self._known[key] = (self._loop.time() + _NAMES_SECONDS, asked.result())
             if len(self._known) > _MOST_NAMES:
                 del self._known[next(iter(self._known))]
+
+
+def _is_number(host: str) -> bool:
+    """Tell whether a host can only be an address: it ends in a number (WHATWG URL, "ends in a number")."""
+    last = host.rstrip(".").rpartition(".")[2]
+    return ":" in host or last.isdigit() or last[:2].lower() == "0x"
 
 
 def _look_up(host: str, port: int) -> list[Any]:
