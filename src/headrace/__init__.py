@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from headrace.config import ClientConfig, PoolLimits, Timeout
     from headrace.models import BaseModel, PaginatedResponse, Response
     from headrace.policies import CircuitBreaker, Retry, RetryBudget
-    from headrace.sync import SyncClient, SyncIterator, SyncPages, SyncStreamedResponse
+    from headrace.sync import SyncBulk, SyncClient, SyncIterator, SyncPages, SyncStreamedResponse
     from headrace.types import Limiter, Transport
 
 __all__ = [
@@ -56,6 +56,7 @@ __all__ = [
     "RetryBudget",
     "SharedLimiter",
     "StreamedResponse",
+    "SyncBulk",
     "SyncClient",
     "SyncIterator",
     "SyncPages",
@@ -99,6 +100,7 @@ _WHERE: Final = {
     "RetryBudget": "policies",
     "SharedLimiter": "_io.limits.shared",
     "StreamedResponse": "_io.answers.streamed",
+    "SyncBulk": "sync",
     "SyncClient": "sync",
     "SyncIterator": "sync",
     "SyncPages": "sync",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, TypeVar, Unpack, overload
 
 from headrace import _redact
 from headrace._client.calling import Calling
@@ -61,6 +61,9 @@ class AsyncClient(Settings, Verbs, Uploads, Streams, Paginating):
         headrace.errors.ValidationError: A value is wrong.
         TypeError: A keyword is neither a setting nor taken by `__post_init__`.
     """
+
+    #: A client as its bulks know it.
+    _calling_class: ClassVar[type[Calling]] = Calling
 
     @overload
     def bulk(
@@ -155,7 +158,7 @@ class AsyncClient(Settings, Verbs, Uploads, Streams, Paginating):
         from headrace.bulk.bulk import Bulk  # few need it, and everybody would wait for its import
 
         options = {name: value for name, value in locals().items() if name not in ("self", "calls", "Bulk")}
-        return Bulk(Calling(self), calls, options)
+        return Bulk(self._calling_class(self), calls, options)
 
     async def close(self) -> None:
         """Close the client and its connections; requests under way fail at once. May be called more than once.

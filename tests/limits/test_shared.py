@@ -215,6 +215,31 @@ def test_permits_that_come_too_late_are_an_error() -> None:
     assert "lateness=0.02" in text
 
 
+def test_a_busy_loop_is_no_error_at_once() -> None:
+    """Permits that only our own loop was too late for are asked for again, for as long as there is patience."""
+
+    async def main(loop: VirtualLoop) -> None:
+        kept = Kept(loop)
+        limiter = Sharing(kept, (100, 1.0), patience=5.0)
+        await limiter.acquire()
+
+        async def stall(until_then: float) -> None:
+            while loop.time() < until_then:
+                loop.stall(0.05)
+                await asyncio.sleep(0)
+
+        busy = asyncio.ensure_future(stall(loop.time() + 3.0))
+        await limiter.acquire()
+        assert busy.done()
+        busy = asyncio.ensure_future(stall(loop.time() + 30.0))
+        with pytest.raises(LimiterError, match="keep the event loop free"):
+            await limiter.acquire()
+        assert not busy.done()
+        busy.cancel()
+
+    run(main)
+
+
 def test_a_server_out_of_reach_is_an_error_in_time() -> None:
     """Whoever waits is told after `patience` seconds, and later ones sooner; once it is back all goes on."""
 

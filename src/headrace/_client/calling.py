@@ -153,20 +153,30 @@ class Calling:
             retry = client.config.retry or Retry()
         apart = await client._binding.apart(retry)  # noqa: SLF001 - our own client
         parts = (client.config, self._defaults, client._cookies, client._auth, client.stats, apart)  # noqa: SLF001
-        pipeline = Pipeline(*parts)
+        pipeline: Pipeline = client._pipeline_class(*parts)  # noqa: SLF001
         run = _from_start(pipeline.run, client.config.timeout) if client.is_rate_limited else pipeline.run
-        if type(client).request is Verbs.request:
+        if not self._has_own_request:
+            if type(pipeline) is not Pipeline:
+                return Way(run, None)
             lane = Lane(pipeline, *parts)
             lane.enter()
             return Way(run, lane if lane.is_open else None)
         way = (client.stats, run)
+        return Way(lambda call: self._ask_own(way, call), None)
 
-        def ask(call: Call) -> Coroutine[Any, Any, Any]:
-            APART.set(way)
-            asked: Coroutine[Any, Any, Any] = client.request(call.method, call.path, **call.options())
-            return asked
+    @property
+    def _has_own_request(self) -> bool:
+        """Whether a subclass has a `request` of its own, which is asked for everything."""
+        own: bool = type(self._client).request is not Verbs.request
+        return own
 
-        return Way(ask, None)
+    def _ask_own(
+        self, way: tuple[Stats, Callable[[Call], Coroutine[Any, Any, Any]]], call: Call
+    ) -> Coroutine[Any, Any, Any]:
+        """Ask it; what it asks `super()` for goes this way."""
+        APART.set(way)
+        asked: Coroutine[Any, Any, Any] = self._client.request(call.method, call.path, **call.options())
+        return asked
 
 
 class Way:

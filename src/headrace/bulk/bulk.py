@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import msgspec
 
-from headrace import _stopping
+from headrace import _calling, _stopping
 from headrace._checks import is_number, wrong, wrong_number
 from headrace._core.call import Call
 from headrace._core.pages.sieve import Sieve
@@ -102,6 +102,11 @@ class Bulk(Generic[T]):
         """What was done so far."""
         return self._report
 
+    @property
+    def may_be_ahead(self) -> bool:
+        """Whether outcomes may be taken before they are used: no journal has to know which were."""
+        return self._path is None
+
     def stop(self) -> None:
         """Pull no more calls; what is in flight ends, and is handed out or written."""
         self._stopped = True
@@ -131,6 +136,7 @@ class Bulk(Generic[T]):
         keeper = Keeper(self._sink, self._path, self.job, {**client.settings(), **self._shown()})
         thread = Thread()
         progress, bar = _progress(self._options["progress"])
+        progress = _calling.teller(progress)
         try:
             engine = await self._start(await thread.run(keeper.open), keeper, thread)
             await Run(engine, keeper, thread, self._tally, self._transform, self._every, progress, sampler).run()
@@ -237,6 +243,7 @@ class Bulk(Generic[T]):
         if keeper is not None and thread is not None and keeper.has_series:
             known_series = Kept(partial(thread.run, keeper.series))
         walks = Walks(self._client, self._shape, known_series)
+        self._source.pull_where_called(self._most)
         engine = Engine(self._source, self._shape, self._report, known, walks, self._most, ordered=self._ordered)
         self._engine = engine
         _stopping.begin(self, asyncio.get_running_loop())

@@ -192,10 +192,18 @@ class Engine:
     def abandon(self) -> None:
         """End all that is in flight, where nobody can wait for it."""
         self._stopping = self._closing = True
-        if self._loop is not None and not self._loop.is_closed():
-            self._drop()
-            for task in self._all_tasks():
-                task.cancel()
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            return
+        if loop.is_running() and asyncio._get_running_loop() is not loop:  # noqa: SLF001 - it is public in all but name
+            loop.call_soon_threadsafe(self._end)
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        self._drop()
+        for task in self._all_tasks():
+            task.cancel()
 
     def _all_tasks(self) -> list[asyncio.Task[None]]:
         return [*self._tasks] if self._feeder is None else [*self._tasks, self._feeder]

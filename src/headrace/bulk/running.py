@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
+from headrace import _calling
 from headrace._core.request import encode
 from headrace._io.threads import result, settled
 from headrace.bulk._letters import Rejected
@@ -35,19 +35,24 @@ T = TypeVar("T")
 MOST: Final = 5_000
 #: Calls that have to have ended before a share of them means anything.
 _FEWEST: Final = 100
+#: Answers that a thread that waits for the bulk makes rows of at once.
+_AT_ONCE: Final = 256
 _PROGRESS_SECONDS: Final = 0.1
 _TICK_SECONDS: Final = 0.05
 _SAMPLE_SECONDS: Final = 1.0
 
 
 class Thread:
-    """The one thread of a sink and a journal."""
+    """The one thread of a sink and a journal: one of its own, or that which waits for the bulk."""
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1, "headrace-bulk")
+        self._caller = _calling.current.get()
+        self._pool = ThreadPoolExecutor(1, "headrace-bulk")  # which has no thread before there is work for it
 
     def begin(self, work: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
         """Begin work; see `headrace._io.threads.begin`."""
+        if self._caller is not None:
+            return asyncio.ensure_future(self._caller.call(work, *arguments))
         return asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
 
     async def run(self, work: Callable[..., T], *arguments: Any) -> T:
@@ -148,6 +153,7 @@ class Run:
         self._batch = Batch()
         self._commit: asyncio.Future[Any] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._taken: list[tuple[Outcome[Any], bytes | PageMark | None]] = []
 
     async def run(self) -> None:
         """Take everything; what is ready when it ends, however it ends, is committed."""
@@ -156,8 +162,7 @@ class Run:
         self._tick()
         try:
             while await engine.wait():
-                while engine.ready and not self._full:
-                    self._add(*engine.take())
+                await self._take()
                 if self._full or (self._batch.calls and monotonic() >= self._due):
                     await self._hand_over()
                 self._tell()
@@ -168,6 +173,24 @@ class Run:
             self._tell(last=True)
         await self._settle()
 
+    async def _take(self) -> None:
+        """Take what is ready, until the batch is full; a thread that waits for the bulk makes rows of many at once."""
+        engine, transform = self._engine, self._transform
+        if transform is None or _calling.current.get() is None:
+            while engine.ready and not self._full:
+                self._add(*engine.take())
+            return
+        while engine.ready and len(self._taken) < _AT_ONCE:
+            self._taken.append(engine.take())
+        values = [outcome.value if type(outcome) is Ok else None for outcome, _ in self._taken]
+        made, error = await _calling.call(_made, transform, values)
+        taken, self._taken = self._taken, []
+        for (outcome, mark), rows in zip(taken, made, strict=False):
+            self._add(outcome, mark, rows)
+        if error is not None:
+            error.add_note(f"transform: of a row of {taken[len(made)][0].call!r}")
+            raise error
+
     async def _end(self) -> None:
         """Stop what is in flight, take what is there, and commit it, however often that is cancelled."""
         interrupted: asyncio.CancelledError | None = None
@@ -175,9 +198,13 @@ class Run:
             await self._engine.aclose()
         except asyncio.CancelledError as error:
             interrupted = error
-        while self._engine.ready:
-            with contextlib.suppress(Exception):  # a transform that fails has been heard of
-                self._add(*self._engine.take())
+        while self._engine.ready or self._taken:
+            try:
+                await self._take_last()
+            except asyncio.CancelledError as error:
+                interrupted = error
+            except Exception:  # noqa: BLE001 - a transform that fails has been heard of
+                self._taken = []
         for _ in range(2):  # what is under way, and what was gathered meanwhile
             try:
                 if not self._commit_failed:
@@ -191,11 +218,18 @@ class Run:
         if interrupted is not None:
             raise interrupted
 
+    async def _take_last(self) -> None:
+        """Take what is there at the end; what fails is left out."""
+        if self._transform is not None and _calling.current.get() is not None:
+            await self._take()
+        else:
+            self._add(*self._engine.take())
+
     @property
     def _full(self) -> bool:
         return len(self._batch.rows) >= MOST or self._batch.calls >= MOST
 
-    def _add(self, outcome: Outcome[Any], mark: bytes | PageMark | None) -> None:
+    def _add(self, outcome: Outcome[Any], mark: bytes | PageMark | None, made: list[Any] | None = None) -> None:
         batch = self._batch
         if type(outcome) is Ok:
             value = outcome.value
@@ -203,7 +237,7 @@ class Run:
                 batch.rows.append(value)
                 batch.keys.append(outcome.meta.key)
             else:
-                rows = self._rows(outcome)
+                rows = self._rows(outcome, made)
                 batch.rows += rows
                 batch.keys += [outcome.meta.key] * len(rows)
             self._tally.count(outcome)
@@ -226,11 +260,10 @@ class Run:
         if self._sampler is not None:
             self._sampler.see(outcome)
 
-    def _rows(self, outcome: Ok[Any]) -> list[Any]:
-        """Make the rows of an answer, as they go to the sink."""
-        value = outcome.value
-        rows: list[Any] = value if type(value) is list else [] if value is None else [value]
-        if self._transform is not None:
+    def _rows(self, outcome: Ok[Any], made: list[Any] | None) -> list[Any]:
+        """Make the rows of an answer, as they go to the sink; of those that a transform has made already, if it has."""
+        rows = rows_of(outcome.value) if made is None else made
+        if self._transform is not None and made is None:
             try:
                 rows = [each for row in rows for each in several(self._transform(row))]
             except Exception as error:
@@ -297,6 +330,22 @@ class Run:
         if self._progress is not None and (last or now - self._told >= _PROGRESS_SECONDS):
             self._told = now
             self._progress(self._report)
+
+
+def rows_of(value: Any) -> list[Any]:
+    """Read the rows of an answer."""
+    return value if type(value) is list else [] if value is None else [value]
+
+
+def _made(transform: Callable[[Any], Any], values: list[Any]) -> tuple[list[list[Any]], Exception | None]:
+    """Transform the rows of answers, as far as that goes, and give the error that it ends with."""
+    made: list[list[Any]] = []
+    try:
+        for value in values:
+            made.append([each for row in rows_of(value) for each in several(transform(row))])  # noqa: PERF401 - may end
+    except Exception as error:  # noqa: BLE001 - raised behind what came before it
+        return made, error
+    return made, None
 
 
 def several(made: Any) -> Any:

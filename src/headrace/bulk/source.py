@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
+from time import monotonic
 from typing import Any, Final
 
 import msgspec
 from yarl import URL
 
-from headrace import _words
+from headrace import _calling, _words
 from headrace._checks import given, wrong
 from headrace._core.call import Call
 from headrace._core.pages.incremental import Incremental
 from headrace.errors import ValidationError
 
+#: Seconds that calls are taken for before the first of them goes out, where a thread has to be asked for them.
+_MOMENT: Final = 0.001
 _FIELDS: Final = frozenset(Call.__struct_fields__)
 _OF_ROWS: Final = ("items", "pages", "incremental")
 _TAKES: Final = "a path, a mapping of Call's arguments, or a Call"
@@ -69,6 +72,16 @@ class Source:
             return None
         return self._read(each)
 
+    def pull_where_called(self, most: int) -> None:
+        """Have the iterator run in the thread that waits for the bulk, where one does; it is asked some calls ahead.
+
+        Args:
+            most: How many.
+        """
+        if self._aiterator is None and _calling.current.get() is not None:
+            self._aiterator = _pulled(self._iterator, most)
+            self.asynchronous = True
+
     async def aclose(self) -> None:
         """Close an async generator that was left."""
         close = getattr(self._aiterator, "aclose", None)
@@ -100,6 +113,32 @@ class Source:
         if asked is not None and (not isinstance(asked, Incremental) or not self._has_journal):
             check_incremental(f"calls[{index}]: incremental", asked, has_journal=self._has_journal)
         return each
+
+
+async def _pulled(iterator: Iterator[Any], most: int) -> AsyncIterator[Any]:
+    """Give what an iterator gives that runs in the thread that waits."""
+    while True:
+        found, error = await _calling.call(_take, iterator, most)
+        for each in found:
+            yield each
+        if error is not None:
+            raise error
+        if not found:
+            return
+
+
+def _take(iterator: Iterator[Any], most: int) -> tuple[list[Any], Exception | None]:
+    """Take what comes in a moment, and the error that it ends with."""
+    found: list[Any] = []
+    until = monotonic() + _MOMENT
+    try:
+        for each in iterator:
+            found.append(each)
+            if len(found) >= most or monotonic() >= until:
+                break
+    except Exception as error:  # noqa: BLE001 - raised behind what came before it
+        return found, error
+    return found, None
 
 
 def check_incremental(argument: str, value: Any, *, has_journal: bool) -> None:
