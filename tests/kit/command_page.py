@@ -16,7 +16,7 @@ PAGE: Final = ROOT / "docs" / "fetch.md"
 SCHEMA: Final = ROOT / "src" / "headrace" / "cli" / "headrace.schema.json"
 BEGIN, END = "<!-- the options, written by python -m tests.kit.command_page -->", "<!-- end of the options -->"
 #: The commands whose options stand on the page, in this order.
-COMMANDS: Final = ("fetch", "init")
+COMMANDS: Final = ("fetch", "init", "report")
 
 
 def reference() -> str:
