@@ -647,7 +647,7 @@ class SyncClient(Settings):
             sink: Where `run()` writes: a sink of `headrace.sinks`, or of your own.
             journal: A path or a `Journal`, by which a bulk that is started again goes on; `True` lies beside the sink.
             retry_failed: Whether calls that failed before are asked again.
-            commit_every: Seconds after which a batch of rows is committed; 5,000 rows are sooner.
+            commit_every: Seconds after which a batch of rows is committed; 10,000 rows are sooner.
             max_failures: Stop when more calls than this have failed; a float below 1 is a share, from 100 calls on.
             progress: A function that is given the report, at most ten times a second; `True` is a bar in the terminal.
 
