@@ -83,7 +83,7 @@ def allowance() -> None:
                 processes = min(2, connections)
                 task = {
                     "kind": "start", "url": server.url, "rate": rate, "name": "a", "lateness": _LATENESS,
-                    "connections": connections // processes, "tasks": max(2, 128 // connections), "seconds": _SECONDS,
+                    "connections": connections // processes, "tasks": max(2, rate // connections), "seconds": _SECONDS,
                 }  # fmt: skip
                 moments = sorted(moment for found in _children(*[task] * processes) for moment in found)
             seconds = [moment / 1e9 for moment in moments]

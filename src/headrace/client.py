@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from headrace._client.verbs import TypeAdapterLike
     from headrace.bulk.bulk import Bulk
     from headrace.bulk.options import BulkOptions, Calls
-    from headrace.types import Items
+    from headrace.types import Items, Place
 
 T = TypeVar("T")
 
@@ -67,9 +67,33 @@ class AsyncClient(Settings, Verbs, Uploads, Streams, Paginating):
 
     @overload
     def bulk(
+        self, calls: Calls, *, response_format: TypeForm[T], items: Place, pages: How | None = None,
+        **options: Unpack[BulkOptions],
+    ) -> Bulk[list[T]]: ...  # fmt: skip
+
+    @overload
+    def bulk(
+        self, calls: Calls, *, response_format: TypeForm[T], items: None = None, pages: How,
+        **options: Unpack[BulkOptions],
+    ) -> Bulk[list[T]]: ...  # fmt: skip
+
+    @overload
+    def bulk(
         self, calls: Calls, *, response_format: TypeForm[T], items: None = None, pages: None = None,
         **options: Unpack[BulkOptions],
     ) -> Bulk[T]: ...  # fmt: skip
+
+    @overload
+    def bulk(
+        self, calls: Calls, *, response_format: TypeAdapterLike[T], items: Place, pages: How | None = None,
+        **options: Unpack[BulkOptions],
+    ) -> Bulk[list[T]]: ...  # fmt: skip
+
+    @overload
+    def bulk(
+        self, calls: Calls, *, response_format: TypeAdapterLike[T], items: None = None, pages: How,
+        **options: Unpack[BulkOptions],
+    ) -> Bulk[list[T]]: ...  # fmt: skip
 
     @overload
     def bulk(
@@ -79,27 +103,21 @@ class AsyncClient(Settings, Verbs, Uploads, Streams, Paginating):
 
     @overload
     def bulk(
+        self, calls: Calls, *, response_format: None = None, items: Place, pages: How | None = None,
+        **options: Unpack[BulkOptions],
+    ) -> Bulk[list[Any]]: ...  # fmt: skip
+
+    @overload
+    def bulk(
+        self, calls: Calls, *, response_format: None = None, items: None = None, pages: How,
+        **options: Unpack[BulkOptions],
+    ) -> Bulk[list[Any]]: ...  # fmt: skip
+
+    @overload
+    def bulk(
         self, calls: Calls, *, response_format: None = None, items: None = None, pages: None = None,
         **options: Unpack[BulkOptions],
     ) -> Bulk[Any]: ...  # fmt: skip
-
-    @overload
-    def bulk(
-        self, calls: Calls, *, response_format: TypeForm[T], items: Items = None, pages: How = None,
-        **options: Unpack[BulkOptions],
-    ) -> Bulk[list[T]]: ...  # fmt: skip
-
-    @overload
-    def bulk(
-        self, calls: Calls, *, response_format: TypeAdapterLike[T], items: Items = None, pages: How = None,
-        **options: Unpack[BulkOptions],
-    ) -> Bulk[list[T]]: ...  # fmt: skip
-
-    @overload
-    def bulk(
-        self, calls: Calls, *, response_format: None = None, items: Items = None, pages: How = None,
-        **options: Unpack[BulkOptions],
-    ) -> Bulk[list[Any]]: ...  # fmt: skip
 
     def bulk(
         self,
@@ -145,7 +163,7 @@ class AsyncClient(Settings, Verbs, Uploads, Streams, Paginating):
             sink: Where `run()` writes: a sink of `headrace.sinks`, or of your own.
             journal: A path or a `Journal`, by which a bulk that is started again goes on; `True` lies beside the sink.
             retry_failed: Whether calls that failed before are asked again.
-            commit_every: Seconds after which a batch of rows is committed; 5,000 rows are sooner.
+            commit_every: Seconds after which a batch of rows is committed; 10,000 rows are sooner.
             max_failures: Stop when more calls than this have failed; a float below 1 is a share, from 100 calls on.
             progress: A function that is given the report, at most ten times a second; `True` is a bar in the terminal.
 

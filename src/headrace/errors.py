@@ -186,7 +186,12 @@ class ResponseParseError(ClientError):
     Args:
         message: What was wrong.
         raw_response: The body as it came.
+
+    Attributes:
+        status_code: The status of the answer, from 200 to 299; `None` where the body was decoded without one.
     """
+
+    status_code: int | None = None
 
     def __init__(self, message: str = "the body is not JSON", raw_response: bytes | str = b"") -> None:
         self.message = message

@@ -31,9 +31,9 @@ from headrace.types import (
     Data,
     ErrorResponses,
     FileSource,
-    Items,
     PageOptions,
     Parameters,
+    Place,
     Progress,
     RequestOptions,
     RowOptions,
@@ -620,10 +620,10 @@ class SyncClient(Settings):
         calls: Calls,
         *,
         response_format: TypeForm[T],
-        items: None = None,
-        pages: None = None,
+        items: Place,
+        pages: How | None = None,
         **options: Unpack[BulkOptions],
-    ) -> SyncBulk[T]:
+    ) -> SyncBulk[list[T]]:
         """Make many calls, as outcomes that are iterated, or as rows that `run()` writes to a sink.
 
         Nothing is sent before one of the two begins. A request's time begins when the limiter lets it start.
@@ -647,7 +647,7 @@ class SyncClient(Settings):
             sink: Where `run()` writes: a sink of `headrace.sinks`, or of your own.
             journal: A path or a `Journal`, by which a bulk that is started again goes on; `True` lies beside the sink.
             retry_failed: Whether calls that failed before are asked again.
-            commit_every: Seconds after which a batch of rows is committed; 5,000 rows are sooner.
+            commit_every: Seconds after which a batch of rows is committed; 10,000 rows are sooner.
             max_failures: Stop when more calls than this have failed; a float below 1 is a share, from 100 calls on.
             progress: A function that is given the report, at most ten times a second; `True` is a bar in the terminal.
 
@@ -658,6 +658,46 @@ class SyncClient(Settings):
             headrace.errors.ValidationError: An argument is wrong.
         """
 
+    @overload
+    def bulk(
+        self,
+        calls: Calls,
+        *,
+        response_format: TypeForm[T],
+        items: None = None,
+        pages: How,
+        **options: Unpack[BulkOptions],
+    ) -> SyncBulk[list[T]]: ...
+    @overload
+    def bulk(
+        self,
+        calls: Calls,
+        *,
+        response_format: TypeForm[T],
+        items: None = None,
+        pages: None = None,
+        **options: Unpack[BulkOptions],
+    ) -> SyncBulk[T]: ...
+    @overload
+    def bulk(
+        self,
+        calls: Calls,
+        *,
+        response_format: TypeAdapterLike[T],
+        items: Place,
+        pages: How | None = None,
+        **options: Unpack[BulkOptions],
+    ) -> SyncBulk[list[T]]: ...
+    @overload
+    def bulk(
+        self,
+        calls: Calls,
+        *,
+        response_format: TypeAdapterLike[T],
+        items: None = None,
+        pages: How,
+        **options: Unpack[BulkOptions],
+    ) -> SyncBulk[list[T]]: ...
     @overload
     def bulk(
         self,
@@ -674,40 +714,30 @@ class SyncClient(Settings):
         calls: Calls,
         *,
         response_format: None = None,
-        items: None = None,
-        pages: None = None,
+        items: Place,
+        pages: How | None = None,
         **options: Unpack[BulkOptions],
-    ) -> SyncBulk[Any]: ...
-    @overload
-    def bulk(
-        self,
-        calls: Calls,
-        *,
-        response_format: TypeForm[T],
-        items: Items = None,
-        pages: How = None,
-        **options: Unpack[BulkOptions],
-    ) -> SyncBulk[list[T]]: ...
-    @overload
-    def bulk(
-        self,
-        calls: Calls,
-        *,
-        response_format: TypeAdapterLike[T],
-        items: Items = None,
-        pages: How = None,
-        **options: Unpack[BulkOptions],
-    ) -> SyncBulk[list[T]]: ...
+    ) -> SyncBulk[list[Any]]: ...
     @overload
     def bulk(
         self,
         calls: Calls,
         *,
         response_format: None = None,
-        items: Items = None,
-        pages: How = None,
+        items: None = None,
+        pages: How,
         **options: Unpack[BulkOptions],
     ) -> SyncBulk[list[Any]]: ...
+    @overload
+    def bulk(
+        self,
+        calls: Calls,
+        *,
+        response_format: None = None,
+        items: None = None,
+        pages: None = None,
+        **options: Unpack[BulkOptions],
+    ) -> SyncBulk[Any]: ...
     def close(self) -> None:
         """Close the client, its connections and its thread; requests under way fail at once. May be called repeatedly.
 

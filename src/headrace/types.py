@@ -63,7 +63,8 @@ class Unset:
 UNSET = Unset()
 
 #: The place of a value in a JSON document: names and indexes with dots between, or one after the other.
-Items: TypeAlias = str | Sequence[str | int] | None
+Place: TypeAlias = str | Sequence[str | int]
+Items: TypeAlias = Place | None
 #: What becomes of rows that do not fit: the error, nothing, or a `headrace.Partial` that has them.
 OnInvalid: TypeAlias = Literal["raise", "skip", "collect"]
 

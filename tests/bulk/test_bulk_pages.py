@@ -8,7 +8,7 @@ import pytest
 
 from headrace import AsyncClient, Call, errors, sinks
 from headrace.bulk import Err, Journal, Ok
-from headrace.pages import Cursor, Link, NextUrl, Offset
+from headrace.pages import Cursor, Header, Link, NextUrl, Offset
 from headrace.testing import MockTransport, json_response
 from headrace.transports import Request, Response
 from tests.kit.bulk import Lists, User, read_lines
@@ -319,7 +319,11 @@ async def test_a_dead_letter_keeps_the_pages_of_its_call(tmp_path: Path) -> None
     """It can be asked again as it was; where they are a function, it says that it was not stored."""
     api = Lists()
     api.refused = {(0, 1): 403, (1, 1): 403}
-    calls = [Call("/lists/0", items="data", pages=NEXT), Call("/lists/1", items="data", pages=lambda _: None, key="f")]
+    totals = Cursor("next", parameter="cursor", total=Header("X-Total"))
+    calls = [
+        Call("/lists/0", items="data", pages=totals),
+        Call("/lists/1", items="data", pages=lambda _: None, key="f"),
+    ]
     async with api.client() as client:
         await client.bulk(calls, items="", journal=tmp_path / "j", sink=sinks.Discard()).run()
         with Journal(tmp_path / "j") as journal:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 #: How there is a next page.
-How: TypeAlias = "Strategy | Callable[[Page[Any]], Mapping[str, Any] | None] | None"
+How: TypeAlias = "Strategy | Callable[[Page[Any]], Mapping[str, Any] | None]"
 
 _TAKES = "a strategy of headrace.pages, such as Link() or Cursor(…), or a function of a Page"
 
@@ -77,7 +77,7 @@ class Paginating:
         method: str = "GET",
         response_format: Any = None,
         items: Items = None,
-        pages: How = None,
+        pages: How | None = None,
         prefetch: int = 1,
         parallel: int = 1,
         max_pages: int | None = None,

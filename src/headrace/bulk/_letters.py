@@ -15,7 +15,7 @@ from headrace._core.call import Call
 from headrace._core.pages import compared
 from headrace._core.pages.counted import Offset, PageNumber
 from headrace._core.pages.incremental import Incremental
-from headrace._core.pages.strategies import Cursor, HeaderCursor, Link, NextUrl
+from headrace._core.pages.strategies import Cursor, Header, HeaderCursor, Link, NextUrl
 from headrace._core.request import encode
 from headrace.bulk.report import kind_of
 from headrace.errors import HTTPError, JournalError, ResponseParseError
@@ -68,7 +68,8 @@ class DeadLetter(msgspec.Struct, frozen=True):
         given = msgspec.msgpack.decode(self.stored)
         if "pages" in given:
             name, arguments = given["pages"]
-            given["pages"] = _STRATEGIES[name](**arguments)
+            headers = {key: Header(value["header"]) for key, value in arguments.items() if isinstance(value, dict)}
+            given["pages"] = _STRATEGIES[name](**{**arguments, **headers})
         if "incremental" in given:
             asked = given["incremental"]
             bounds = {name: compared.read(asked[name]) for name in _BOUNDS if asked[name] is not None}
@@ -149,7 +150,7 @@ def _stored(call: Call) -> tuple[bytes | None, str]:
             "headers": headers or None,
             "parameters": encode.listed(parameters, "parameters") or None,
             "items": call.items,
-            "pages": None if call.pages is None else [type(call.pages).__name__, attrs.asdict(call.pages)],
+            "pages": None if call.pages is None else _paged(call.pages),
             "incremental": None if call.incremental is None else _asked(call.incremental),
             "key": call.key,
             "tags": None if call.tags is None else dict(encode.mapping(call.tags, "tags")),
@@ -160,6 +161,12 @@ def _stored(call: Call) -> tuple[bytes | None, str]:
         return msgspec.msgpack.encode({name: value for name, value in given.items() if value is not None}), ""
     except (TypeError, ValueError, RecursionError) as error:
         return None, f"it cannot be written down ({type(error).__name__})"
+
+
+def _paged(pages: Any) -> tuple[str, dict[str, Any]]:
+    own = attrs.asdict(pages, recurse=False).items()
+    arguments = {name: {"header": value.name} if isinstance(value, Header) else value for name, value in own}
+    return type(pages).__name__, arguments
 
 
 def _asked(incremental: Incremental) -> dict[str, Any]:

@@ -487,7 +487,7 @@ class Engine:
             rejects = () if self._shape.skips else value.rejects
             value = value.items
         elif value is None and not meta.bytes and not self._shape.takes_none(call):
-            return failed(self._shape.empty(call), call, meta.key, meta.elapsed)
+            return failed(self._shape.empty(call, meta.status or 0), call, meta.key, meta.elapsed)
         return Ok(value, call, meta, rejects)
 
     def put(self, number: int, outcome: Outcome[Any], mark: bytes | PageMark | None) -> None:

@@ -9,7 +9,7 @@ import msgspec
 
 from headrace._core.call import Call
 from headrace._core.values.partial import Reject
-from headrace.errors import HTTPError
+from headrace.errors import HTTPError, ResponseParseError
 
 T = TypeVar("T")
 
@@ -20,7 +20,7 @@ class Meta(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         key: What a journal knows the call by: its `key`, else a digest in hexadecimal digits; without a journal, its
             `key` or `None`.
-        status: The status code; `None` where no answer came, or its body could not be decoded.
+        status: The status code; `None` where no answer came.
         elapsed: Seconds from the call to its answer, with every wait.
         attempts: How many requests a `Retry` made of it.
         bytes: Of the content, decompressed; 0 for an error.
@@ -73,5 +73,5 @@ Outcome: TypeAlias = Ok[T] | Err
 def failed(error: Exception, call: Call, key: str | None, elapsed: float, page: int = 0) -> Err:
     """Make the outcome of a call that has raised."""
     attempts: Any = getattr(error, "attempts", ())
-    status = error.status_code if isinstance(error, HTTPError) else None
+    status = error.status_code if isinstance(error, (HTTPError, ResponseParseError)) else None
     return Err(error, call, Meta(key, status, elapsed, max(1, len(attempts)), page=page))

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Rows, or calls, after which a batch ends. One is gathered while another is written: 10,000 at most are not committed.
-MOST: Final = 5_000
+#: Rows, or calls, after which a batch ends. More are not gathered before it is committed: no more than this many are
+#: ever asked for again.
+MOST: Final = 10_000
 #: Calls that have to have ended before a share of them means anything.
 _FEWEST: Final = 100
 #: Answers that a thread that waits for the bulk makes rows of at once.
@@ -152,6 +153,7 @@ class Run:
         self._due = self._began + commit_every
         self._batch = Batch()
         self._commit: asyncio.Future[Any] | None = None
+        self._writing = (0, 0)  # rows and calls that are being committed
         self._timer: asyncio.TimerHandle | None = None
         self._taken: list[tuple[Outcome[Any], bytes | PageMark | None]] = []
 
@@ -227,7 +229,8 @@ class Run:
 
     @property
     def _full(self) -> bool:
-        return len(self._batch.rows) >= MOST or self._batch.calls >= MOST
+        rows, calls = self._writing
+        return rows + len(self._batch.rows) >= MOST or calls + self._batch.calls >= MOST
 
     def _add(self, outcome: Outcome[Any], mark: bytes | PageMark | None, made: list[Any] | None = None) -> None:
         batch = self._batch
@@ -278,17 +281,20 @@ class Run:
     async def _hand_over(self) -> None:
         """Give the batch to the thread, once that is done with the one before."""
         await self._settle()
-        self._hand()
+        if self._batch.calls:
+            self._hand()
         self._due = monotonic() + self._every
 
     def _hand(self) -> None:
         batch, self._batch = self._batch, Batch()
         if self._sampler is not None:
             batch.routes = {name: msgspec.structs.replace(route) for name, route in self._sampler.routes.items()}
+        self._writing = (len(batch.rows), batch.calls)
         self._commit = self._thread.begin(self._keeper.commit, batch)
         self._commit.add_done_callback(self._committed)
 
     def _committed(self, commit: asyncio.Future[Any]) -> None:
+        self._writing = (0, 0)
         self._engine.nudge()
         if commit.cancelled() or commit.exception() is not None:
             self._engine.stop()  # nothing more can be kept

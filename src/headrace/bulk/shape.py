@@ -103,9 +103,10 @@ class Shape:
         """Tell whether an answer without a body fits."""
         return self._none if call.response_format is None else _takes_none(call.response_format)
 
-    def empty(self, call: Call) -> ResponseParseError:
+    def empty(self, call: Call, status: int) -> ResponseParseError:
         """Make the error of a success without a body."""
         error = ResponseParseError("the answer is a success without a body, which the format does not take")
+        error.status_code = status
         error.method = call.method
         error.url = "" if call.path is None else shown(_redact.path(call.path))
         return error

@@ -6,8 +6,8 @@ import math
 from collections import deque
 from typing import Final
 
-#: For how much of their life permits are asked for ahead: for more than all of it where there are plenty, since use comes
-#: in bursts, and for less where they are scarce, since what is burned is lost to others.
+#: For how much of their life permits are asked for ahead: more than all of it where there are plenty, for use comes in
+#: bursts, and less where they are scarce, for what is burned is lost to others.
 _PLENTY: Final = 1.5
 _SCARCE: Final = 0.5
 #: Seconds for which permits are scarce when fewer were granted than asked for.

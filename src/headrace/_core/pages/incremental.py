@@ -31,8 +31,8 @@ def _is_bound(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
 def _is_lag(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
     if value is None:
         return
-    number = isinstance(value, NUMBERS) and not isinstance(value, bool)
-    if not (number or isinstance(value, timedelta)) or value < type(value)(0):
+    least: Any = timedelta(0) if isinstance(value, timedelta) else 0
+    if not is_value(value) or not isinstance(value, (*NUMBERS, timedelta)) or value < least:
         raise wrong(attribute.name, value, "a number or timedelta from 0 on")
 
 

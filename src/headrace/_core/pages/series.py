@@ -17,7 +17,7 @@ from headrace._core.pages.envelope import Fetched
 from headrace._core.pages.page import Page
 from headrace._core.pages.sieve import Marks
 from headrace._core.pages.states import Progress
-from headrace._core.pages.strategies import Facts
+from headrace._core.pages.strategies import Facts, Header
 from headrace._core.request import encode
 from headrace._core.values import places
 from headrace._core.values.whole import Answer
@@ -236,7 +236,7 @@ class Series:
         size = before.size or (count or None if number == 1 else None)
         page: Page[Any] = Page(fetched, msgspec.structs.replace(answer, value=None), number)
         try:
-            total = self._total(fetched.values.get("total", msgspec.UNSET))
+            total = self._total(fetched.values.get("total", msgspec.UNSET), answer)
             facts = Facts(fetched.values, answer, page, count, fetched.last, rows, total, size)
             if number == 1:
                 self.strategy.check_first(facts)
@@ -302,8 +302,11 @@ class Series:
     def _known_total(self) -> int | None:
         return next((each for each in self.strategy.places().values() if type(each) is int), None)
 
-    def _total(self, value: Any) -> int | None:
+    def _total(self, value: Any, answer: Answer[Any]) -> int | None:
         """Read a total; a negative one is not known."""
+        place = self.strategy.places().get("total")
+        if isinstance(place, Header):
+            value = answer.headers.get(place.name, msgspec.UNSET)
         known = self._known_total()
         if known is not None:
             return known
@@ -314,8 +317,11 @@ class Series:
         if value is msgspec.UNSET or value is None:
             return None
         if type(value) is not int:
-            where = places.shown(places.as_path(self.strategy.places()["total"], "total"))
-            message = f"the total at {where} is no whole number: got {type(value).__name__}"
+            if isinstance(place, Header):
+                where = f"in {place.name}"
+            else:
+                where = f"at {places.shown(places.as_path(place, 'total'))}"
+            message = f"the total {where} is no whole number: got {type(value).__name__}"
             raise PaginationError(message)
         return value if value >= 0 else None
 
@@ -323,7 +329,9 @@ class Series:
         """Name the places in the document that the strategy asks for, and where they are."""
         given = self.strategy.places().items()
         return {
-            name: places.as_path(place, name) for name, place in given if place is not None and type(place) is not int
+            name: places.as_path(place, name)
+            for name, place in given
+            if place is not None and not isinstance(place, (int, Header))
         }
 
     def _named(self, error: FrameworkException, answer: Answer[Any]) -> FrameworkException:
