@@ -1,7 +1,7 @@
 """Whole processes side by side: `headrace fetch` and what else one would type, from exec to the last byte on disk.
 
-``python -m benchmarks.commands`` measures, and writes `commands.json` and `commands.md` in `benchmarks/results`. Each command
-has a core, nginx has the other one; they take turns. A figure is the best and the median of its rounds.
+``python -m benchmarks.commands`` measures, and writes `commands.json` and `commands.md` in `benchmarks/results`. Each
+command has a core, nginx has the other one; they take turns. A figure is the best and the median of its rounds.
 """
 
 from __future__ import annotations
