@@ -37,8 +37,8 @@ $(DOCS_INSTALLED): $(INSTALLED)
 
 venv: $(INSTALLED)  ## the environment that every other target uses
 
-demo: $(INSTALLED)  ## show what headrace does
-	$(BIN)/headrace demo
+demo: $(INSTALLED)  ## fetch with a limit, be killed, go on, prove that nothing is missing, write the report
+	$(BIN)/headrace tour
 
 servers:  ## the servers that tests need, from Debian's packages
 	@sh scripts/install.sh $(SERVERS) || { test -z "$(CI)" && echo "the tests that need them are skipped" >&2; }

@@ -191,7 +191,7 @@ async def _client(work: dict[str, Any]) -> tuple[Transfer, Callable[[], Awaitabl
         return functools.partial(ways.get(way, _aiohttp_upload), session, way, dest), session.close
     from headrace import AsyncClient
 
-    client = AsyncClient(**({"tls": context} if context else {}))
+    client = AsyncClient(work["url"].rpartition("/")[0], **({"tls": context} if context else {}))
     if way == "down":
         return lambda url, _: client.download(url, dest), client.close
     method = client.upload_file if way == "form" else client.stream_file

@@ -15,6 +15,7 @@ from headrace._client.calling import Calling
 from headrace.bulk import Journal, batches
 from headrace.bulk.shards import Ledger, ShardResult, run_shard
 from headrace.errors import ClientError, JournalError, SinkError, ValidationError
+from headrace.pages import PageNumber
 from headrace.testing import json_response
 from tests.kit.bulk import Api, User, paths, read_lines
 
@@ -186,6 +187,13 @@ async def test_wrong_arguments(sink: Any, options: dict[str, Any], text: str) ->
     """They are told when the ledger is made."""
     with pytest.raises(ValidationError, match=text):
         ledger_of(Api().client(), [], sink, **options)
+
+
+async def test_series_are_refused(tmp_path: Path) -> None:
+    """A shard has whole calls: what would go on half-way is told by its call."""
+    calls = ["/users/1", Call("/users/2", pages=PageNumber())]
+    with pytest.raises(ValidationError, match=r"calls\[1\]: pages: a shard has whole calls"):
+        await run(Api(), calls, sinks.NDJSON(tmp_path / "rows"), has_items=True)
 
 
 async def test_an_async_iterable_where_a_loop_runs(tmp_path: Path) -> None:

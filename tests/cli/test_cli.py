@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 
 import click
 import pytest
@@ -146,6 +147,19 @@ def test_completion(words: str, expected: str, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("COMP_WORDS", words)
     monkeypatch.setenv("COMP_CWORD", str(words.count(" ")))
     assert f"plain,{expected}\n" in headrace().stdout
+
+
+def test_tour(tmp_path: Path) -> None:
+    """A fetch is killed, goes on, and every row is there once; the report of both runs is written."""
+    done = headrace("tour", "--quick", "--folder", str(tmp_path / "tour"))
+    assert done.returncode == 0, done.stderr
+    assert "250 rows: 0 missing, 0 doubled, 0 that differ from the original" in done.stdout
+    assert "killed (SIGKILL)" in done.stdout
+    assert done.stdout.count("$ headrace fetch ") == 2
+    assert done.stdout.count("run began") == 2
+    assert "<svg" in (tmp_path / "tour" / "report.html").read_text()
+    again = headrace("tour", "--quick", "--folder", str(tmp_path / "tour"))
+    assert (again.returncode, "is there already" in again.stderr) == (1, True)
 
 
 def test_taken_port() -> None:

@@ -8,6 +8,8 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
+import attrs
+
 from headrace import AiohttpTransport, AsyncClient, PoolLimits, RateLimiter, Retry, Timeout, WireTransport
 from headrace.errors import (
     ConnectionLost,
@@ -30,6 +32,7 @@ ORIGINS = 4
 CONNECTIONS = 40
 ATTEMPTS = 3
 PATIENCE = 60.0  # seconds in which something must end
+_PATIENT = Timeout(10 * PATIENCE, connect=10 * PATIENCE)  # how long it takes says nothing here, see `Crossing._watch`
 OVERTAKEN = 100_000  # requests that end between the beginning of one and its end; more, and it hangs
 _KINDS = ["plain"] * 12 + list(SOUND) * 2 + list(BROKEN)
 _METHODS = ["GET"] * 6 + ["POST"] * 3 + ["PUT", "HEAD", "keyed POST", "upload", "upload", "stream", "left stream"]
@@ -129,7 +132,7 @@ class Crossing:
         wires = [self._make(pool=PoolLimits(CONNECTIONS, per_origin)) for per_origin in (None, CONNECTIONS // 3)]
         retries = [None, Retry(ATTEMPTS, backoff=1e-4, max_backoff=1e-3, budget=None)]
         clients = [
-            AsyncClient(url, transport=Checked(wire), limiter=limiter, retry=retry, timeout=10 * PATIENCE)
+            AsyncClient(url, transport=Checked(wire), limiter=limiter, retry=retry, timeout=_PATIENT)
             for wire, limiter, retry in zip(wires, limiters, retries, strict=True)
             for url in server.urls
         ]
@@ -227,7 +230,7 @@ class Crossing:
         options: dict[str, Any] = {}
         headers = {"X-Token": token} if plan.named else {}
         if plan.seconds is not None:
-            options["timeout"] = plan.seconds if plan.number % 2 else Timeout(10 * PATIENCE, read=plan.seconds)
+            options["timeout"] = plan.seconds if plan.number % 2 else attrs.evolve(_PATIENT, read=plan.seconds)
         if method in {"POST", "PUT", "keyed POST"}:
             options["data"] = payload(token, plan.size)
         elif method == "upload":

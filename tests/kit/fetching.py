@@ -4,12 +4,13 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from headrace._io import threads
 from headrace.cli import main
-from tests.kit import ROOT
+from tests.kit.house import package_folder
 
 COMMAND = (sys.executable, "-m", "headrace.cli")
 
@@ -36,7 +37,13 @@ class Ran(NamedTuple):
     err: str
 
 
-async def started(*arguments: str | Path, cwd: Path | None = None, stdin: Any = None) -> asyncio.subprocess.Process:
+async def started(
+    *arguments: str | Path,
+    cwd: Path | None = None,
+    stdin: Any = None,
+    stderr: Any = asyncio.subprocess.PIPE,
+    env: Mapping[str, str] = {},
+) -> asyncio.subprocess.Process:
     """Start the command in a process of its own, where Ctrl-C is heard."""
     return await asyncio.create_subprocess_exec(
         *COMMAND,
@@ -44,8 +51,8 @@ async def started(*arguments: str | Path, cwd: Path | None = None, stdin: Any = 
         cwd=cwd,
         stdin=stdin,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        stderr=stderr,
+        env={**os.environ, "PYTHONPATH": str(package_folder().parent), **env},
         # Where the tests run in the background of a shell, SIGINT is ignored, and children would inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )

@@ -88,3 +88,25 @@ class Sharing(LeasedLimiter):
 
     def __repr__(self) -> str:
         return "Sharing()"
+
+
+async def starts_for(loop: VirtualLoop, limiters: list[Sharing], seconds: float, tasks: int = 20) -> list[list[float]]:
+    """Start as often as each limiter lets its tasks, and return the moments, by limiter."""
+    starts: list[list[float]] = [[] for _ in limiters]
+
+    async def start(limiter: Sharing, mine: list[float]) -> None:
+        while True:
+            await limiter.acquire()
+            mine.append(loop.time())
+            await asyncio.sleep(0.001)
+
+    running = [
+        asyncio.ensure_future(start(limiter, mine))
+        for limiter, mine in zip(limiters, starts, strict=True)
+        for _ in range(tasks)
+    ]
+    await asyncio.sleep(seconds)
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+    return starts

@@ -21,6 +21,7 @@ import pytest
 
 from headrace import AsyncClient, RateLimiter, sinks
 from headrace.errors import JournalError, ValidationError
+from headrace.pages import PageNumber
 from tests.kit import ROOT
 from tests.kit.bulk import User
 from tests.kit.grants import fullest
@@ -251,6 +252,7 @@ def _in_main() -> type[User]:
         (config("http://127.0.0.1:9"), {"lateness": 0}, "lateness: got"),
         (config("http://127.0.0.1:9"), {"journal": False}, "journal: got"),
         (config("http://127.0.0.1:9"), {"expected": 404}, "expected: got"),
+        (config("http://127.0.0.1:9"), {"pages": PageNumber()}, "pages: a shard has whole calls"),
         (config("http://127.0.0.1:9", limiter=RateLimiter(5)), {"in_flight": -1}, "in_flight: got"),
     ],
 )  # fmt: skip

@@ -51,6 +51,28 @@ class Calling:
         closed: bool = self._client.closed
         return closed
 
+    @property
+    def stats(self) -> Stats:
+        """What the client has counted."""
+        stats: Stats = self._client.stats
+        return stats
+
+    def settings(self) -> dict[str, str]:
+        """Say what the client was made from, with secrets masked, as far as a report shows it."""
+        config = self._client.config
+        names = (
+            "rate_limit",
+            "rate_limit_interval",
+            "limiter",
+            "timeout",
+            "retry",
+            "circuit_breaker",
+            "pool",
+        )
+        shown = {name: repr(getattr(config, name)) for name in names}
+        proxy = None if config.proxy is None else _redact.url(config.proxy)
+        return {"uri": self.uri, **shown, "proxy": repr(proxy), "tls": "verified" if config.tls else "not verified"}
+
     def place(self, path: Any) -> str:
         """Join a path to that of the client, without the client's parameters.
 

@@ -27,7 +27,6 @@ from headrace._io.limits.leased import LeasedLimiter
 from headrace._io.limits.rate import RateLimiter
 from headrace._io.wire.connection import Answer, Connection
 from headrace._io.wire.transport import WireTransport
-from headrace.errors import FrameworkException
 from headrace.policies import IDEMPOTENT_METHODS
 from headrace.types import ChoosingLimiter
 
@@ -91,6 +90,7 @@ class Begun(msgspec.Struct, eq=False):
         answer: Its exchange.
         block: The header fields that it has.
         target: Where it goes.
+        content: The body that was written: what it was made of may be another by now.
         began: When a `Retrying` was told of it.
     """
 
@@ -98,6 +98,7 @@ class Begun(msgspec.Struct, eq=False):
     answer: Answer
     block: HeaderBlock
     target: str
+    content: bytes | None
     began: float
 
     def __repr__(self) -> str:
@@ -237,36 +238,33 @@ class Lane:
         connection = ahead.transport.take(origin.text)
         if connection is None:
             return None
+        limiter, content = ahead.limiter, None
         if body is None:
             head = f"{method} {target}{fields}{EMPTY_BODY[method]}\r\n".encode("latin-1")
         else:
-            content = _encoded(body)
+            content = _content(body, ahead.transport, connection)
             if content is None:
-                ahead.transport.put_back(connection)
                 return None
             head = f"{method} {target}{fields}Content-Length: {len(content)}\r\n\r\n".encode("latin-1") + content
-            del content
-        limiter = ahead.limiter
         if limiter is not None and not limiter.try_acquire(1, origin.text):
             ahead.transport.put_back(connection)
             return None
         shared = self._requests.get(method)
         if shared is None or shared.headers is not block:
-            shared = self._requests[method] = self._request(method, "/", block, b"" if body is not None else None)
+            shared = self._requests[method] = self._request(method, "/", block, None if body is None else b"")
         try:
             answer = connection.begin(shared, head, answer)
+            if answer is None:  # something lies in its socket
+                _give_back(ahead, connection)
+                return None
+            begun = Begun(connection, answer, block, target, content, 0.0)
         finally:
-            del head, fields, path, body  # logs may show the variables of a frame
-        if answer is None:  # something lies in its socket
-            if limiter is not None:
-                limiter.hold()
-                limiter.drop()
-            ahead.transport.put_back(connection)
-            return None
-        stats = self._stats
-        stats.requests += 1
-        stats.attempts += 1
-        return Begun(connection, answer, block, target, 0.0 if ahead.retrying is None else ahead.retrying.begin())
+            del head, fields, path, body, content  # logs may show the variables of a frame
+        self._stats.requests += 1
+        self._stats.attempts += 1
+        if ahead.retrying is not None:
+            begun.began = ahead.retrying.begin()
+        return begun
 
     def read(self, response: Response, decoder: decode.BodyDecoder) -> Any:
         """Read the value of an answer; `decode.UNREAD` where it is no plain success, which `go_on` sees to."""
@@ -280,8 +278,10 @@ class Lane:
                 response.body = body = answer_of.content(copy.copy(response), self._limit)  # a copy's is given away
                 response.coding = b""
             return decode.decode(body, decoder) if body else None
-        except FrameworkException:
-            return decode.UNREAD  # it is raised anew where its request is known
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:  # noqa: BLE001 - ours, or of the model's own code: raised anew where its request is known
+            return decode.UNREAD
 
     def go_on(
         self,
@@ -305,7 +305,7 @@ class Lane:
         """
         ahead = self._ahead
         assert ahead is not None  # noqa: S101 - it was begun
-        request = self._request(call.method, begun.target, begun.block, call.body)
+        request = self._request(call.method, begun.target, begun.block, begun.content)
         exchange = _Exchange(ahead, request, begun.connection, begun.answer, outcome)
         return self._pipeline.resume(call, request, deadline, exchange.go_on(begun.began), asked)
 
@@ -313,10 +313,9 @@ class Lane:
         """Tell for how many connections there is room where a request finds none idle; `None` where one is."""
         return None if self._ahead is None else self._ahead.transport.room(self._defaults.origin.text)
 
-    def _request(self, method: str, target: str, block: HeaderBlock, body: Any) -> Request:
+    def _request(self, method: str, target: str, block: HeaderBlock, content: bytes | None) -> Request:
         """Make a request as the pipeline would have; that of a connection is one of many, and nobody writes to it."""
         config = self._config
-        content = body if body is None or body == b"" else _encoded(body)
         idempotent = method in IDEMPOTENT_METHODS or "idempotency-key" in block.names
         return Request(
             method, self._defaults.origin, target, block, content, config.timeout, config.max_response_bytes,
@@ -373,15 +372,34 @@ def decoder_of(response_format: Any) -> decode.BodyDecoder | None:
     """Find how an answer is decoded; `None` where that is no matter of its body alone, or an error."""
     try:
         decoder = formats.find(response_format)
-    except FrameworkException:
+    except Exception:  # noqa: BLE001 - it is raised anew where its request is known
         return None
     return decoder if type(decoder) is decode.BodyDecoder and decoder.stamp is None else None
 
 
-def _encoded(body: Any) -> bytes | None:
-    """Write a body as JSON; `None` where it is too large to go with its head, or an error."""
+def _give_back(ahead: Ahead, connection: Connection) -> None:
+    """Give back what was taken for a request that was not written."""
+    if ahead.limiter is not None:
+        ahead.limiter.hold()
+        ahead.limiter.drop()
+    ahead.transport.put_back(connection)
+
+
+def _content(body: Any, transport: WireTransport, connection: Connection) -> bytes | None:
+    """Write a body as JSON; `None` where it is too large to go with its head, or an error: the connection is put back.
+
+    The body may have code of its own, which can raise anything.
+    """
+    content = None
     try:
         content = encode.body(body)
-    except FrameworkException:
-        return None
-    return content if len(content) <= _MOST_BODY else None
+        if len(content) > _MOST_BODY:
+            content = None
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # noqa: BLE001 - it is raised anew where its request is known
+        content = None
+    finally:
+        if content is None:
+            transport.put_back(connection)
+    return content

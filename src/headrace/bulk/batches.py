@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from headrace.bulk._sinks.base import Misfit
     from headrace.bulk.keys import Digests
     from headrace.bulk.outcomes import Err
+    from headrace.bulk.samples import Sample
 
 STEPS: Final = ("begin", "written", "noted", "committed", "marked")
 
@@ -61,9 +62,11 @@ class Batch:
         dead: The calls that failed.
         rejects: Rows that did not fit.
         calls: How many calls ended.
+        samples: How the run went since the last commit.
+        routes: What was seen of each route so far.
     """
 
-    __slots__ = ("calls", "dead", "done", "keys", "rejects", "rows", "series")
+    __slots__ = ("calls", "dead", "done", "keys", "rejects", "routes", "rows", "samples", "series")
 
     def __init__(self) -> None:
         self.rows: list[Any] = []
@@ -73,6 +76,8 @@ class Batch:
         self.dead: list[tuple[bytes, DeadLetter]] = []
         self.rejects: list[Rejected] = []
         self.calls = 0
+        self.samples: list[Sample] = []
+        self.routes: Mapping[str, Any] | None = None
 
     def note(self, mark: bytes | PageMark, *, last: bool) -> None:
         """Note that a call is done, or how far its series is."""
@@ -99,9 +104,13 @@ class Keeper:
         sink: The sink; `None` where the outcomes are handed out instead.
         path: Of the journal, or `None`.
         job: What the journal is of.
+        settings: What a report shall show beside it, without secrets.
     """
 
-    def __init__(self, sink: Any, path: Path | None, job: Mapping[str, str]) -> None:
+    def __init__(
+        self, sink: Any, path: Path | None, job: Mapping[str, str], settings: Mapping[str, str] | None = None
+    ) -> None:
+        self._settings = settings
         self._sink = sink
         self._ours = isinstance(sink, Target)
         self._path = path
@@ -134,6 +143,8 @@ class Keeper:
                 self._begin_sink()
                 self._commit_sink(1)
                 journal.begin(self._job)
+            if self._settings is not None:
+                journal.describe(self._settings)
             self._number = journal.number
             return journal.load(), journal.dead
         except BaseException:
@@ -191,7 +202,8 @@ class Keeper:
         misfits = self._write(batch) if batch.rows and self._sink is not None else []
         between(STEPS[1], number)
         if self._journal is not None:
-            self._journal.note(b"".join(batch.done), More(batch.dead, [*batch.rejects, *misfits], batch.series))
+            more = More(batch.dead, [*batch.rejects, *misfits], batch.series)
+            self._journal.note(b"".join(batch.done), more, batch.samples, batch.routes)
         between(STEPS[2], number)
         self._commit_sink(number)
         between(STEPS[3], number)

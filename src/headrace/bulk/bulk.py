@@ -9,7 +9,7 @@ from collections.abc import Collection
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import msgspec
@@ -28,6 +28,7 @@ from headrace.bulk.keys import Digests
 from headrace.bulk.pulling import Known
 from headrace.bulk.report import Report
 from headrace.bulk.running import Run, Tally, Thread
+from headrace.bulk.samples import Sampler
 from headrace.bulk.series import Kept, Walks
 from headrace.bulk.shape import Shape
 from headrace.bulk.source import Source, check_incremental
@@ -130,13 +131,15 @@ class Bulk(Generic[T]):
         if expect is not None and self._transform is None:
             expect(self._shape.format)
         self._begin()
-        keeper = Keeper(self._sink, self._path, self.job)
+        client: Any = self._client  # which has more than the law of a bulk needs
+        sampler = None if self._path is None else Sampler(self._report, client.stats, time())
+        keeper = Keeper(self._sink, self._path, self.job, {**client.settings(), **self._shown()})
         thread = Thread()
         progress, bar = _progress(self._options["progress"])
         progress = _calling.teller(progress)
         try:
             engine = await self._start(await thread.run(keeper.open), keeper, thread)
-            await Run(engine, keeper, thread, self._tally, self._transform, self._every, progress).run()
+            await Run(engine, keeper, thread, self._tally, self._transform, self._every, progress, sampler).run()
             if engine.finished:
                 await thread.run(keeper.finish)
         finally:
@@ -249,6 +252,20 @@ class Bulk(Generic[T]):
             engine.stop()
         self._began = monotonic()
         return engine
+
+    def _shown(self) -> dict[str, str]:
+        """Say how it is run, for a report."""
+        names = (
+            "in_flight",
+            "ordered",
+            "expected",
+            "on_invalid",
+            "retry_failed",
+            "commit_every",
+            "max_failures",
+        )
+        shown = {name: repr(self._options[name]) for name in names}
+        return shown if self._options["retry"] is UNSET else {**shown, "retry": repr(self._options["retry"])}
 
     @property
     def job(self) -> dict[str, str]:

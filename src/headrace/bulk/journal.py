@@ -14,13 +14,15 @@ from headrace._checks import wrong
 from headrace.bulk import _book
 from headrace.bulk._letters import DeadLetter, Rejected
 from headrace.bulk.keys import SIZE, Digests
+from headrace.bulk.samples import Sample
 from headrace.errors import JournalError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 _letter = msgspec.msgpack.Decoder(DeadLetter).decode
 _rejected = msgspec.msgpack.Decoder(Rejected).decode
+_sample = msgspec.msgpack.Decoder(Sample).decode
 _REMEDY = "give another journal, or delete this one to begin anew"
 
 
@@ -81,6 +83,26 @@ class Journal:
             headrace.errors.JournalError: There is no such journal, or it cannot be read.
         """
         return (_rejected(row) for (row,) in self._read("SELECT row FROM reject ORDER BY id"))
+
+    def samples(self) -> Iterator[Sample]:
+        """Read how its runs went, second by second.
+
+        Raises:
+            headrace.errors.JournalError: There is no such journal, or it cannot be read.
+        """
+        if not list(self._read("SELECT 1 FROM sqlite_master WHERE name = 'sample'")):
+            return iter(())  # of an earlier version
+        return (_sample(body) for (body,) in self._read("SELECT body FROM sample ORDER BY id"))
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What it is of: its job, the settings of the last run (masked), and what was seen of each route.
+
+        Raises:
+            headrace.errors.JournalError: There is no such journal, or it cannot be read.
+        """
+        rows = self._read("SELECT name, value FROM job WHERE name IN ('job', 'settings', 'routes')")
+        return {name: msgspec.json.decode(value) for name, value in rows}
 
     @property
     def done(self) -> int:
@@ -163,8 +185,7 @@ class Writer:
         """Begin a journal with its job and batch 1, which is empty: from now on the sink is not a fresh one."""
         with _Transaction(self):
             for name, value in (("job", dict(job)), ("token", self.token)):
-                text = msgspec.json.encode(value).decode()
-                self._book.execute("INSERT OR REPLACE INTO job VALUES (?, ?)", (name, text))
+                self._describe(name, value)
             self._book.execute("INSERT INTO batch VALUES (1, 0, x'', NULL)")
         self.number = 1
 
@@ -207,12 +228,24 @@ class Writer:
             raise _book.refused(self.path, error) from error
         return found
 
-    def note(self, done: bytes, more: More) -> None:
-        """Note what the next batch ends, before its rows are in the sink."""
+    def describe(self, settings: Mapping[str, str]) -> None:
+        """Note the settings of a run, which hold no secret."""
+        with _Transaction(self):
+            self._describe("settings", dict(settings))
+
+    def _describe(self, name: str, value: Any) -> None:
+        self._book.execute("INSERT OR REPLACE INTO job VALUES (?, ?)", (name, msgspec.json.encode(value).decode()))
+
+    def note(self, done: bytes, more: More, samples: Sequence[Sample] = (), routes: Any = None) -> None:
+        """Note what the next batch ends, before its rows are in the sink; and how the run went meanwhile."""
         packed = msgspec.msgpack.encode(more) if more.dead or more.rejects or more.series else None
         with _Transaction(self):
             self._book.execute("DELETE FROM batch WHERE pending")
             self._book.execute("INSERT INTO batch VALUES (?, 1, ?, ?)", (self.number + 1, done, packed))
+            if samples:
+                bodies = ((msgspec.msgpack.encode(sample),) for sample in samples)
+                self._book.executemany("INSERT INTO sample (body) VALUES (?)", bodies)
+                self._describe("routes", routes)
 
     def mark(self) -> None:
         """Mark that the sink has the batch that was noted."""

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from headrace.errors import ClientError, HTTPError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from headrace.bulk.outcomes import Err, Meta
 
 #: How many failures and rejects a report remembers.
@@ -52,7 +54,8 @@ class Report:
         self.failures: list[Err] = []
         self.rejects: list[Any] = []
         self.stopped = False
-        self._latencies: dict[int, int] = {}
+        #: How many calls took how long; see `seconds_of`.
+        self.latencies: dict[int, int] = {}
 
     @property
     def ok(self) -> bool:
@@ -68,18 +71,7 @@ class Report:
     @property
     def percentiles(self) -> dict[int, float]:
         """The seconds within which 50, 90, 95 and 99 % of the calls were answered, to 5 %; empty without a call."""
-        total = sum(self._latencies.values())
-        found: dict[int, float] = {}
-        if not total:
-            return found
-        for share in (50, 90, 95, 99):
-            seen = 0
-            for each in sorted(self._latencies):
-                seen += self._latencies[each]
-                if seen * 100 >= total * share:
-                    found[share] = 2 ** ((each - 0.5 if each < 0 else each + 0.5) / _FINENESS)
-                    break
-        return found
+        return percentiles_of(self.latencies)
 
     def answered(self, meta: Meta) -> None:
         """Count a success."""
@@ -104,12 +96,12 @@ class Report:
         for name in ("done", "failed", "expected", "rows", "rejected", "bytes"):
             setattr(self, name, getattr(self, name) + getattr(part, name))
         self.errors.update(part.errors)
-        for bucket, count in part._latencies.items():
-            self._latencies[bucket] = self._latencies.get(bucket, 0) + count
+        for bucket, count in part.latencies.items():
+            self.latencies[bucket] = self.latencies.get(bucket, 0) + count
 
     def _took(self, seconds: float) -> None:
-        bucket = int(log2(seconds + 1e-6) * _FINENESS)  # of what is below a second, the part below zero is left out
-        self._latencies[bucket] = self._latencies.get(bucket, 0) + 1
+        bucket = bucket_of(seconds)
+        self.latencies[bucket] = self.latencies.get(bucket, 0) + 1
 
     def raise_for_failures(self) -> None:
         """Raise if a call failed or the run was stopped.
@@ -139,6 +131,30 @@ class Report:
 
     def __repr__(self) -> str:
         return f"<Report {self.calls:,} calls, {self.done:,} done, {self.failed:,} failed, {self.rows:,} rows>"
+
+
+def bucket_of(seconds: float) -> int:
+    """Find the class of a latency."""
+    return int(log2(seconds + 1e-6) * _FINENESS)  # of what is below a second, the part below zero is left out
+
+
+def seconds_of(bucket: int) -> float:
+    """Give the seconds in the middle of a class of latencies."""
+    return float(2 ** ((bucket - 0.5 if bucket < 0 else bucket + 0.5) / _FINENESS))
+
+
+def percentiles_of(latencies: Mapping[int, int]) -> dict[int, float]:
+    """Give the seconds within which 50, 90, 95 and 99 % of some calls were answered; empty without a call."""
+    total = sum(latencies.values())
+    found: dict[int, float] = {}
+    for share in (50, 90, 95, 99) if total else ():
+        seen = 0
+        for each in sorted(latencies):
+            seen += latencies[each]
+            if seen * 100 >= total * share:
+                found[share] = seconds_of(each)
+                break
+    return found
 
 
 def kind_of(error: Exception) -> str:

@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import msgspec
+
 from headrace import _calling
 from headrace._core.request import encode
 from headrace._io.threads import result, settled
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from headrace.bulk.engine import Engine
     from headrace.bulk.outcomes import Outcome
     from headrace.bulk.report import Report
+    from headrace.bulk.samples import Sampler
 
 T = TypeVar("T")
 
@@ -37,6 +40,7 @@ _FEWEST: Final = 100
 _AT_ONCE: Final = 256
 _PROGRESS_SECONDS: Final = 0.1
 _TICK_SECONDS: Final = 0.05
+_SAMPLE_SECONDS: Final = 1.0
 
 
 class Thread:
@@ -120,6 +124,7 @@ class Run:
         transform: Makes of a row a row, several, or none; or `None`.
         commit_every: Seconds after which a batch ends.
         progress: Is told of the report, at most ten times a second; or `None`.
+        sampler: Says how the run goes, once a second; or `None`.
     """
 
     def __init__(
@@ -131,6 +136,7 @@ class Run:
         transform: Callable[[Any], Any] | None,
         commit_every: float,
         progress: Callable[[Report], object] | None,
+        sampler: Sampler | None = None,
     ) -> None:
         self._engine = engine
         self._keeper = keeper
@@ -140,6 +146,8 @@ class Run:
         self._transform = transform
         self._every = commit_every
         self._progress = progress
+        self._sampler = sampler
+        self._sampled = monotonic()
         self._told = 0.0
         self._began = monotonic()
         self._due = self._began + commit_every
@@ -204,6 +212,7 @@ class Run:
                 if not self._commit_failed:
                     await self._settle()
                     if self._batch.calls:
+                        self._sample(monotonic())
                         self._hand()
                     await self._settle()
             except asyncio.CancelledError as error:
@@ -251,6 +260,8 @@ class Run:
         elif mark is not None:
             batch.note(mark, last=True)
         batch.calls += 1
+        if self._sampler is not None:
+            self._sampler.see(outcome)
 
     def _rows(self, outcome: Ok[Any], made: list[Any] | None) -> list[Any]:
         """Make the rows of an answer, as they go to the sink; of those that a transform has made already, if it has."""
@@ -276,6 +287,8 @@ class Run:
 
     def _hand(self) -> None:
         batch, self._batch = self._batch, Batch()
+        if self._sampler is not None:
+            batch.routes = {name: msgspec.structs.replace(route) for name, route in self._sampler.routes.items()}
         self._writing = (len(batch.rows), batch.calls)
         self._commit = self._thread.begin(self._keeper.commit, batch)
         self._commit.add_done_callback(self._committed)
@@ -310,7 +323,15 @@ class Run:
         self._engine.nudge()
         self._timer = asyncio.get_running_loop().call_later(min(self._every, _TICK_SECONDS), self._tick)
 
+    def _sample(self, now: float) -> None:
+        """Note how it goes; the next commit keeps that."""
+        if self._sampler is not None:
+            self._sampled = now
+            self._batch.samples.append(self._sampler.take(now - self._began, len(self._batch.rows)))
+
     def _tell(self, *, last: bool = False) -> None:
+        if self._sampler is not None and monotonic() - self._sampled >= _SAMPLE_SECONDS:
+            self._sample(monotonic())
         self._report.seconds = now = monotonic() - self._began
         if self._progress is not None and (last or now - self._told >= _PROGRESS_SECONDS):
             self._told = now

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 #: Calls of a shard at most: as many failures as a report remembers.
 MOST_CALLS: Final = MOST_KEPT
 _PREFIX: Final = ".aside-"
+_SERIES: Final = ("pages", "incremental")
 #: Rows of one file of Parquet, where a shard is one file.
 _ENDLESS: Final = 2**62
 
@@ -129,6 +130,22 @@ def _portable(error: Exception) -> Exception:
     except Exception:  # noqa: BLE001 - whatever it is that cannot
         return ClientError(f"{type(error).__name__}: {error}")
     return error
+
+
+def refuse_series(where: str, words: Mapping[str, Any]) -> None:
+    """Refuse what makes a series of a call: one that fails half-way has rows, and a shard has all or none of a call's.
+
+    Args:
+        where: What stands before the name in the error.
+        words: The words of a bulk or of a call.
+
+    Raises:
+        headrace.errors.ValidationError: One of them makes a series.
+    """
+    for name in _SERIES:
+        if words.get(name) is not None:
+            message = f"{where}{name}: a shard has whole calls, and no series that go on later; give it to client.bulk"
+            raise ValidationError(message)
 
 
 class _Whole(Target):
@@ -262,6 +279,7 @@ class Ledger:
         number = 0
         shard = Shard(number, [], [])
         while (call := pull()) is not None:
+            refuse_series(f"calls[{self._source.count - 1}]: ", {name: getattr(call, name) for name in _SERIES})
             found = digest(call, self._client.place)
             self.report.calls += 1
             if any(found in each for each in self._skipped):

@@ -33,8 +33,11 @@ COMMANDS: Final = {
         "_demo_command", "demo", ("pycountry", "rich"), "Fetch every country, subdivision and language there is."
     ),
     "fetch": _Command("_fetch.command", "fetch", (), "Fetch URLs into typed rows, with limits, retries and a journal."),
+    "init": _Command("_init.command", "init", (), "Look at an API, and write a job and models for it."),
     "migrate": _Command("_migrate", "migrate", (), "Rewrite code that imports arya_api_framework."),
+    "report": _Command("_run_report.command", "report", (), "Tell how the runs of a journal went."),
     "structify": _Command("_structify", "structify", ("rich",), "Tell which pydantic models become msgspec Structs."),
+    "tour": _Command("_tour", "tour", ("pycountry",), "Kill a fetch, go on, and prove that nothing is missing."),
 }
 
 

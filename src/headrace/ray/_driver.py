@@ -14,7 +14,7 @@ from headrace.bulk._sinks.base import Target
 from headrace.bulk._sinks.discard import Discard
 from headrace.bulk.bulk import journal_path
 from headrace.bulk.running import Tally
-from headrace.bulk.shards import MOST_CALLS, Ledger, Shard, ShardResult, ShardWork, run_shard
+from headrace.bulk.shards import MOST_CALLS, Ledger, Shard, ShardResult, ShardWork, refuse_series, run_shard
 from headrace.errors import ClientError
 from headrace.ray._cluster import Recipe, begin, engine, importable, portable, recipe
 from headrace.ray._limits import LATENESS, hold, shared
@@ -67,7 +67,7 @@ def bulk(
         lateness: Seconds from asking for a start to the start, at most, where an actor keeps the client's limit.
         options: The words of `AsyncClient.bulk`. `sink` is `sinks.Parquet(folder)` or `sinks.NDJSON(folder)` on a disk
             that all machines reach. There always is a journal, beside the folder unless `journal` names another path.
-            `in_flight` is that of each actor. `commit_every` has no use here.
+            `in_flight` is that of each actor. `commit_every` has no use here; `pages` and `incremental` are refused.
 
     Returns:
         What was done, as of a run on one machine.
@@ -102,6 +102,7 @@ def _prepared(
     client: Any, calls: Any, words: dict[str, Any], size: int, lateness: float
 ) -> tuple[Recipe, Ledger, Tally]:
     """Look at every word, before anything is sent."""
+    refuse_series("", words)
     made = recipe(client)
     importable("response_format", words["response_format"])
     local = made.make()

@@ -6,8 +6,12 @@ import math
 from collections import deque
 from typing import Final
 
-#: The share of their life in which the permits that are asked for ahead should be used.
-_AHEAD: Final = 0.75
+#: For how much of their life permits are asked for ahead: more than all of it where there are plenty, for use comes in
+#: bursts, and less where they are scarce, for what is burned is lost to others.
+_PLENTY: Final = 1.5
+_SCARCE: Final = 0.5
+#: Seconds for which permits are scarce when fewer were granted than asked for.
+_SCARCE_SECONDS: Final = 1.0
 
 
 class Lease:
@@ -34,10 +38,22 @@ class Leases:
 
     Attributes:
         held: The leases, the oldest first; who takes a permit takes it of the first that has one.
-        low: Permits of the last lease below which it is time to ask for more.
+        low: Permits of a lease at which it is time to ask for more.
     """
 
-    __slots__ = ("_burned", "_counted", "_counted_at", "_issued", "_life", "_most", "_per_second", "held", "low")
+    __slots__ = (
+        "_burned",
+        "_counted",
+        "_counted_at",
+        "_issued",
+        "_life",
+        "_most",
+        "_per_second",
+        "_round_trip",
+        "_scarce_until",
+        "held",
+        "low",
+    )
 
     def __init__(self, life: float, most: int) -> None:
         self._life = life
@@ -45,6 +61,8 @@ class Leases:
         self._issued = self._burned = self._counted = 0
         self._counted_at = -math.inf
         self._per_second = 0.0
+        self._scarce_until = -math.inf
+        self._round_trip = 0.0
         self.held: deque[Lease] = deque()
         self.low = 0
 
@@ -60,6 +78,7 @@ class Leases:
             Whether they may still be used; else they are burned.
         """
         self._issued += count
+        self._round_trip += (now - asked - self._round_trip) / 8
         if now > asked + self._life:
             self._burned += count
             return False
@@ -95,20 +114,29 @@ class Leases:
         self._burned += sum(lease.count for lease in self.held)
         self.held.clear()
 
-    def ahead(self, now: float) -> int:
-        """Estimate how many permits will be used before those of the next answer are too old.
+    def ahead(self, now: float, spoken_for: int) -> int:
+        """Estimate how many permits should be asked for ahead, so that some are there until the next answer comes.
 
         Args:
             now: The moment.
+            spoken_for: Permits that are held for those who wait.
 
         Returns:
-            Permits; also sets `low`.
+            Permits; 0 where enough are held. Also sets `low`.
         """
         used = self.used
         elapsed = now - self._counted_at
-        if elapsed >= self._life / 2:
-            self._per_second = (used - self._counted) / elapsed
+        if elapsed >= 2 * self._life:
+            # What was used comes in bursts, so that one window without use says little.
+            self._per_second = max((used - self._counted) / elapsed, self._per_second / 2)
             self._counted, self._counted_at = used, now
-        wanted = min(self._most, math.ceil(self._per_second * self._life * _AHEAD))
-        self.low = wanted // 2
-        return wanted
+        share = _SCARCE if now < self._scarce_until else _PLENTY
+        wanted = min(self._most, math.floor(self._per_second * self._life * share))
+        self.low = wanted if self._round_trip > self._life / 4 else wanted * 2 // 3
+        until = now + self._round_trip
+        lasting = sum(lease.count for lease in self.held if lease.expires > until) - spoken_for
+        return wanted - max(0, lasting) if lasting <= self.low else 0
+
+    def are_scarce(self, now: float) -> None:
+        """Note that fewer permits were granted than asked for."""
+        self._scarce_until = now + _SCARCE_SECONDS

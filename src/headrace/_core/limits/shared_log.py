@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 MOST_LOOKED_AT: Final = 128
 #: How many batches fit into the lateness: who waits is told to come when a batch of permits is there, not a single one.
 _BATCHES: Final = 4
+#: Microseconds after which a client in the queue looks again, at most.
+LONGEST_WAIT: Final = 5_000_000
 #: Origins that are paused at once, at most.
 MOST_PAUSED: Final = 10_000
 
@@ -138,15 +140,16 @@ class _Log:
             self.total -= entries.popleft()[1]
 
     def free_at(self, needed: int) -> int:
-        """Compute when so many permits are free; where they never are, when those of now have gone."""
+        """Compute when so many permits are free, if those that are free before are granted at once."""
         leaving = self.total + needed - self.capacity
         if leaving <= 0 or not self.entries:
             return 0
+        rounds, leaving = divmod(leaving - 1, self.capacity)
         for stamp, count in self.entries:
             leaving -= count
-            if leaving <= 0:
-                return stamp + self.span
-        return self.entries[-1][0] + self.span
+            if leaving < 0:
+                return stamp + self.span * (rounds + 1)
+        return self.entries[-1][0] + self.span * (rounds + 1)
 
 
 class SharedLog:
@@ -219,7 +222,9 @@ class SharedLog:
             ahead = self._ahead(ask.client, share, now)  # it is behind all others now
         needed = ahead + max(ask.least, min(missing, share, self._law.batch))
         at = max(log.free_at(needed) for log in self._logs)
-        wait = at - now if at > now else max(1000, self._law.grace // 10)
+        # Whoever is far behind looks again before that: those ahead may have gone.
+        soon = min(self._law.longest // 4, LONGEST_WAIT)
+        wait = min(at - now, soon) if at > now else max(1000, self._law.grace // 10)
         self._queue[ask.client] = (missing, now + wait)
         return granted, wait
 

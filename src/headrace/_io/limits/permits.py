@@ -91,8 +91,10 @@ class PermitQueue(StartQueue):
         self._plain = False  # whether nothing but a permit is needed for a start
         self._tried = False
         self._queued = False  # whether the keeper has a place for this client
+        self._looked_at = -math.inf
         self._not_before = -math.inf  # when it is worth asking for those who wait
         self._late = self._used = 0  # asks in a row whose permits came too late; permits used before the first of them
+        self._late_since: float | None = None
         self._failing_since: float | None = None
         self._by_itself = False  # whether the fallback is at work
         _everyone.add(self)
@@ -140,7 +142,7 @@ class PermitQueue(StartQueue):
             return False
         # The loop has stalled: the permits that it was released for are burned, and so are those of all with it.
         self._take_back()
-        if not self._count_burned("the event loop was busy"):
+        if not self._count_burned(busy=True):
             self._release()
         return waiter not in self._released
 
@@ -215,14 +217,12 @@ class PermitQueue(StartQueue):
         if self._by_itself:
             return Ask(self._client, 1, 0, 0, self._known, pauses) if tried or wants or pauses else None
         there = self._leases.usable(now) - self._granted
-        missing, spare = max(0, wants - there), max(0, there - wants)
-        ahead = self._leases.ahead(now)
-        if now >= self._not_before and (
-            missing or (tried and not wants and not spare) or (ahead and spare <= self._leases.low)
-        ):
+        missing = max(0, wants - there)
+        ahead = self._leases.ahead(now, self._granted + wants)
+        if now >= self._not_before and (missing or ahead or (tried and not wants and there <= 0)):
             head = self._head() if wants else None
             least = 1 if head is None else max(1, min(head[0].weight, self.capacity) - max(0, there))
-            most = max(least, missing + max(0, ahead - spare))
+            most = max(least, missing + ahead)
             return Ask(self._client, least, missing, most, self._known, pauses)
         if pauses or (self._queued and not wants):
             return Ask(self._client, 1, 0, 0, self._known, pauses)
@@ -231,6 +231,7 @@ class PermitQueue(StartQueue):
     async def _ask(self, keeper: Keeper, ask: Ask) -> None:
         asked = self._clock()
         failing = 0.0 if self._failing_since is None else asked - self._failing_since
+        look = asyncio.get_running_loop().call_later(self._lateness / 2, self._look)
         try:
             async with asyncio.timeout(self._patience - failing if failing < self._patience else self._patience):
                 reply = await keeper.ask(ask)
@@ -243,6 +244,12 @@ class PermitQueue(StartQueue):
             await self._failed(keeper, asked, error)
         else:
             self._answered(asked, ask, reply)
+        finally:
+            look.cancel()
+
+    def _look(self) -> None:
+        """Note that the loop has time."""
+        self._looked_at = self._clock()
 
     def _share_again(self, ask: Ask, asked: float) -> None:
         for origin, left in ask.pauses.items():
@@ -289,6 +296,8 @@ class PermitQueue(StartQueue):
             self._paused_until = max(self._paused_until, ends)
         for origin, left in (reply.pauses or {}).items():
             self._hold_back(origin or None, now + left / 1e6)
+        if reply.granted < ask.most:
+            self._leases.are_scarce(now)
         missing = ask.wanted - reply.granted
         self._queued = missing > 0
         if ask.most and (missing > 0 or not reply.granted):
@@ -296,22 +305,41 @@ class PermitQueue(StartQueue):
         if reply.granted and not self._leases.add(asked, reply.granted, now):
             self._not_before = -math.inf
             if ask.wanted:
-                self._count_burned(f"the last after {now - asked:.3g} s")
+                # The loop looked in between, unless it had no time for that either.
+                busy = self._looked_at < asked or self._looked_at > asked + 0.75 * self._lateness
+                self._count_burned(busy=busy, seconds=now - asked)
         self._release()
 
-    def _count_burned(self, why: str) -> bool:
-        """Count permits that came too late for those who waited; the third time in a row is an error."""
-        if self._leases.used != self._used:
-            self._late, self._used = 0, self._leases.used
-        self._late += 1
-        if self._late < _MOST_BURNED:
+    def _count_burned(self, *, busy: bool, seconds: float = 0.0) -> bool:
+        """Count permits that came too late for those who waited.
+
+        Args:
+            busy: Whether it is this event loop that was late: that may pass, and is an error only for as long as
+                nobody has patience for; else the third time in a row is one.
+            seconds: How long the answer took.
+
+        Returns:
+            Whether it was an error, which those who wait have got.
+        """
+        now = self._clock()
+        if self._late_since is None or self._leases.used != self._used:
+            self._late, self._used, self._late_since = 0, self._leases.used, now
+        self._late += not busy
+        lasting = now - self._late_since
+        if self._late >= _MOST_BURNED:
+            what = (
+                f"{self._late} permits in a row came later than lateness={self._lateness:g} s, the last after"
+                f" {seconds:.3g} s; give a lateness above the round trip"
+            )
+        elif lasting >= self._patience:
+            what = (
+                f"for {lasting:.3g} s the event loop was too busy to use permits within lateness={self._lateness:g} s;"
+                " keep the event loop free, or give a larger lateness"
+            )
+        else:
             return False
-        self._late = 0
-        text = (
-            f"{self!r}: {_MOST_BURNED} permits in a row came later than lateness={self._lateness:g} s ({why}); give a"
-            " lateness above the round trip, or keep the event loop free"
-        )
-        self._refuse(text)
+        self._late_since = None
+        self._refuse(f"{self!r}: {what}")
         return True
 
     def _hold_back(self, origin: str | None, until: float) -> None:

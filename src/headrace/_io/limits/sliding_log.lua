@@ -3,7 +3,7 @@
 -- ARGV: law, milliseconds after which all is forgotten, batch, grace, client, least, wanted, most, known version of the
 --       pauses, then pairs of an origin and the microseconds that it is to be paused.
 -- Returns {permits, now, wait, version, has pauses, origin, left, ...}; permits are -1 where the name has another law.
-local MOST_LOOKED_AT, MOST_PAUSED = 128, 10000
+local MOST_LOOKED_AT, MOST_PAUSED, LONGEST_WAIT = 128, 10000, 5000000
 local state, queue, demand, pauses = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local client, least, wanted, most = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local batch, grace = tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -134,19 +134,22 @@ local function serve()
   local needed, at = ahead + math.max(least, math.min(missing, share, batch)), 0
   for i = 1, #spans do
     local leaving, start, free_at = totals[i] + needed - capacities[i], 0, 0
-    while leaving > 0 do
-      local entries = redis.call('LRANGE', KEYS[4 + i], start, start + 63)
-      for _, entry in ipairs(entries) do
-        local stamp, count = string.match(entry, '(%d+):(%d+)')
-        leaving, free_at = leaving - tonumber(count), tonumber(stamp) + spans[i]
-        if leaving <= 0 then break end
-      end
-      if #entries < 64 then break end
-      start = start + 64
+    if leaving > 0 and totals[i] > 0 then
+      local rounds = math.floor((leaving - 1) / capacities[i])
+      leaving = leaving - 1 - rounds * capacities[i]
+      repeat
+        local entries = redis.call('LRANGE', KEYS[4 + i], start, start + 63)
+        for _, entry in ipairs(entries) do
+          local stamp, count = string.match(entry, '(%d+):(%d+)')
+          leaving, free_at = leaving - tonumber(count), tonumber(stamp) + spans[i] * (rounds + 1)
+          if leaving < 0 then break end
+        end
+        start = start + 64
+      until leaving < 0 or #entries < 64
     end
     at = math.max(at, free_at)
   end
-  local wait = at - now
+  local wait = math.min(at - now, math.floor(longest / 4), LONGEST_WAIT)
   if wait <= 0 then wait = math.max(1000, math.floor(grace / 10)) end
   come_in(wait, missing, rank)
   return granted, wait

@@ -217,6 +217,11 @@ def schema() -> dict[str, Any]:
     }
 
 
+def schema_text() -> str:
+    """Write the schema, as it is shipped."""
+    return msgspec.json.format(msgspec.json.encode(schema()), indent=2).decode() + "\n"
+
+
 def listed(value: str | list[str]) -> list[str]:
     """Give what may be one or several as a list."""
     return [value] if isinstance(value, str) else value

@@ -107,11 +107,11 @@ class Source:
         """
         return self._piped_calls(origin) if self._piped else self._all(origin)
 
-    def _all(self, origin: str) -> Iterator[Any]:
+    def _all(self, origin: str) -> Iterator[Call]:
         if not self._files:
             for pattern in self._patterns:
                 for url in pattern.urls():
-                    yield self._call(url, None, origin)
+                    yield self._call(url, None, origin, pattern)
             return
         for path in self._files:
             for row in rows_of(path):
@@ -126,10 +126,10 @@ class Source:
 
     def _of_row(self, row: Mapping[str, Any], origin: str, where: str) -> Iterator[Any]:
         if not self._patterns:
-            yield self._call(_own_url(row, where), row, origin)
+            yield self._call(_own_url(row, where), row, origin, None)
         for pattern in self._patterns:
             for url in pattern.urls(row):
-                yield self._call(url, row, origin)
+                yield self._call(url, row, origin, pattern)
 
     def _urls(self, row: Mapping[str, Any], where: str) -> Iterator[str]:
         if not self._patterns:
@@ -137,12 +137,13 @@ class Source:
         for pattern in self._patterns:
             yield from pattern.urls(row)
 
-    def _call(self, url: str, row: Mapping[str, Any] | None, origin: str) -> Any:
+    def _call(self, url: str, row: Mapping[str, Any] | None, origin: str, pattern: Pattern | None) -> Call:
         # A path is found by the quick way, a whole URL is taken apart first.
         path = url[len(origin) :] if origin and url.startswith(origin + "/") else url
+        route = None if pattern is None else f"{self._method} {pattern.text.removeprefix(origin)}"
         if self._plain:
-            return path
-        return Call(path, self._method, body=_filled(self._body, row or {}, self._method))
+            return Call(path, route=route)
+        return Call(path, self._method, body=_filled(self._body, row or {}, self._method), route=route)
 
     def _counted(self) -> int | None:
         if self._piped:
