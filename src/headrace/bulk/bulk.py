@@ -53,17 +53,17 @@ class Bulk(Generic[T]):
     """
 
     def __init__(self, client: BulkClient, calls: Any, options: dict[str, Any]) -> None:
+        self._client = client
+        self._report = report = Report()
         in_flight, ordered = options["in_flight"], options["ordered"]
         if not is_number(in_flight, integer=True):
             raise wrong("in_flight", in_flight, "a whole number above 0")
-        self._client = client
         self._options = options
         self._retry = _checked_retry(options["retry"])
         self._path = journal_path(options["journal"], options["sink"])
         self._shape = shape = self._shaped()
         has_rows = shape.items is not None or shape.pages is not None
         self._source = Source(calls, has_rows=has_rows, has_journal=self._path is not None)
-        self._report = report = Report()
         self._tally = Tally(report, _statuses(options["expected"]), _most_failures(options["max_failures"]))
         self._transform = options["transform"]
         if self._transform is not None and not callable(self._transform):
@@ -82,6 +82,7 @@ class Bulk(Generic[T]):
         self._engine: Engine | None = None
         self._handing: Handing | None = None
         self._used = False
+        self._busy = False
         self._stopped = False
 
     def _shaped(self) -> Shape:
@@ -157,30 +158,42 @@ class Bulk(Generic[T]):
         return self
 
     async def __anext__(self) -> Outcome[T]:
-        if self._handing is None:
-            await self._begin_handing()
-        engine, handing = self._engine, self._handing
-        assert engine is not None and handing is not None  # noqa: S101, PT018 - begun above
-        if handing.keeper is not None:
-            await handing.next_is_asked()
-        if not engine.ready:
-            try:
-                more = await engine.wait()
-            except BaseException:
-                await self.aclose()
-                raise
-            while more and not engine.ready:  # it was only to look at the time
-                more = await engine.wait()
-            if not more:
-                handing.is_finished = engine.finished
-                await self.aclose()
-                raise StopAsyncIteration
+        if self._busy:
+            raise AsyncClientError("a bulk is read by one task at a time")
+        self._busy = True
+        try:
+            if self._handing is None:
+                await self._begin_handing()
+            engine, handing = self._engine, self._handing
+            assert engine is not None and handing is not None  # noqa: S101, PT018 - begun above
+            if handing.keeper is not None:
+                await handing.next_is_asked()
+            if not engine.ready:
+                await self._wait(engine, handing)
+        finally:
+            self._busy = False
         outcome, mark = engine.take()
         failure = self._tally.count(outcome)
         if failure and self._tally.exceeded:
             engine.stop()
         handing.hand(outcome, mark, failure=failure)
         return outcome
+
+    async def _wait(self, engine: Engine, handing: Handing) -> None:
+        """Wait until something is ready; raises `StopAsyncIteration` behind the last."""
+        try:
+            more = await engine.wait()
+        except BaseException as error:
+            await self.aclose()
+            if isinstance(error, StopAsyncIteration):  # of the calls, which would look like their end
+                raise RuntimeError("calls raised StopAsyncIteration") from error  # noqa: TRY004 - as generators do
+            raise
+        while more and not engine.ready:  # it was only to look at the time
+            more = await engine.wait()
+        if not more:
+            handing.is_finished = engine.finished
+            await self.aclose()
+            raise StopAsyncIteration
 
     async def aclose(self) -> None:
         """End what is in flight, and keep what was handed out; may be called more than once."""
@@ -227,8 +240,12 @@ class Bulk(Generic[T]):
         keeper = None if self._path is None else Keeper(None, self._path, self.job)
         thread = None if keeper is None else Thread()
         handing = Handing(keeper, thread, self._report, self._every)
-        engine = await self._start(None if keeper is None else await handing.open(), keeper, thread)
-        self._engine, self._handing = engine, handing
+        try:
+            self._engine = await self._start(None if keeper is None else await handing.open(), keeper, thread)
+        except BaseException:  # a cancellation too, for which the thread was waited for
+            await handing.aclose()
+            raise
+        self._handing = handing
 
     async def _start(
         self, kept: tuple[Digests, Digests] | None, keeper: Keeper | None, thread: Thread | None

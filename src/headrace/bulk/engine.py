@@ -15,7 +15,7 @@ from headrace._core.values.decode import UNREAD
 from headrace._core.values.measured import Measured
 from headrace._core.values.partial import Partial
 from headrace._io.deadline import Deadline
-from headrace._io.frames import go_on
+from headrace._io.frames import clear_frames, go_on
 from headrace.bulk.flight import Flight, Sweep
 from headrace.bulk.ordering import Order
 from headrace.bulk.outcomes import Meta, Ok, failed
@@ -311,6 +311,7 @@ class Engine:
         try:
             pulled = pulling.pull()
         except BaseException as error:  # noqa: BLE001 - it is raised where the outcomes are taken
+            clear_frames(error)  # which know what is no call, or not yet
             self._fault = error
             self.stop()
             return None
@@ -476,6 +477,7 @@ class Engine:
         """Take note of how a task has ended; an error of its own ends the bulk."""
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if error is not None and not self._closing:
+            clear_frames(error)
             self._fault = self._fault or error
             self.stop()
         self._schedule()

@@ -57,23 +57,25 @@ local ttl = text(math.ceil((expires - now) / 1000))
 local function lives(key) if redis.call('PTTL', key) < 0 then redis.call('PEXPIRE', key, ttl) end end
 if pause_end > 0 then redis.call('PEXPIRE', pauses, ttl) end
 
--- Permits that are kept for the clients ahead in the queue; who has not come in time has lost its place.
+-- Permits that clients ahead in the queue want, and of these those that are kept for them now: of those that should have
+-- come by now, unless they are so late that they lose their place.
 local function ahead_of(rank, share)
   local stop = math.min(rank, MOST_LOOKED_AT) - 1
-  if stop < 0 then return 0 end
-  local total, others = 0, redis.call('ZRANGE', queue, 0, stop)
-  if #others == 0 then return 0 end
+  if stop < 0 then return 0, 0 end
+  local total, due, others = 0, 0, redis.call('ZRANGE', queue, 0, stop)
+  if #others == 0 then return 0, 0 end
   local wants = redis.call('HMGET', demand, unpack(others))
   for i, other in ipairs(others) do
-    local want, comes_at = string.match(wants[i] or '', '(%d+):(%d+)')
+    local want, comes_at, kept_from = string.match(wants[i] or '', '(%d+):(%d+):(%d+)')
     if not want or tonumber(comes_at) + grace < now then
       redis.call('ZREM', queue, other)
       redis.call('HDEL', demand, other)
     else
       total = total + math.min(tonumber(want), share)
+      if tonumber(kept_from) <= now then due = due + math.min(tonumber(want), share) end
     end
   end
-  return total
+  return total, due
 end
 
 local function leave()
@@ -83,7 +85,9 @@ end
 
 local function come_in(wait, missing, rank)
   if not rank then redis.call('ZADD', queue, redis.call('HINCRBY', state, 'serial', 1), client) end
-  redis.call('HSET', demand, client, missing .. ':' .. text(now + wait))
+  -- For whoever needs several at once they are kept all the time, or they never come.
+  local kept_from = least > 1 and 0 or now + wait
+  redis.call('HSET', demand, client, missing .. ':' .. text(now + wait) .. ':' .. text(kept_from))
   lives(queue)
   lives(demand)
 end
@@ -110,8 +114,8 @@ local function serve()
   end
   local queued, rank = redis.call('ZCARD', queue), redis.call('ZRANK', queue, client)
   local share = math.max(1, math.ceil(smallest / (queued - (rank and 1 or 0) + 1)))
-  local ahead = ahead_of(rank or queued, share)
-  local room, granted = free - ahead, 0
+  local ahead, due = ahead_of(rank or queued, share)
+  local room, granted = free - due, 0
   if room >= least then granted = math.min(most, math.max(least, share), room) end
   for i = 1, #spans do
     if granted > 0 then
