@@ -2,6 +2,7 @@
 
 import msgspec
 
+from tests.kit import session
 from tests.kit.command_page import SCHEMA, written
 
 
@@ -18,3 +19,9 @@ def test_the_schema_knows_every_option() -> None:
     assert job["additionalProperties"] is False
     assert all(each["description"].endswith(".") for each in job["properties"].values())
     assert {"source", "in-flight", "max-failures", "bearer-env"} <= job["properties"].keys()
+
+
+def test_the_session_is_current() -> None:
+    """What README shows of the command is what it does: python -m tests.kit.session records it."""
+    shown = session.block(session.README.read_text(encoding="utf-8"))
+    assert session.shape(shown) == session.shape(session.recorded())
