@@ -23,12 +23,10 @@ from headrace._core.values import answer as answer_of
 from headrace._core.values import decode, formats
 from headrace._io.flow.admission import Admission
 from headrace._io.flow.retrying import Retrying
-from headrace._io.limits.leased import LeasedLimiter
-from headrace._io.limits.rate import RateLimiter
+from headrace._io.limits.leased import is_simple
 from headrace._io.wire.connection import Answer, Connection
 from headrace._io.wire.transport import WireTransport
 from headrace.policies import IDEMPOTENT_METHODS
-from headrace.types import ChoosingLimiter
 
 if TYPE_CHECKING:
     import asyncio
@@ -42,6 +40,8 @@ if TYPE_CHECKING:
     from headrace._io.deadline import Deadline
     from headrace._io.flow.cookies import Cookies
     from headrace._io.flow.credential_cache import CredentialCache
+    from headrace._io.limits.leased import LeasedLimiter
+    from headrace._io.limits.rate import RateLimiter
     from headrace.config import ClientConfig
 
 _JSON: Final = "application/json"
@@ -75,7 +75,7 @@ class Ahead(NamedTuple):
             or config.transport != "wire"
             or config.proxy is not None
             or config.circuit_breaker is not None
-            or not (limiter is None or _may_be_asked(limiter))
+            or not (limiter is None or is_simple(limiter))
             or not (retry is None or (retry.attempt_timeout is None and retry.deadline is None))
         ):
             return None
@@ -103,12 +103,6 @@ class Begun(msgspec.Struct, eq=False):
 
     def __repr__(self) -> str:
         return f"<Begun on {self.connection!r}>"
-
-
-def _may_be_asked(limiter: Any) -> bool:
-    """Tell whether a limiter is one of ours, the same for all requests, that need not hear of every answer."""
-    ours = type(limiter) is RateLimiter or isinstance(limiter, LeasedLimiter)
-    return ours and not limiter.follow and not isinstance(limiter, ChoosingLimiter)
 
 
 class Lane:

@@ -37,7 +37,7 @@ _OURS: Final = ("sink", "journal", "retry_failed", "progress", "max_failures")
 
 
 def bulk(
-    client: type[AsyncClient] | ClientConfig,
+    client: type[AsyncClient] | ClientConfig | Recipe,
     calls: Any,
     *,
     response_format: Any = None,

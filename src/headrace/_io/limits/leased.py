@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from headrace._core.limits.shared_log import MOST_PAUSED
 from headrace._core.limits.windows import positive, whole
 from headrace._io.limits.permits import PermitQueue
+from headrace._io.limits.rate import RateLimiter
+from headrace.types import ChoosingLimiter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -215,3 +217,9 @@ class LeasedLimiter(PermitQueue):
             asker.cancel()
             await asyncio.gather(asker, return_exceptions=True)
             self._refuse(f"{self!r}: the limiter was closed")
+
+
+def is_simple(limiter: Any) -> bool:
+    """Tell whether a limiter is one of ours, the same for all requests, that need not hear of every answer."""
+    ours = type(limiter) is RateLimiter or isinstance(limiter, LeasedLimiter)
+    return ours and not limiter.follow and not isinstance(limiter, ChoosingLimiter)
