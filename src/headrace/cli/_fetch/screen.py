@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 #: Seconds between two lines where nobody watches.
 _LINE_SECONDS: Final = 10.0
 #: Seconds between two pictures. To draw one takes two or three milliseconds of the loop.
-_PICTURE_SECONDS: Final = 0.25
+_PICTURE_SECONDS: Final = 0.5
 
 
 class Screen(Protocol):
