@@ -1,7 +1,7 @@
 """Draw the pictures of the command's page: `python scripts/pictures.py REPORT.html`.
 
-It writes docs/fetch-live.svg, the live view of a run half-way, and docs/report.png, a page of `headrace report --html`
-in Chromium.
+It writes docs/fetch-live.svg, the live view of a run half-way, and docs/report.png: a page of `headrace report --html`
+as Chromium shows it.
 """
 
 import io
