@@ -77,6 +77,7 @@ class Ask(NamedTuple):
         wanted: Permits for those who wait. A client that gets fewer has a place in the queue.
         most: Permits that it takes, with those for whom nobody waits yet; 0 gives its place up.
         known: The version of the pauses that it knows.
+        back: Permits that were never used, and never will be: the stamp and the permits of their answer, and how many.
         pauses: Pauses to make known: microseconds from now on, by origin; `""` is all of them.
     """
 
@@ -85,6 +86,7 @@ class Ask(NamedTuple):
     wanted: int
     most: int
     known: int = -1
+    back: Sequence[tuple[int, int, int]] = ()
     pauses: Mapping[str, int] = {}
 
 
@@ -139,6 +141,18 @@ class _Log:
         while entries and now - entries[0][0] >= self.span:
             self.total -= entries.popleft()[1]
 
+    def take_back(self, stamp: int, granted: int, unused: int) -> None:
+        """Forget permits that were never used."""
+        entries = self.entries
+        for index in range(len(entries) - 1, -1, -1):
+            if entries[index] == (stamp, granted):
+                self.total -= unused
+                if unused == granted:
+                    del entries[index]
+                else:
+                    entries[index] = (stamp, granted - unused)
+                return
+
     def free_at(self, needed: int) -> int:
         """Compute when so many permits are free, if those that are free before are granted at once."""
         leaving = self.total + needed - self.capacity
@@ -178,6 +192,9 @@ class SharedLog:
             now: The moment, in microseconds.
         """
         self._pause(ask.pauses, now)
+        for stamp, count, unused in ask.back:
+            for log in self._logs:
+                log.take_back(stamp, count, unused)
         granted = wait = 0
         held = max(self._from, self._pauses.get("", 0)) - now
         if ask.most <= 0:

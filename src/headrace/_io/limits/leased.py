@@ -126,6 +126,7 @@ class LeasedLimiter(PermitQueue):
                     window.starts.pop()
         else:
             self._leases.put_back()
+        self._leases.out += 1
         self._release()
 
     def resume(self, *, at_any_rate: bool = False, origin: str | None = None) -> bool:
@@ -139,6 +140,8 @@ class LeasedLimiter(PermitQueue):
             Whether the request may start; else its place is the first in the queue, see `rejoin`.
         """
         now = self._clock()
+        self._leases.usable(now)  # what is too old by now is this one's, and is not given back
+        self._leases.out -= 1
         allowed = not self._is_paused(origin, now) and self._due(now, 1) <= now
         if allowed:
             self._start(now, 1)
@@ -146,6 +149,7 @@ class LeasedLimiter(PermitQueue):
 
     def drop(self) -> None:
         """Let another one start instead; it can already."""
+        self._leases.out -= 1
         self._release()
 
     async def rejoin(self, origin: str | None = None) -> None:

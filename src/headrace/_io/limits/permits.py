@@ -220,19 +220,21 @@ class PermitQueue(StartQueue):
         pauses = {origin: math.ceil((until - now) * 1e6) for origin, until in self._unshared.items() if until > now}
         self._unshared.clear()
         wants = self._wants()
+        there = self._leases.usable(now) - self._granted
+        back = tuple(self._leases.back)
         tried, self._tried = self._tried, False
         if self._by_itself:
-            return Ask(self._client, 1, 0, 0, self._known, pauses) if tried or wants or pauses else None
-        there = self._leases.usable(now) - self._granted
+            return Ask(self._client, 1, 0, 0, self._known, (), pauses) if tried or wants or pauses else None
         missing = min(max(0, wants - there), int(self._bite))
         ahead = self._leases.ahead(now, self._granted + wants)
         if now >= self._not_before and (missing or ahead or (tried and not wants and there <= 0)):
             head = self._head() if wants else None
             least = 1 if head is None else max(1, min(head[0].weight, self.capacity) - max(0, there))
             most = max(least, missing + ahead)
-            return Ask(self._client, least, missing, most, self._known, pauses)
+            self._leases.back.clear()
+            return Ask(self._client, least, missing, most, self._known, back, pauses)
         if pauses or (self._queued and not wants):
-            return Ask(self._client, 1, 0, 0, self._known, pauses)
+            return Ask(self._client, 1, 0, 0, self._known, (), pauses)
         return None
 
     async def _ask(self, keeper: Keeper, ask: Ask) -> None:
@@ -309,7 +311,7 @@ class PermitQueue(StartQueue):
         self._queued = missing > 0
         if ask.most and (missing > 0 or not reply.granted):
             self._not_before = now + max(reply.wait / 1e6, 0.0 if missing > 0 else self._lateness / 2)
-        if reply.granted and self._leases.add(asked, reply.granted, now):
+        if reply.granted and self._leases.add(asked, reply.granted, now, reply.now):
             if reply.granted >= int(self._bite) and self._bite < self.capacity:
                 self._bite = self._bite * _GROWTH if not self._has_burned else self._bite + 1
         elif reply.granted:

@@ -1,7 +1,8 @@
 -- The law of headrace/_core/limits/shared_log.py, for a server: one atomic step, on the server's clock alone.
 -- KEYS: state (hash), queue (zset), demand (hash), pauses (zset), then one list a window, of "stamp:permits".
 -- ARGV: law, milliseconds after which all is forgotten, batch, grace, client, least, wanted, most, known version of the
---       pauses, then pairs of an origin and the microseconds that it is to be paused.
+--       pauses, how many times permits are given back, for each of these the stamp and the permits of their answer and how
+--       many were never used, then pairs of an origin and the microseconds that it is to be paused.
 -- Returns {permits, now, wait, version, has pauses, origin, left, ...}; permits are -1 where the name has another law.
 local MOST_LOOKED_AT, MOST_PAUSED, LONGEST_WAIT = 128, 10000, 5000000
 local state, queue, demand, pauses = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -37,7 +38,17 @@ redis.call('HSET', state, 'last', text(now))
 
 redis.call('ZREMRANGEBYSCORE', pauses, '-inf', text(now))
 local pause_end = 0
-for i = 10, #ARGV, 2 do
+local first_pause = 11 + 3 * tonumber(ARGV[10])
+for i = 11, first_pause - 1, 3 do
+  local before, unused = ARGV[i] .. ':' .. ARGV[i + 1], tonumber(ARGV[i + 2])
+  local left = tonumber(ARGV[i + 1]) - unused
+  for w = 1, #spans do
+    local log = KEYS[4 + w]
+    if left > 0 then redis.call('LINSERT', log, 'BEFORE', before, ARGV[i] .. ':' .. left) end
+    if redis.call('LREM', log, 1, before) > 0 then redis.call('HINCRBY', state, 'total' .. w, -unused) end
+  end
+end
+for i = first_pause, #ARGV, 2 do
   local before, ends = redis.call('ZSCORE', pauses, ARGV[i]), now + tonumber(ARGV[i + 1])
   if ends > math.max(tonumber(before or 0), now) and (before or redis.call('ZCARD', pauses) < MOST_PAUSED) then
     redis.call('ZADD', pauses, text(ends), ARGV[i])
