@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Collection
 from functools import partial
 from hashlib import blake2b
-from pathlib import Path
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
@@ -38,6 +37,8 @@ from headrace.policies import Retry
 from headrace.types import UNSET
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from headrace._core.pages.incremental import Incremental
     from headrace.bulk.outcomes import Outcome
     from headrace.types import BulkClient
@@ -355,7 +356,7 @@ def journal_path(journal: Any, sink: Any) -> Path | None:
         return journal.path
     if not isinstance(journal, (str, os.PathLike)):
         raise wrong("journal", journal, "a path, a Journal, or True for one beside the sink")
-    return Path(journal)
+    return Journal(journal).path
 
 
 def _progress(progress: Any) -> tuple[Any, Any]:
