@@ -297,8 +297,17 @@ class BulkLane(Protocol):
         """How long a call may take that names no timeout of its own; `None` is without end."""
         ...
 
-    def begin(self, method: str, path: Any, body: Any, answer: Any) -> Any:
-        """Write a request to an idle connection; `None` where that cannot be, and nothing has happened then."""
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody waits for a connection, so that none is to be kept."""
+        ...
+
+    def form(self, method: str, body: Any) -> Any:
+        """Find what writes requests of a method that begin now; `None` where they do not go this way."""
+        ...
+
+    def count(self, requests: int, now: float) -> None:
+        """Count requests that were begun."""
         ...
 
     def read(self, response: Any, decoder: Any) -> Any:

@@ -14,6 +14,7 @@ import msgspec
 from headrace.bulk._letters import DeadLetter, Rejected, letter_of
 from headrace.bulk._sinks.base import Target
 from headrace.bulk._sinks.columns import builtins, plain_rows
+from headrace.bulk._sinks.discard import Discard
 from headrace.bulk.journal import More, Writer
 from headrace.errors import FrameworkException, JournalError, SinkError
 
@@ -46,9 +47,10 @@ class Batch:
         dead: The calls that failed.
         rejects: Rows that did not fit.
         calls: How many calls ended.
+        dropped: How many rows a sink has taken that throws them away: they are not gathered.
     """
 
-    __slots__ = ("calls", "dead", "done", "keys", "rejects", "rows")
+    __slots__ = ("calls", "dead", "done", "dropped", "keys", "rejects", "rows")
 
     def __init__(self) -> None:
         self.rows: list[Any] = []
@@ -57,6 +59,7 @@ class Batch:
         self.dead: list[tuple[bytes, DeadLetter]] = []
         self.rejects: list[Rejected] = []
         self.calls = 0
+        self.dropped = 0
 
     def bury(self, digest: bytes, outcome: Err) -> None:
         """Put a failure among the dead letters."""
@@ -70,11 +73,15 @@ class Keeper:
         sink: The sink; `None` where the outcomes are handed out instead.
         path: Of the journal, or `None`.
         job: What the journal is of.
+
+    Attributes:
+        keeps_rows: Whether the sink has any use for rows.
     """
 
     def __init__(self, sink: Any, path: Path | None, job: Mapping[str, str]) -> None:
         self._sink = sink
         self._ours = isinstance(sink, Target)
+        self.keeps_rows = type(sink) is not Discard
         self._path = path
         self._job = job
         self._journal: Writer | None = None
@@ -156,7 +163,7 @@ class Keeper:
             self._journal.mark()
         between(STEPS[4], number)
         self._number = number
-        return len(batch.rows) - len(misfits), misfits
+        return len(batch.rows) + batch.dropped - len(misfits), misfits
 
     def _write(self, batch: Batch) -> list[Rejected]:
         rows = batch.rows if self._ours else plain_rows(batch.rows)

@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Collection
 from hashlib import blake2b
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import msgspec
@@ -22,6 +21,7 @@ from headrace.bulk.engine import Engine
 from headrace.bulk.handing import Handing
 from headrace.bulk.journal import Journal
 from headrace.bulk.keys import Digests
+from headrace.bulk.outcomes import Ok
 from headrace.bulk.pulling import Known
 from headrace.bulk.report import Report
 from headrace.bulk.running import Run, Tally, Thread
@@ -55,7 +55,7 @@ class Bulk(Generic[T]):
         self._retry = _checked_retry(options["retry"])
         self._shape = Shape(options["response_format"], options["items"], check_on_invalid(options["on_invalid"]))
         self._source = Source(calls, has_items=options["items"] is not None)
-        self._report = report = Report()
+        self._report = report = Report(self._source)
         self._tally = Tally(report, _statuses(options["expected"]), _most_failures(options["max_failures"]))
         self._transform = options["transform"]
         if self._transform is not None and not callable(self._transform):
@@ -113,6 +113,7 @@ class Bulk(Generic[T]):
             engine = await self._start(await thread.run(keeper.open))
             await Run(engine, keeper, thread, self._tally, self._transform, self._every, progress).run()
         finally:
+            self._report.end()
             self._report.stopped = self._engine is not None and self._engine.stopped
             _stopping.end(self)
             if bar is not None:
@@ -127,31 +128,44 @@ class Bulk(Generic[T]):
         return self
 
     async def __anext__(self) -> Outcome[T]:
+        engine = self._engine
+        if engine is None or self._path is not None or not engine.ready:
+            engine = await self._next_ready()
+        outcome, mark, _ = engine.take()
+        report = self._report
+        if type(outcome) is Ok and not outcome.rejects:
+            failure = False
+            report.answered(outcome.meta)
+        else:
+            failure = self._tally.count(outcome)
+            if failure and self._tally.exceeded:
+                engine.stop()
+        if type(outcome) is Ok:
+            report.rows += len(outcome.value) if type(outcome.value) is list else 1
+        if self._path is not None and self._handing is not None:
+            self._handing.hand(outcome, mark, failure=failure)
+        return outcome
+
+    async def _next_ready(self) -> Engine:
+        """Wait until there is something to take; raises `StopAsyncIteration` where nothing comes any more."""
         if self._handing is None:
             await self._begin_handing()
         engine, handing = self._engine, self._handing
         assert engine is not None and handing is not None  # noqa: S101, PT018 - begun above
         if handing.keeper is not None:
             await handing.next_is_asked()
-        if not engine.ready:
-            try:
+        self._report.sort()
+        try:
+            more = True
+            while more and not engine.ready:  # it may be only to look at the time
                 more = await engine.wait()
-            except BaseException:
-                await self.aclose()
-                raise
-            if not more:
-                await self.aclose()
-                raise StopAsyncIteration
-            while not engine.ready:  # it was only to look at the time
-                if not await engine.wait():
-                    await self.aclose()
-                    raise StopAsyncIteration
-        outcome, mark = engine.take()
-        failure = self._tally.count(outcome)
-        if failure and self._tally.exceeded:
-            engine.stop()
-        handing.hand(outcome, mark, failure=failure)
-        return outcome
+        except BaseException:
+            await self.aclose()
+            raise
+        if not more:
+            await self.aclose()
+            raise StopAsyncIteration
+        return engine
 
     async def aclose(self) -> None:
         """End what is in flight, and keep what was handed out; may be called more than once."""
@@ -164,6 +178,7 @@ class Bulk(Generic[T]):
             await engine.aclose()
         finally:
             engine.ready.clear()
+            self._report.end()
             self._report.stopped = engine.stopped
             if handing is not None:
                 await handing.aclose()
@@ -196,7 +211,7 @@ class Bulk(Generic[T]):
             raise ValidationError("sink: is written by run(); iterate a bulk without one")
         self._begin()
         keeper = None if self._path is None else Keeper(None, self._path, self._job())
-        handing = Handing(keeper, Thread() if keeper is not None else None, self._report, self._every)
+        handing = Handing(keeper, Thread() if keeper is not None else None, self._every)
         engine = await self._start(None if keeper is None else await handing.open())
         self._engine, self._handing = engine, handing
 
@@ -209,11 +224,11 @@ class Bulk(Generic[T]):
         ask = await self._client.begin(self._retry)
         engine = Engine(self._source, self._shape, self._report, known, self._most, ordered=self._ordered)
         self._engine = engine
+        self._report.begin()
         _stopping.begin(self, asyncio.get_running_loop())
         engine.start(ask)
         if self._stopped:
             engine.stop()
-        self._began = monotonic()
         return engine
 
     def _job(self) -> dict[str, str]:

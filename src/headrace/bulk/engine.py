@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import math
-from collections import deque
 from contextvars import copy_context
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from headrace._core.messages import Response
-from headrace._core.request.proof import EMPTY_BODY
 from headrace._core.values.decode import UNREAD
 from headrace._core.values.measured import Measured
 from headrace._core.values.partial import Partial
-from headrace._io.deadline import Deadline
 from headrace._io.frames import go_on
+from headrace.bulk.feeding import Feeder
 from headrace.bulk.flight import Flight, Sweep
+from headrace.bulk.outbox import Outbox
 from headrace.bulk.outcomes import Meta, Ok, failed
 from headrace.bulk.pulling import Pulling
-from headrace.types import UNSET
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine
 
-    from headrace._core.call import Call
-    from headrace._core.values.partial import Reject
+    from headrace._io.deadline import Deadline
+    from headrace.bulk.outbox import Ended
     from headrace.bulk.outcomes import Outcome
     from headrace.bulk.pulling import Known, Pulled
     from headrace.bulk.report import Report
@@ -50,8 +47,7 @@ class Engine:
 
     Attributes:
         most: How many may be in flight.
-        ready: What has ended and may be taken, with the digest of its call.
-        patience: How many have to be ready before `wait` returns for them; `nudge` or the end is sooner.
+        ready: What has ended and may be taken, with the digest of its call and its number.
     """
 
     def __init__(
@@ -62,21 +58,19 @@ class Engine:
         self._pulling = Pulling(source, report, known)
         self.most = in_flight
         self._window = in_flight * (4 if ordered else 2)
-        self._early: dict[int, tuple[Outcome[Any], bytes | None]] | None = {} if ordered else None
-        self._next_out = 0  # the number of the outcome that comes next, where they are ordered
+        self._outbox = Outbox(ordered=ordered)
+        self.ready = self._outbox.ready
         self._held = 0  # calls that are pulled and whose outcomes are not taken
         self._going = 0  # those of them that are under way
-        self._kept: Pulled | None = None  # one that is pulled, and waits for a connection to become idle
+        self._kept: list[Pulled] = []  # those that are pulled, and wait for a connection to become idle
         self._flights: set[Flight] = set()
         self._free: list[Flight] = []
         self._landed: list[Flight] = []
         self._sweep: Sweep | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._dialing = 0  # tasks that were begun for want of an idle connection
-        self._feeder: asyncio.Task[None] | None = None
-        self._feeding = False  # whether it waits for the next call, not for room
-        self._room = asyncio.Event()
-        self._wake: asyncio.Future[None] | None = None
+        self._feeder: Feeder | None = None
+        self._full = False  # whether more would be pulled if outcomes were taken
         self._ask: BulkWay
         self._lane: BulkLane | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -85,8 +79,6 @@ class Engine:
         self._stopping = False
         self._closing = False
         self._fault: BaseException | None = None
-        self.patience = 1
-        self.ready: deque[tuple[Outcome[Any], bytes | None]] = deque()
 
     def start(self, ask: BulkWay) -> None:
         """Begin to pull and to ask."""
@@ -99,15 +91,14 @@ class Engine:
             if self._lane.seconds is not None:
                 self._sweep = Sweep(self._flights, self._lane.seconds)
         if self._source.asynchronous:
-            self._feeder = asyncio.create_task(self._feed())
-            self._feeder.add_done_callback(self._fed)
+            self._feeder = Feeder(self._pulling, self._has_room, self._feed, self._fed)
         self._schedule()
 
     @property
     def ended(self) -> bool:
         """Whether nothing more becomes ready."""
         over = self._pulling.drained or self._stopping
-        return over and not self._going and self._feeder is None and self._kept is None
+        return over and not self._going and self._feeder is None and not self._kept
 
     @property
     def stopped(self) -> bool:
@@ -117,12 +108,12 @@ class Engine:
     def stop(self) -> None:
         """Pull nothing more; what is pulled ends."""
         self._stopping = True
-        kept, self._kept = self._kept, None
-        if kept is not None and not self._closing:
-            self._spawn(kept, dials=False)
-        self._room.set()
-        if self._feeding and self._feeder is not None:
-            self._feeder.cancel()
+        kept, self._kept = self._kept, []
+        if not self._closing:
+            for each in kept:
+                self._spawn(each, dials=False)
+        if self._feeder is not None:
+            self._feeder.stop()
         if self.ended:
             self.nudge()
 
@@ -155,16 +146,16 @@ class Engine:
                 task.cancel()
 
     def _all_tasks(self) -> list[asyncio.Task[None]]:
-        return [*self._tasks] if self._feeder is None else [*self._tasks, self._feeder]
+        return [*self._tasks] if self._feeder is None else [*self._tasks, self._feeder.task]
 
     def _drop(self) -> None:
         """Forget the calls that no task has; what is under way ends, and its connections are not used again."""
         if self._sweep is not None:
             self._sweep.stop()
         for flight in self._flights:
-            if flight.call is not None and flight.deadline is None:
+            if flight.deadline is None:
+                self._going -= flight.pulled is not None
                 flight.abandon()
-                self._going -= 1
         self._flights.clear()
         self._landed.clear()
 
@@ -177,31 +168,31 @@ class Engine:
         Raises:
             BaseException: What the calls' own iterator has raised, once all that was in flight is taken.
         """
-        if len(self.ready) >= self.patience:
+        if len(self.ready) >= self._outbox.patience:
             return True
         if not self.ended:
-            self._wake = asyncio.get_running_loop().create_future()
-            try:
-                await self._wake
-            finally:
-                self._wake = None
+            await self._outbox.wait()
         if self.ready or not self.ended:
             return True
         if self._fault is not None:
             raise self._fault
         return False
 
+    def be_patient(self, count: int) -> None:
+        """Let `wait` return when so many are ready, or at `nudge`, or at the end."""
+        self._outbox.patience = count
+
     def nudge(self) -> None:
         """Let whoever waits look again."""
-        if self._wake is not None and not self._wake.done():
-            self._wake.set_result(None)
+        self._outbox.nudge()
 
-    def take(self) -> tuple[Outcome[Any], bytes | None]:
+    def take(self) -> Ended:
         """Take what is ready first; there has to be something."""
         taken = self.ready.popleft()
         if taken[0].meta.last:
             self._held -= 1
-            if not self._due:
+            if self._full:
+                self._full = False
                 self._schedule()
         return taken
 
@@ -219,136 +210,135 @@ class Engine:
         if self._landed:
             self._settle()
         if self._feeder is None:
-            while self._going < self.most and (pulled := self._kept or self._next()) is not None:
-                if not self._begin(pulled):
-                    break
+            self._begin(self._kept or self._pulled())
         else:
-            if self._kept is not None and self._going < self.most:
-                self._begin(self._kept)
-            self._room.set()
-        if self._wake is not None and self.ended:
+            self._begin(self._kept)
+            self._feeder.look()
+        self._release()
+        if self.ended:
             self.nudge()
 
-    def _next(self) -> Pulled | None:
-        """Pull the next call that has to be asked, where there is room for its outcome; `None` is none, or not yet."""
+    def _pulled(self) -> list[Pulled]:
+        """Pull as many calls as there is room for, in flight and for their outcomes."""
         pulling = self._pulling
-        if self._held >= self._window or pulling.drained or self._stopping:
-            return None
+        room = min(self.most - self._going, self._window - self._held)
+        if pulling.drained or self._stopping:
+            return []
+        if room <= 0:
+            self._full = self._held >= self._window
+            return []
+        pulled: list[Pulled] = []
         try:
-            pulled = pulling.pull()
+            pulling.pull(room, pulled)
         except BaseException as error:  # noqa: BLE001 - it is raised where the outcomes are taken
             self._fault = error
             self.stop()
-            return None
-        if pulled is not None:
-            self._held += 1
-        elif not pulling.drained:
-            self._schedule()  # many were skipped: others have their turn
+        else:
+            if len(pulled) < room and not pulling.drained:
+                self._schedule()  # many were skipped: others have their turn
+        self._held += len(pulled)
         return pulled
 
-    async def _feed(self) -> None:
-        """Pull from an async iterable, one call after the other, while there is room."""
-        while not self._stopping:
-            if self._going >= self.most or self._held >= self._window or self._kept is not None:
-                self._room.clear()
-                await self._room.wait()
-                continue
-            self._feeding = True
-            try:
-                pulled = await self._pulling.apull()
-            except asyncio.CancelledError:
-                if self._stopping:
-                    return
-                raise
-            finally:
-                self._feeding = False
-            if pulled is not None:
-                self._held += 1
-                self._begin(pulled)
-            elif self._pulling.drained:
-                return
+    def _has_room(self) -> bool:
+        """Tell whether an async iterable may be pulled; where it may not, the feeder is told when to look again."""
+        self._full = self._held >= self._window
+        return self._going < self.most and not self._full and not self._kept
 
-    def _fed(self, feeder: asyncio.Task[None]) -> None:
+    def _feed(self, call: Pulled) -> None:
+        self._held += 1
+        self._begin([call])
+        self._release()
+
+    def _fed(self, error: BaseException | None) -> None:
         self._feeder = None
-        self._heed(feeder)
+        self._heed(error)
 
     # How a call is sent, and how it ends.
 
-    def _begin(self, pulled: Pulled) -> bool:
-        """Send a call, in a task where it is not plain; tells whether there was a connection for it, or to be made."""
-        self._kept = None
-        call, lane = pulled[0], self._lane
-        if lane is None or not _is_plain(call):
-            self._spawn(pulled, dials=False)
-            return True
-        if self._free:
-            flight = self._free.pop()
-        else:
-            flight = Flight(self._land)
-            self._flights.add(flight)
-        begun = lane.begin(call.method, call.path, call.body, flight)
-        if begun is None:
-            self._free.append(flight)
+    def _begin(self, pulled: list[Pulled]) -> None:
+        """Send calls; those for which there is no connection now, nor one to be made, are kept."""
+        self._kept = []
+        lane, free, now, begun_here = self._lane, self._free, monotonic(), 0
+        get = None if lane is None or not pulled else lane.form("GET", None)
+        for index, each in enumerate(pulled):
+            call = each[0]
+            if lane is None or not each[4]:
+                self._spawn(each, dials=False)
+                continue
+            form = get if call.body is None and call.method == "GET" else lane.form(call.method, call.body)
+            flight = free.pop() if free else self._new_flight()
+            kept, flight.begun = flight.begun, None
+            kept = None if kept is None else kept.connection
+            begun = None if form is None else form.begin(call.path, call.body, flight, now, kept)
+            if begun is not None:
+                flight.pulled, flight.begun = each, begun
+                begun_here += 1
+                continue
+            free.insert(0, flight)
             room = lane.room()
-            if room is not None and self._going and self._dialing >= room:
-                self._kept = pulled  # something is under way, and will end
-                return False
-            self._spawn(pulled, dials=room is not None)
-            return True
-        flight.call, flight.key, flight.mark, flight.number = pulled
-        flight.begun = begun
-        flight.began = monotonic()
-        self._going += 1
-        if self._sweep is not None and not self._sweep.is_watching:
-            self._sweep.watch()
-        return True
+            if room is not None and (self._going or begun_here) and self._dialing >= room:
+                self._kept = pulled[index:]  # something is under way, and will end
+                break
+            self._spawn(each, dials=room is not None)
+        if begun_here and lane is not None:
+            self._going += begun_here
+            lane.count(begun_here, now)
+            if self._sweep is not None and self._sweep.timer is None:
+                self._sweep.watch()
 
-    def _land(self, flight: Flight) -> None:
-        """Hear of the end of an exchange, in the middle of what its connection does: a step sees to it."""
-        self._landed.append(flight)
-        if not self._due:
-            self._due = True
-            self._soon()
+    def _new_flight(self) -> Flight:
+        flight = Flight(self._landed, self._schedule)
+        self._flights.add(flight)
+        return flight
+
+    def _release(self) -> None:
+        """Give the connections back on which nothing was begun."""
+        for flight in reversed(self._free):
+            if flight.begun is None:
+                break
+            flight.release()
 
     def _settle(self) -> None:
         """Make outcomes of the answers that are plain successes; a task sees to each of the others."""
-        lane, decoder = self._lane, self._shape.decoder
+        lane, shape, decoder = self._lane, self._shape, self._shape.decoder
         assert lane is not None  # noqa: S101 - or nothing would have landed
-        landed, self._landed = self._landed, []
+        read, free, put = lane.read, self._free, self._outbox.put
+        landed = self._landed[:]
+        self._landed.clear()
+        wanted = lane.is_wanted
         for flight in landed:
-            response, call = flight.outcome, flight.call
-            value = lane.read(response, decoder) if type(response) is Response else UNREAD
-            if value is UNREAD or call is None:
+            response, pulled = flight.outcome, flight.pulled
+            assert pulled is not None  # noqa: S101 - it is under way
+            if type(response) is not Response or (value := read(response, decoder)) is UNREAD:
                 self._hand_over(flight)
                 continue
-            key, mark, number = flight.key, flight.mark, flight.number
-            elapsed, size = flight.ended - flight.began, len(response.body)
-            flight.call = flight.begun = flight.outcome = None
-            self._free.append(flight)
+            call, key, mark, number, _ = pulled
+            flight.pulled = flight.outcome = None
+            free.append(flight)
             self._going -= 1
-            if value is None or type(value) is Partial:
-                outcome = self._outcome(value, call, Meta(key, response.status, elapsed, 1, size))
-            else:
-                outcome = Ok(value, call, Meta(key, response.status, elapsed, 1, size))
-            self._put(number, outcome, mark)
+            meta = Meta(key, response.status, flight.ended - flight.begun.began, 1, len(response.body))
+            if wanted:
+                flight.release()
+            is_plain = value is not None and type(value) is not Partial
+            outcome = Ok(value, call, meta) if is_plain else shape.outcome(value, call, meta)
+            put((outcome, mark, number))
+        self._outbox.tell()
 
     def _hand_over(self, flight: Flight) -> None:
         """Let a task go on with a call whose first exchange has not ended in a plain success."""
+        flight.begun.connection.release()
         if self._closing:
             return
-        seconds = math.inf if self._lane is None or self._lane.seconds is None else self._lane.seconds
-        deadline = Deadline({}, None, flight.began + seconds, 0, seconds)
-        deadline.expired = isinstance(flight.outcome, asyncio.CancelledError)
-        flight.deadline = deadline
+        deadline = flight.hand_over(None if self._lane is None else self._lane.seconds)
         deadline.task = self._run(self._resume(flight, deadline))
 
     async def _resume(self, flight: Flight, deadline: Deadline) -> None:
-        lane, call = self._lane, flight.call
-        assert lane is not None and call is not None  # noqa: S101, PT018 - it is under way
+        lane, pulled, begun = self._lane, flight.pulled, flight.begun
+        assert lane is not None and pulled is not None  # noqa: S101, PT018 - it is under way
         try:
-            going_on = lane.go_on(self._shape.asked(call), flight.begun, flight.outcome, deadline, flight.began)
+            going_on = lane.go_on(self._shape.asked(pulled[0]), begun, flight.outcome, deadline, begun.began)
             flight.outcome = None
-            await self._ended(going_on, call, flight.key, flight.mark, flight.number, flight.began)
+            await self._ended(going_on, pulled, begun.began)
         finally:
             self._flights.discard(flight)
 
@@ -364,20 +354,15 @@ class Engine:
         task.add_done_callback(self._left)
         return task
 
-    async def _work(self, pulled: Pulled | None, *, dials: bool) -> None:
-        """Ask; where there is no lane, go on with the next call."""
+    async def _work(self, pulled: Pulled, *, dials: bool) -> None:
         try:
-            while pulled is not None:
-                call, key, mark, number = pulled
-                await self._ended(self._ask(self._shape.asked(call)), call, key, mark, number, monotonic())
-                pulled = self._next() if self._lane is None and self._feeder is None else None
+            await self._ended(self._ask(self._shape.asked(pulled[0])), pulled, monotonic())
         finally:
             self._dialing -= dials
 
-    async def _ended(
-        self, asked: Awaitable[Any], call: Call, key: str | None, mark: bytes | None, number: int, began: float
-    ) -> None:
+    async def _ended(self, asked: Awaitable[Any], pulled: Pulled, began: float) -> None:
         """Wait for what comes of a call, and make an outcome of it."""
+        call, key, mark, number, _ = pulled
         try:
             answer = await asked
         except Exception as error:  # noqa: BLE001 - whatever it is, it is the outcome
@@ -387,56 +372,18 @@ class Engine:
             if type(answer) is not Measured:
                 raise self._shape.no_answer(answer)
             meta = Meta(key, answer.status, answer.elapsed, answer.attempts, answer.size)
-            outcome = self._outcome(answer.value, call, meta)
-        self._put(number, outcome, mark)
+            outcome = self._shape.outcome(answer.value, call, meta)
+        self._outbox.put((outcome, mark, number))
+        self._outbox.tell()
 
     def _left(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._going -= 1
-        self._heed(task)
+        self._heed(asyncio.CancelledError() if task.cancelled() else task.exception())
 
-    def _heed(self, task: asyncio.Task[None]) -> None:
+    def _heed(self, error: BaseException | None) -> None:
         """Take note of how a task has ended; an error of its own ends the bulk."""
-        error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if error is not None and not self._closing:
             self._fault = self._fault or error
             self.stop()
         self._schedule()
-
-    def _outcome(self, value: Any, call: Call, meta: Meta) -> Outcome[Any]:
-        """Make the outcome of an answer that is a success."""
-        rejects: Sequence[Reject] = ()
-        if type(value) is Partial:
-            rejects = () if self._shape.skips else value.rejects
-            value = value.items
-        elif value is None and not meta.bytes and not self._shape.takes_none(call):
-            return failed(self._shape.empty(call), call, meta.key, meta.elapsed)
-        return Ok(value, call, meta, rejects)
-
-    def _put(self, number: int, outcome: Outcome[Any], mark: bytes | None) -> None:
-        early = self._early
-        if early is None:
-            self.ready.append((outcome, mark))
-        else:
-            early[number] = (outcome, mark)
-            while self._next_out in early:
-                self.ready.append(early.pop(self._next_out))
-                self._next_out += 1
-        wake = self._wake
-        if wake is not None and len(self.ready) >= self.patience and not wake.done():
-            wake.set_result(None)
-
-
-def _is_plain(call: Call) -> bool:
-    """Tell whether a call names nothing that the lane does not know."""
-    return (
-        call.headers is None
-        and call.parameters is None
-        and call.data is None
-        and call.response_format is None
-        and call.items is None
-        and call.timeout is UNSET
-        and call.cookies is None
-        and call.error_responses is None
-        and call.method in EMPTY_BODY
-    )

@@ -4,55 +4,92 @@ from __future__ import annotations
 
 from collections import Counter
 from math import log2
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from headrace.errors import ClientError, HTTPError
 
 if TYPE_CHECKING:
     from headrace.bulk.outcomes import Err, Meta
+    from headrace.bulk.source import Source
 
 #: How many failures and rejects a report remembers.
 MOST_KEPT: Final = 1000
 #: Classes of latency in an octave: each is 4.4 % wide.
 _FINENESS: Final = 16
+#: Successes that are counted at once, at most.
+MOST_UNSORTED: Final = 1000
 
 
 class Report:
     """What a bulk has done so far.
 
+    Args:
+        source: Where the calls come from.
+
     Attributes:
-        calls: Calls that were pulled.
-        done: Those that succeeded.
-        failed: Those that did not.
+        failed: Calls that did not succeed.
         expected: Those that ended with an expected status.
         skipped: Those that the journal had as done, or failed and not to be asked again.
         duplicates: Those whose key has come before.
         rows: Rows that were written to the sink; where there is none, values and rows that were handed out.
         rejected: Rows that did not fit.
-        bytes: Of all contents, decompressed.
-        seconds: How long it has taken.
         errors: How many calls failed, by the name of the error; statuses with their number.
         failures: The first 1,000 failures.
         rejects: The first 1,000 rows that did not fit, each with the call it is of.
         stopped: Whether it ended before its calls did.
     """
 
-    def __init__(self) -> None:
-        self.calls = 0
-        self.done = 0
+    def __init__(self, source: Source | None = None) -> None:
+        self._source = source
+        self._done = 0
         self.failed = 0
         self.expected = 0
         self.skipped = 0
         self.duplicates = 0
         self.rows = 0
         self.rejected = 0
-        self.bytes = 0
-        self.seconds = 0.0
+        self._bytes = 0
+        self._seconds = 0.0
+        self._began: float | None = None
         self.errors: Counter[str] = Counter()
         self.failures: list[Err] = []
         self.rejects: list[Any] = []
         self.stopped = False
-        self._latencies: dict[int, int] = {}
+        self._latencies: Counter[int] = Counter()
+        self._metas: list[Meta] = []  # of successes that are not counted yet
+        #: Count a success.
+        self.answered = self._metas.append
+
+    @property
+    def calls(self) -> int:
+        """Calls that were pulled."""
+        return 0 if self._source is None else self._source.count
+
+    @property
+    def done(self) -> int:
+        """Those that succeeded."""
+        self.sort()
+        return self._done
+
+    @property
+    def bytes(self) -> int:
+        """Of all contents, decompressed."""
+        self.sort()
+        return self._bytes
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken."""
+        return self._seconds if self._began is None else monotonic() - self._began
+
+    def begin(self) -> None:
+        """Let the time run."""
+        self._began = monotonic()
+
+    def end(self) -> None:
+        """Let the time stand; may be called more than once."""
+        self._seconds, self._began = self.seconds, None
 
     @property
     def ok(self) -> bool:
@@ -68,6 +105,7 @@ class Report:
     @property
     def percentiles(self) -> dict[int, float]:
         """The seconds within which 50, 90, 95 and 99 % of the calls were answered, to 5 %; empty without a call."""
+        self.sort()
         total = sum(self._latencies.values())
         found: dict[int, float] = {}
         if not total:
@@ -81,16 +119,9 @@ class Report:
                     break
         return found
 
-    def answered(self, meta: Meta) -> None:
-        """Count a success."""
-        if meta.last:
-            self.done += 1
-        self.bytes += meta.bytes
-        self._took(meta.elapsed)
-
     def refused(self, outcome: Err, *, expected: bool) -> None:
         """Count a failure, or what was expected."""
-        self._took(outcome.meta.elapsed)
+        self._count([outcome.meta.elapsed])
         if expected:
             self.expected += 1
             return
@@ -99,9 +130,18 @@ class Report:
         if len(self.failures) < MOST_KEPT:
             self.failures.append(outcome)
 
-    def _took(self, seconds: float) -> None:
-        bucket = int(log2(seconds + 1e-6) * _FINENESS)  # of what is below a second, the part below zero is left out
-        self._latencies[bucket] = self._latencies.get(bucket, 0) + 1
+    def sort(self) -> None:
+        """Count the successes that came since: many at a time, which costs half. They are kept until then."""
+        metas = self._metas
+        if metas:
+            self._done += sum([meta.last for meta in metas])
+            self._bytes += sum([meta.bytes for meta in metas])
+            self._count([meta.elapsed for meta in metas])
+            metas.clear()
+
+    def _count(self, times: list[float]) -> None:
+        # Of what is below a second, the part below zero is left out.
+        self._latencies.update([int(log2(seconds + 1e-6) * _FINENESS) for seconds in times])
 
     def raise_for_failures(self) -> None:
         """Raise if a call failed or the run was stopped.

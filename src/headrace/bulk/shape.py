@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 from headrace import _redact
 from headrace._checks import shown
@@ -11,8 +11,15 @@ from headrace._core.call import Call
 from headrace._core.values.decode import BodyDecoder
 from headrace._core.values.formats import find
 from headrace._core.values.measured import Measure
-from headrace._core.values.partial import check_on_invalid
+from headrace._core.values.partial import Partial, check_on_invalid
+from headrace.bulk.outcomes import Ok, failed
 from headrace.errors import AsyncClientError, ResponseParseError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headrace._core.values.partial import Reject
+    from headrace.bulk.outcomes import Meta, Outcome
 
 
 class Shape:
@@ -64,6 +71,16 @@ class Shape:
     def takes_none(self, call: Call) -> bool:
         """Tell whether an answer without a body fits."""
         return self._none if call.response_format is None else _takes_none(call.response_format)
+
+    def outcome(self, value: Any, call: Call, meta: Meta) -> Outcome[Any]:
+        """Make the outcome of an answer that is a success."""
+        rejects: Sequence[Reject] = ()
+        if type(value) is Partial:
+            rejects = () if self.skips else value.rejects
+            value = value.items
+        elif value is None and not meta.bytes and not self.takes_none(call):
+            return failed(self.empty(call), call, meta.key, meta.elapsed)
+        return Ok(value, call, meta, rejects)
 
     def empty(self, call: Call) -> ResponseParseError:
         """Make the error of a success without a body."""

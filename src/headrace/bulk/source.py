@@ -11,7 +11,9 @@ from yarl import URL
 from headrace import _words
 from headrace._checks import given, wrong
 from headrace._core.call import Call
+from headrace._core.request.proof import EMPTY_BODY
 from headrace.errors import ValidationError
+from headrace.types import UNSET
 
 _FIELDS: Final = frozenset(Call.__struct_fields__)
 _TAKES: Final = "a path, a mapping of Call's arguments, or a Call"
@@ -27,6 +29,7 @@ class Source:
     Attributes:
         asynchronous: Whether `apull` is to be used, and not `pull`.
         count: How many calls were pulled.
+        is_plain: Whether the last of them names nothing but a path, a method and perhaps a body.
 
     Raises:
         headrace.errors.ValidationError: `calls` is nothing of the kind.
@@ -35,6 +38,7 @@ class Source:
     def __init__(self, calls: Any, *, has_items: bool) -> None:
         self._has_items = has_items
         self.count = 0
+        self.is_plain = True
         self._iterator: Iterator[Any] = iter(())
         self._aiterator: AsyncIterator[Any] | None = None
         if isinstance(calls, (str, URL, Call, Mapping)):
@@ -52,6 +56,7 @@ class Source:
         for each in self._iterator:
             if type(each) is str:
                 self.count += 1
+                self.is_plain = True
                 return Call(each)
             return self._read(each)
         return None
@@ -74,8 +79,7 @@ class Source:
     def _read(self, each: Any) -> Call:
         index = self.count
         self.count += 1
-        if type(each) is str:
-            return Call(each)
+        self.is_plain = type(each) is str
         if isinstance(each, (str, URL)):
             return Call(each)
         if isinstance(each, Mapping):
@@ -88,4 +92,20 @@ class Source:
         if each.items is not None and not self._has_items:
             message = f"calls[{index}]: has items, which a call may change only where the bulk has items="
             raise ValidationError(message)
+        self.is_plain = _is_plain(each)
         return each
+
+
+def _is_plain(call: Call) -> bool:
+    """Tell whether a call names nothing that the lane of a client does not know."""
+    return (
+        call.headers is None
+        and call.parameters is None
+        and call.data is None
+        and call.response_format is None
+        and call.items is None
+        and call.timeout is UNSET
+        and call.cookies is None
+        and call.error_responses is None
+        and call.method in EMPTY_BODY
+    )
