@@ -124,7 +124,7 @@ class AsyncClient(Settings, Verbs, Uploads, Streams, Paginating):
                 `Call`s; it is pulled when there is room, and may be endless.
             response_format: As for every request; with `items`, what a row becomes.
             items: The place of the rows in each document; ``""`` is the document.
-            in_flight: How many calls may be under way at once.
+            in_flight: How many calls may be under way at once; ``"auto"``, or `(least, most)`, finds it out.
             ordered: Whether outcomes come in the order of their calls.
             retry: A `Retry`, or `None`; unset, the client's own, or else `Retry()`.
             expected: Statuses that are no failure, such as ``{404, 410}``.

@@ -271,7 +271,7 @@ class BulkClient(Protocol):
         """Join a path to that of the client, without the client's parameters."""
         ...
 
-    async def begin(self, retry: Any) -> BulkWay:
+    async def begin(self, retry: Any, pacer: Any = None) -> BulkWay:
         """Make what sends calls, with a `Retry`, with `None`, or, unset, with the client's own or `Retry()`."""
         ...
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from headrace._core.call import Call
     from headrace._core.request.prepare import Defaults
+    from headrace._io.flow.pacing import Pacer
     from headrace.policies import Timeout
 
 
@@ -67,11 +68,12 @@ class Calling:
             return target if origin == self._defaults.origin.text else origin + target
         return encode.target(base, text)
 
-    async def begin(self, retry: Any) -> Way:
+    async def begin(self, retry: Any, pacer: Pacer | None = None) -> Way:
         """Make what sends the calls of a bulk.
 
         Args:
             retry: A `Retry`, `None`, or unset: the client's own, or else `Retry()`.
+            pacer: When attempts start, and what hears of them; or `None`.
 
         Raises:
             headrace.errors.AsyncClientError: The client is closed, or belongs to another loop or process.
@@ -82,7 +84,7 @@ class Calling:
             raise AsyncClientError(message)
         if retry is UNSET:
             retry = client.config.retry or Retry()
-        apart = await client._binding.apart(retry)  # noqa: SLF001 - our own client
+        apart = await client._binding.apart(retry, pacer)  # noqa: SLF001 - our own client
         parts = (client.config, self._defaults, client._cookies, client._auth, client.stats, apart)  # noqa: SLF001
         pipeline = Pipeline(*parts)
         run = _from_start(pipeline.run, client.config.timeout) if client.is_rate_limited else pipeline.run

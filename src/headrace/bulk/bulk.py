@@ -8,13 +8,15 @@ import warnings
 from collections.abc import Collection
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
 
 import msgspec
 
 from headrace import _stopping
 from headrace._checks import is_number, wrong, wrong_number
+from headrace._core.limits.pace import Pace
 from headrace._core.values.partial import check_on_invalid
+from headrace._io.flow.pacing import Pacer
 from headrace.bulk._sinks.base import Sink, Target
 from headrace.bulk.batches import Keeper
 from headrace.bulk.engine import Engine
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from headrace.types import BulkClient
 
 T = TypeVar("T")
+#: How many calls may be under way at most where nobody says so.
+_WIDEST: Final = 512
 
 
 class Bulk(Generic[T]):
@@ -48,8 +52,6 @@ class Bulk(Generic[T]):
 
     def __init__(self, client: BulkClient, calls: Any, options: dict[str, Any]) -> None:
         in_flight, ordered = options["in_flight"], options["ordered"]
-        if not is_number(in_flight, integer=True):
-            raise wrong("in_flight", in_flight, "a whole number above 0")
         self._client = client
         self._options = options
         self._retry = _checked_retry(options["retry"])
@@ -70,7 +72,7 @@ class Bulk(Generic[T]):
         progress = options["progress"]
         if progress not in (None, False, True) and not callable(progress):
             raise wrong("progress", progress, "a function of the report, or True for a bar")
-        self._most = in_flight
+        self._in_flight = _width(in_flight)
         self._ordered = bool(ordered)
         self._engine: Engine | None = None
         self._handing: Handing | None = None
@@ -221,8 +223,10 @@ class Bulk(Generic[T]):
         if kept is not None:
             skipped = kept if not self._options["retry_failed"] else kept[:1]
             known = Known(self._client.place, skipped, Digests())
-        ask = await self._client.begin(self._retry)
-        engine = Engine(self._source, self._shape, self._report, known, self._most, ordered=self._ordered)
+        width = self._in_flight
+        most = width if isinstance(width, int) else Pacer(Pace(*width))
+        ask = await self._client.begin(self._retry, None if isinstance(most, int) else most)
+        engine = Engine(self._source, self._shape, self._report, known, most, ordered=self._ordered)
         self._engine = engine
         self._report.begin()
         _stopping.begin(self, asyncio.get_running_loop())
@@ -245,6 +249,19 @@ class Bulk(Generic[T]):
             else ".".join(map(str, items)),
             "sink": "none" if sink is None else getattr(sink, "identity", None) or type(sink).__qualname__,
         }
+
+
+def _width(in_flight: Any) -> int | tuple[int, int]:
+    """Read how many calls may be under way."""
+    if is_number(in_flight, integer=True):
+        return int(in_flight)
+    if in_flight == "auto":
+        return 1, _WIDEST
+    if isinstance(in_flight, (tuple, list)) and len(in_flight) == 2:
+        least, most = in_flight
+        if is_number(least, integer=True) and is_number(most, integer=True) and least <= most:
+            return int(least), int(most)
+    raise wrong("in_flight", in_flight, 'a whole number above 0, "auto", or (least, most)')
 
 
 def _schema(response_format: Any) -> str:

@@ -9,21 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from headrace._core.messages import Response
 from headrace._core.values.decode import UNREAD
-from headrace._core.values.measured import Measured
 from headrace._core.values.partial import Partial
-from headrace._io.frames import go_on
 from headrace.bulk.feeding import Feeder
 from headrace.bulk.flight import Flight, Sweep
 from headrace.bulk.outbox import Outbox
-from headrace.bulk.outcomes import Meta, Ok, failed
+from headrace.bulk.outcomes import Meta, Ok
 from headrace.bulk.pulling import Pulling
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Callable, Coroutine
 
     from headrace._io.deadline import Deadline
+    from headrace._io.flow.pacing import Pacer
     from headrace.bulk.outbox import Ended
-    from headrace.bulk.outcomes import Outcome
     from headrace.bulk.pulling import Known, Pulled
     from headrace.bulk.report import Report
     from headrace.bulk.shape import Shape
@@ -42,7 +40,7 @@ class Engine:
         shape: What a bulk makes of an answer.
         report: Where to count what is pulled.
         known: Which calls are skipped; `None` without a journal.
-        in_flight: How many.
+        in_flight: How many, or what says so.
         ordered: Whether outcomes come in the order of their calls.
 
     Attributes:
@@ -51,13 +49,22 @@ class Engine:
     """
 
     def __init__(
-        self, source: Source, shape: Shape, report: Report, known: Known | None, in_flight: int, *, ordered: bool
+        self,
+        source: Source,
+        shape: Shape,
+        report: Report,
+        known: Known | None,
+        in_flight: int | Pacer,
+        *,
+        ordered: bool,
     ) -> None:
         self._source = source
         self._shape = shape
         self._pulling = Pulling(source, report, known)
-        self.most = in_flight
-        self._window = in_flight * (4 if ordered else 2)
+        self._report = report
+        self._pacer = None if isinstance(in_flight, int) else in_flight
+        self._ahead = 4 if ordered else 2
+        self._widen(in_flight if isinstance(in_flight, int) else in_flight.width)
         self._outbox = Outbox(ordered=ordered)
         self.ready = self._outbox.ready
         self._held = 0  # calls that are pulled and whose outcomes are not taken
@@ -79,6 +86,10 @@ class Engine:
         self._stopping = False
         self._closing = False
         self._fault: BaseException | None = None
+
+    def _widen(self, width: int) -> None:
+        self.most = self._report.in_flight = width
+        self._window = width * self._ahead
 
     def start(self, ask: BulkWay) -> None:
         """Begin to pull and to ask."""
@@ -124,13 +135,13 @@ class Engine:
         if self._landed:
             self._settle()
         self._drop()
-        tasks = self._all_tasks()
-        for task in tasks:
+        for task in self._all_tasks():
             task.cancel()
         interrupted: asyncio.CancelledError | None = None
-        while not all(task.done() for task in tasks):
+        while tasks := self._all_tasks():
+            under_way = [task for task in tasks if not task.done()]
             try:
-                await asyncio.wait(tasks)
+                await (asyncio.wait(under_way) if under_way else asyncio.sleep(0))  # the engine hears of each first
             except asyncio.CancelledError as error:
                 interrupted = error
         await self._source.aclose()
@@ -152,6 +163,8 @@ class Engine:
         """Forget the calls that no task has; what is under way ends, and its connections are not used again."""
         if self._sweep is not None:
             self._sweep.stop()
+        if self._pacer is not None:
+            self._pacer.stop()
         for flight in self._flights:
             if flight.deadline is None:
                 self._going -= flight.pulled is not None
@@ -209,6 +222,8 @@ class Engine:
         self._due = False
         if self._landed:
             self._settle()
+        if self._pacer is not None:
+            self._widen(self._pacer.width)
         if self._feeder is None:
             self._begin(self._kept or self._pulled())
         else:
@@ -265,6 +280,10 @@ class Engine:
             if lane is None or not each[4]:
                 self._spawn(each, dials=False)
                 continue
+            if self._pacer is not None and not self._pacer.try_start():
+                self._pacer.when_free(self._schedule)
+                self._kept = pulled[index:]
+                break
             form = get if call.body is None and call.method == "GET" else lane.form(call.method, call.body)
             flight = free.pop() if free else self._new_flight()
             kept, flight.begun = flight.begun, None
@@ -274,6 +293,8 @@ class Engine:
                 flight.pulled, flight.begun = each, begun
                 begun_here += 1
                 continue
+            if self._pacer is not None:
+                self._pacer.in_flight -= 1
             free.insert(0, flight)
             room = lane.room()
             if room is not None and (self._going or begun_here) and self._dialing >= room:
@@ -308,6 +329,8 @@ class Engine:
         wanted = lane.is_wanted
         for flight in landed:
             response, pulled = flight.outcome, flight.pulled
+            if self._pacer is not None:
+                self._pacer.ended(response, flight.ended - flight.begun.began)
             assert pulled is not None  # noqa: S101 - it is under way
             if type(response) is not Response or (value := read(response, decoder)) is UNREAD:
                 self._hand_over(flight)
@@ -338,7 +361,7 @@ class Engine:
         try:
             going_on = lane.go_on(self._shape.asked(pulled[0]), begun, flight.outcome, deadline, begun.began)
             flight.outcome = None
-            await self._ended(going_on, pulled, begun.began)
+            self._put(await self._shape.ended(going_on, pulled, begun.began))
         finally:
             self._flights.discard(flight)
 
@@ -356,24 +379,12 @@ class Engine:
 
     async def _work(self, pulled: Pulled, *, dials: bool) -> None:
         try:
-            await self._ended(self._ask(self._shape.asked(pulled[0])), pulled, monotonic())
+            self._put(await self._shape.ended(self._ask(self._shape.asked(pulled[0])), pulled, monotonic()))
         finally:
             self._dialing -= dials
 
-    async def _ended(self, asked: Awaitable[Any], pulled: Pulled, began: float) -> None:
-        """Wait for what comes of a call, and make an outcome of it."""
-        call, key, mark, number, _ = pulled
-        try:
-            answer = await asked
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the outcome
-            go_on(error)
-            outcome: Outcome[Any] = failed(error, call, key, monotonic() - began)
-        else:
-            if type(answer) is not Measured:
-                raise self._shape.no_answer(answer)
-            meta = Meta(key, answer.status, answer.elapsed, answer.attempts, answer.size)
-            outcome = self._shape.outcome(answer.value, call, meta)
-        self._outbox.put((outcome, mark, number))
+    def _put(self, ended: Ended) -> None:
+        self._outbox.put(ended)
         self._outbox.tell()
 
     def _left(self, task: asyncio.Task[None]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 if TYPE_CHECKING:
     import os
@@ -24,7 +24,7 @@ Calls: TypeAlias = "str | URL | Call | Mapping[str, Any] | Iterable[Any] | Async
 class BulkOptions(TypedDict, total=False):
     """The options of a bulk beside its format and the place of its rows."""
 
-    in_flight: int
+    in_flight: int | Literal["auto"] | tuple[int, int]
     ordered: bool
     retry: Retry | Unset | None
     expected: Collection[int]

@@ -38,6 +38,7 @@ class Report:
         failures: The first 1,000 failures.
         rejects: The first 1,000 rows that did not fit, each with the call it is of.
         stopped: Whether it ended before its calls did.
+        in_flight: How many calls may be under way at once; of a width that adapts itself, now.
     """
 
     def __init__(self, source: Source | None = None) -> None:
@@ -56,6 +57,7 @@ class Report:
         self.failures: list[Err] = []
         self.rejects: list[Any] = []
         self.stopped = False
+        self.in_flight = 0
         self._latencies: Counter[int] = Counter()
         self._metas: list[Meta] = []  # of successes that are not counted yet
         #: Count a success.
@@ -160,6 +162,7 @@ class Report:
         """Show a table."""
         names = ("calls", "done", "failed", "expected", "skipped", "duplicates", "rows", "rejected", "bytes")
         lines = [(name, f"{getattr(self, name):,}") for name in names]
+        lines += [("in flight", f"{self.in_flight:,}")] if self.in_flight else []
         lines += [("seconds", f"{self.seconds:,.2f}"), ("calls a second", f"{self.rate:,.1f}")]
         lines += [(f"p{share}", f"{seconds * 1000:,.1f} ms") for share, seconds in self.percentiles.items()]
         lines += [(f"  {kind}", f"{count:,}") for kind, count in self.errors.most_common(20)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 from headrace import _redact
@@ -10,16 +11,19 @@ from headrace._checks import shown
 from headrace._core.call import Call
 from headrace._core.values.decode import BodyDecoder
 from headrace._core.values.formats import find
-from headrace._core.values.measured import Measure
+from headrace._core.values.measured import Measure, Measured
 from headrace._core.values.partial import Partial, check_on_invalid
-from headrace.bulk.outcomes import Ok, failed
+from headrace._io.frames import go_on
+from headrace.bulk.outcomes import Meta, Ok, failed
 from headrace.errors import AsyncClientError, ResponseParseError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
 
     from headrace._core.values.partial import Reject
-    from headrace.bulk.outcomes import Meta, Outcome
+    from headrace.bulk.outbox import Ended
+    from headrace.bulk.outcomes import Outcome
+    from headrace.bulk.pulling import Pulled
 
 
 class Shape:
@@ -71,6 +75,19 @@ class Shape:
     def takes_none(self, call: Call) -> bool:
         """Tell whether an answer without a body fits."""
         return self._none if call.response_format is None else _takes_none(call.response_format)
+
+    async def ended(self, asked: Awaitable[Any], pulled: Pulled, began: float) -> Ended:
+        """Wait for what comes of a call, and make an outcome of it."""
+        call, key, mark, number, _ = pulled
+        try:
+            answer = await asked
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the outcome
+            go_on(error)
+            return failed(error, call, key, monotonic() - began), mark, number
+        if type(answer) is not Measured:
+            raise self.no_answer(answer)
+        meta = Meta(key, answer.status, answer.elapsed, answer.attempts, answer.size)
+        return self.outcome(answer.value, call, meta), mark, number
 
     def outcome(self, value: Any, call: Call, meta: Meta) -> Outcome[Any]:
         """Make the outcome of an answer that is a success."""

@@ -35,8 +35,13 @@ _OVERLOADED: Final = 0.7
 _WINDOW: Final = 1.0
 #: What is left of the rate at which a server accepted, when it refuses.
 _REFUSED: Final = 0.95
-#: Seconds that nobody starts behind a refusal that says no time itself.
+#: Seconds that nobody starts behind a refusal that says no time itself; twice as long behind each that follows.
 _HOLD: Final = 0.25
+_LONGEST_HOLD: Final = 30.0
+#: Seconds behind a refusal in which others are the same one: what a server counts over has to pass first.
+_SAME: Final = 1.5
+#: Seconds for which it is remembered how many a server has accepted in the fullest second.
+_MEMORY: Final = 3.0
 #: Seconds in which a rate doubles: it grows by the square of the time.
 _DOUBLING: Final = 60.0
 #: Seconds of starts that may come at once, because timers are late.
@@ -56,7 +61,19 @@ class Width:
         limit: How many.
     """
 
-    __slots__ = ("_baseline", "_due", "_fresh", "_least", "_most", "_narrow", "_reached", "_round", "_times", "_wide", "limit")
+    __slots__ = (
+        "_baseline",
+        "_due",
+        "_fresh",
+        "_least",
+        "_most",
+        "_narrow",
+        "_reached",
+        "_round",
+        "_times",
+        "_wide",
+        "limit",
+    )
 
     def __init__(self, least: int, most: int) -> None:
         self._least = least
@@ -95,8 +112,10 @@ class Width:
         else:
             self._judge(middle, reached=reached)
             if now >= self._due:
-                self._narrow = self.limit > self._least
                 self._due = now + _BASELINE_SECONDS
+                self._narrow = self.limit > self._least
+                if not self._narrow:  # it cannot be narrower: the next round says
+                    self._baseline = math.inf
         self._begin_round(now)
 
     def _measured(self, now: float, middle: float) -> None:
@@ -139,12 +158,19 @@ class Rate:
         limit: Starts a second; infinity as long as nothing was refused, and no answer told otherwise.
     """
 
-    __slots__ = ("_accepted", "_cut", "_cut_at", "_held_until", "_next", "_told", "_told_until", "limit")
+    __slots__ = (
+        "_accepted", "_before", "_cut", "_cut_at", "_held_until", "_hold", "_next", "_peak", "_peak_at", "_told",
+        "_told_until", "limit",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.limit = math.inf
         self._accepted: deque[float] = deque()
-        self._cut = math.inf  # the rate at the last refusal
+        self._peak = 0  # how many were accepted in the fullest second of late
+        self._peak_at = -math.inf
+        self._hold = _HOLD
+        self._before = math.inf  # the rate before the last refusal
+        self._cut = math.inf  # the rate behind it
         self._cut_at = -math.inf
         self._held_until = -math.inf
         self._next = -math.inf  # when the next may start
@@ -168,6 +194,15 @@ class Rate:
         accepted.append(now)
         while accepted[0] < now - _WINDOW:
             accepted.popleft()
+        count = len(accepted)
+        if count >= self._peak or now - self._peak_at > _MEMORY:
+            self._peak, self._peak_at = count, now
+            if now - self._cut_at < _SAME:  # answers to what was accepted before come after the refusal
+                self._cut = max(self._cut, self._sustained())
+        self._hold = _HOLD
+
+    def _sustained(self) -> float:
+        return max(1.0, _REFUSED * min(self._peak / _WINDOW, self._before))
 
     def refused(self, now: float, began: float, asked: float | None) -> None:
         """Hear that one was.
@@ -177,15 +212,18 @@ class Rate:
             began: When it was sent.
             asked: Seconds that the answer asks to stay away; `None` where it says nothing.
         """
-        hold = _HOLD if asked is None else min(asked, MOST_HOLD)
+        if began < self._held_until and asked is None:
+            return  # it was under way when nobody was to start any more
+        hold = self._hold if asked is None else min(asked, MOST_HOLD)
+        self._hold = min(2 * self._hold, _LONGEST_HOLD)
         self._held_until = max(self._held_until, now + hold)
-        if began < self._cut_at:
-            return  # it was under way when the rate was cut
-        accepted = self._accepted
-        while accepted and accepted[0] < now - _WINDOW:
-            accepted.popleft()
-        # Counted over the second before: a window that a server counts over is full just then.
-        self._cut = max(1.0, _REFUSED * min(len(accepted) / _WINDOW, self.limit))
+        if began < self._cut_at + _SAME:
+            return
+        if now - self._peak_at > _MEMORY:
+            self._peak = len(self._accepted)
+        self._before = self.limit
+        # Counted over the fullest second: a window that a server counts over is full just then.
+        self._cut = self._sustained()
         self._cut_at = now
         self._grow(now)
 
