@@ -32,7 +32,7 @@ http {{
   types {{ }}
   sendfile on;
   tcp_nopush on;
-  open_file_cache max=100;
+  open_file_cache max=400;
   open_file_cache_valid 1h;
   keepalive_requests 1000000000;
   keepalive_timeout 300s;
@@ -52,6 +52,8 @@ http {{
     location = /users/10000 {{ alias {directory}/users-10000.json; }}
     location = /gzip/users/100 {{ alias {directory}/users-100.json.gz; add_header Content-Encoding gzip; }}
     location = /zstd/users/100 {{ alias {directory}/users-100.json.zst; add_header Content-Encoding zstd; }}
+    location /each/ {{ root {directory}; try_files /users-1.json =404; }}
+    location = /pages {{ root {directory}; try_files /pages/$arg_page.json =404; }}
     location = /orders {{ return 200 '{created}'; }}
   }}
 }}

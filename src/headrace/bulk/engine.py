@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextvars import copy_context
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from headrace._core.messages import Response
 from headrace._core.values.decode import UNREAD
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from headrace.bulk.shape import Shape
     from headrace.bulk.source import Source
     from headrace.types import BulkLane, BulkWay
+
+_AT_ONCE: Final = 256  # calls that are begun in one step, at most
 
 
 class Engine:
@@ -234,13 +236,11 @@ class Engine:
             self.nudge()
 
     def _pulled(self) -> list[Pulled]:
-        """Pull as many calls as there is room for, in flight and for their outcomes."""
+        """Pull the calls that there is room for, in flight and for their outcomes."""
         pulling = self._pulling
-        room = min(self.most - self._going, self._window - self._held)
-        if pulling.drained or self._stopping:
-            return []
-        if room <= 0:
-            self._full = self._held >= self._window
+        room = min(self.most - self._going, self._window - self._held, _AT_ONCE)
+        self._full = self._held >= self._window
+        if room <= 0 or pulling.drained or self._stopping:
             return []
         pulled: list[Pulled] = []
         try:
@@ -249,8 +249,8 @@ class Engine:
             self._fault = error
             self.stop()
         else:
-            if len(pulled) < room and not pulling.drained:
-                self._schedule()  # many were skipped: others have their turn
+            if len(pulled) < room or room == _AT_ONCE:
+                self._schedule()  # many were skipped, or more may be begun: others have their turn
         self._held += len(pulled)
         return pulled
 
