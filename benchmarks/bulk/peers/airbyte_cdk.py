@@ -25,11 +25,11 @@ if __name__ == "__main__":
         def next_page_token(self, response: Any) -> Any:
             """Look at the total."""
             document = response.json()
-            return document["page"] + 1 if document["page"] < document["total_pages"] else None
+            return {"page": document["page"] + 1} if document["page"] < document["total_pages"] else None
 
         def request_params(self, next_page_token: Any = None, **_: Any) -> dict[str, Any]:
             """Name the page."""
-            return {"page": next_page_token or 1}
+            return next_page_token or {"page": 1}
 
         def parse_response(self, response: Any, **_: Any) -> Any:
             """Find the rows."""
