@@ -9,22 +9,25 @@ from collections.abc import Collection
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
-from time import monotonic, time
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from time import time
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
 
 import msgspec
 
 from headrace import _calling, _stopping
 from headrace._checks import is_number, wrong, wrong_number
 from headrace._core.call import Call
+from headrace._core.limits.pace import Pace
 from headrace._core.pages.sieve import Sieve
 from headrace._core.values.partial import check_on_invalid
+from headrace._io.flow.pacing import Pacer
 from headrace.bulk._sinks.base import Sink, Target
 from headrace.bulk.batches import Keeper
 from headrace.bulk.engine import Engine
 from headrace.bulk.handing import Handing
 from headrace.bulk.journal import Journal
 from headrace.bulk.keys import Digests
+from headrace.bulk.outcomes import Ok
 from headrace.bulk.pulling import Known
 from headrace.bulk.report import Report
 from headrace.bulk.running import Run, Tally, Thread
@@ -39,10 +42,12 @@ from headrace.types import UNSET
 
 if TYPE_CHECKING:
     from headrace._core.pages.incremental import Incremental
+    from headrace.bulk.client import BulkClient
     from headrace.bulk.outcomes import Outcome
-    from headrace.types import BulkClient
 
 T = TypeVar("T")
+#: How many calls may be under way at most where nobody says so.
+_WIDEST: Final = 512
 
 
 class Bulk(Generic[T]):
@@ -54,8 +59,6 @@ class Bulk(Generic[T]):
 
     def __init__(self, client: BulkClient, calls: Any, options: dict[str, Any]) -> None:
         in_flight, ordered = options["in_flight"], options["ordered"]
-        if not is_number(in_flight, integer=True):
-            raise wrong("in_flight", in_flight, "a whole number above 0")
         self._client = client
         self._options = options
         self._retry = _checked_retry(options["retry"])
@@ -77,7 +80,7 @@ class Bulk(Generic[T]):
         progress = options["progress"]
         if progress not in (None, False, True) and not callable(progress):
             raise wrong("progress", progress, "a function of the report, or True for a bar")
-        self._most = in_flight
+        self._in_flight = _width(in_flight)
         self._ordered = bool(ordered)
         self._engine: Engine | None = None
         self._handing: Handing | None = None
@@ -143,6 +146,7 @@ class Bulk(Generic[T]):
             if engine.finished:
                 await thread.run(keeper.finish)
         finally:
+            self._report.end()
             self._report.stopped = self._engine is not None and self._engine.stopped
             _stopping.end(self)
             if bar is not None:
@@ -157,30 +161,45 @@ class Bulk(Generic[T]):
         return self
 
     async def __anext__(self) -> Outcome[T]:
+        engine = self._engine
+        if engine is None or self._handing is None or self._path is not None or not engine.ready:
+            engine = await self._next_ready()
+        outcome, mark, _ = engine.take()
+        report = self._report
+        if type(outcome) is Ok and not outcome.rejects:
+            failure = False
+            report.answered(outcome.meta)
+        else:
+            failure = self._tally.count(outcome)
+            if failure and self._tally.exceeded:
+                engine.stop()
+        if type(outcome) is Ok:
+            report.rows += len(outcome.value) if type(outcome.value) is list else 1
+        if self._handing is not None and self._path is not None:
+            self._handing.hand(outcome, mark, failure=failure)
+        return outcome
+
+    async def _next_ready(self) -> Engine:
+        """Wait until there is something to take; raises `StopAsyncIteration` where nothing comes any more."""
         if self._handing is None:
             await self._begin_handing()
         engine, handing = self._engine, self._handing
         assert engine is not None and handing is not None  # noqa: S101, PT018 - begun above
         if handing.keeper is not None:
             await handing.next_is_asked()
-        if not engine.ready:
-            try:
+        self._report.sort()
+        try:
+            more = True
+            while more and not engine.ready:  # it may be only to look at the time
                 more = await engine.wait()
-            except BaseException:
-                await self.aclose()
-                raise
-            while more and not engine.ready:  # it was only to look at the time
-                more = await engine.wait()
-            if not more:
-                handing.is_finished = engine.finished
-                await self.aclose()
-                raise StopAsyncIteration
-        outcome, mark = engine.take()
-        failure = self._tally.count(outcome)
-        if failure and self._tally.exceeded:
-            engine.stop()
-        handing.hand(outcome, mark, failure=failure)
-        return outcome
+        except BaseException:
+            await self.aclose()
+            raise
+        if not more:
+            handing.is_finished = engine.finished
+            await self.aclose()
+            raise StopAsyncIteration
+        return engine
 
     async def aclose(self) -> None:
         """End what is in flight, and keep what was handed out; may be called more than once."""
@@ -193,6 +212,7 @@ class Bulk(Generic[T]):
             await engine.aclose()
         finally:
             engine.ready.clear()
+            self._report.end()
             self._report.stopped = engine.stopped
             if handing is not None:
                 await handing.aclose()
@@ -226,7 +246,7 @@ class Bulk(Generic[T]):
         self._begin()
         keeper = None if self._path is None else Keeper(None, self._path, self.job)
         thread = None if keeper is None else Thread()
-        handing = Handing(keeper, thread, self._report, self._every)
+        handing = Handing(keeper, thread, self._every)
         engine = await self._start(None if keeper is None else await handing.open(), keeper, thread)
         self._engine, self._handing = engine, handing
 
@@ -238,19 +258,21 @@ class Bulk(Generic[T]):
         if kept is not None:
             skipped = kept if not self._options["retry_failed"] else kept[:1]
             known = Known(self._client.place, skipped, Digests())
-        ask = await self._client.begin(self._retry)
+        width = self._in_flight
+        most = width if isinstance(width, int) else Pacer(Pace(*width))
+        ask = await self._client.begin(self._retry, None if isinstance(most, int) else most)
         known_series = None
         if keeper is not None and thread is not None and keeper.has_series:
             known_series = Kept(partial(thread.run, keeper.series))
         walks = Walks(self._client, self._shape, known_series)
-        self._source.pull_where_called(self._most)
-        engine = Engine(self._source, self._shape, self._report, known, walks, self._most, ordered=self._ordered)
+        self._source.pull_where_called(width if isinstance(width, int) else width[1])
+        engine = Engine(self._source, self._shape, self._report, known, walks, most, ordered=self._ordered)
         self._engine = engine
+        self._report.begin()
         _stopping.begin(self, asyncio.get_running_loop())
         engine.start(ask)
         if self._stopped:
             engine.stop()
-        self._began = monotonic()
         return engine
 
     def _shown(self) -> dict[str, str]:
@@ -289,6 +311,19 @@ class Bulk(Generic[T]):
 def _field(incremental: Incremental | None) -> str:
     """Name what new rows are told by."""
     return "none" if incremental is None else Sieve(incremental, None).field
+
+
+def _width(in_flight: Any) -> int | tuple[int, int]:
+    """Read how many calls may be under way."""
+    if is_number(in_flight, integer=True):
+        return int(in_flight)
+    if in_flight == "auto":
+        return 1, _WIDEST
+    if isinstance(in_flight, (tuple, list)) and len(in_flight) == 2:
+        least, most = in_flight
+        if is_number(least, integer=True) and is_number(most, integer=True) and least <= most:
+            return int(least), int(most)
+    raise wrong("in_flight", in_flight, 'a whole number above 0, "auto", or (least, most)')
 
 
 def _schema(response_format: Any) -> str:
