@@ -8,7 +8,7 @@ DOCS_INSTALLED := $(VENV)/.docs-installed
 PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-SERVERS ?= nginx node npm
+SERVERS ?= nginx node npm redis-server
 # How many processes share the tests.
 JOBS ?= 2
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
@@ -37,8 +37,8 @@ $(DOCS_INSTALLED): $(INSTALLED)
 
 venv: $(INSTALLED)  ## the environment that every other target uses
 
-demo: $(INSTALLED)  ## show what headrace does
-	$(BIN)/headrace demo
+demo: $(INSTALLED)  ## fetch with a limit, be killed, go on, prove that nothing is missing, write the report
+	$(BIN)/headrace tour
 
 servers:  ## the servers that tests need, from Debian's packages
 	@sh scripts/install.sh $(SERVERS) || { test -z "$(CI)" && echo "the tests that need them are skipped" >&2; }
@@ -83,6 +83,7 @@ long: long-tests mutate  ## hours: all of which `make test` holds a sample
 	$(BIN)/python -m tests.real_servers --requests 10000
 
 long-tests: $(INSTALLED) servers
+	@$(PIP) -e '.[ray]'
 	HEADRACE_LONG=1 $(PYTEST) $(filter-out %_crossing.py,$(shell grep -l HEADRACE_LONG tests/*/test_*.py))
 
 bench: $(INSTALLED)  ## the full measurement

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks import environments, report
 from benchmarks.clients import CLIENTS
+from benchmarks.comparing import worse
 from benchmarks.measure import Plan, measure
 from benchmarks.processes import ROOT, ProgramError, program, run
 from benchmarks.rows import ROWS
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from benchmarks.figures import Row
 
 _RESULTS = ROOT / "benchmarks" / "results"
+_PUBLISHED = _RESULTS / "full.json"
 _PARTS = "parts"
 _PARTS_TITLE = "the parts, one by one (pytest-benchmark)"
 
@@ -39,8 +41,8 @@ def main() -> int:
     with_parts = bool(re.search(options.only, _PARTS))
     if options.list:
         for row in ROWS:
-            print(f"{row.key:<12}{row.title}")
-        print(f"{_PARTS:<12}{_PARTS_TITLE}")
+            print(f"{row.key:<22}{row.title}")
+        print(f"{_PARTS:<22}{_PARTS_TITLE}")
         return 0
     if not chosen and not with_parts:
         print(f"--only {options.only}: no such row; --list names them", file=sys.stderr)
@@ -106,12 +108,14 @@ def _run(options: argparse.Namespace, chosen: Sequence[Row], *, with_parts: bool
     result["headrace"] = _checkout()
     result["environments"] = {name: {"reason": one.reason, "versions": one.versions} for name, one in made.items()}
     began = time.monotonic()
+    published = json.loads(_PUBLISHED.read_text()) if _PUBLISHED.exists() else {"rows": []}
     if chosen:
         _measure_rows(options, chosen, made, result)
         _write(options.json, json.dumps(result, indent=1) + "\n")
         table = report.table(result)
         _write(options.table, table)
         print(table)
+        print(worse(result, published))
     if any(row["key"] == "sweep" for row in result["rows"]):
         _plot(options, made["plot"])
     if with_parts:

@@ -27,18 +27,28 @@ CLIENTS: dict[str, Client] = {
     "aiohttp-asyncio": Client("aiohttp + msgspec, stock asyncio", "aiohttp", "aiohttp", loop="asyncio"),
     "aiohttp-pydantic": Client("aiohttp + pydantic 2", "aiohttp", "aiohttp", "pydantic"),
     "pyreqwest": Client("pyreqwest + msgspec", "pyreqwest", "rust", "pyreqwest"),
-    "rnet": Client("rnet + msgspec", "rnet", "rust", "rnet"),
+    "ry": Client("ry + msgspec", "ry", "rust", "ry"),
+    "wreq": Client("wreq + msgspec", "wreq", "rust", "wreq"),
+    "rqx": Client("rqx + msgspec", "rqx", "rust", "rqx"),
+    "httpunk": Client("httpunk + msgspec", "httpunk", "rust", "httpunk"),
     "primp": Client("primp + msgspec", "primp", "rust", "primp"),
     "httpx": Client("httpx + msgspec", "httpx", "python", "httpx"),
+    "httpx2": Client("httpx2 + msgspec", "httpx2", "python", "httpx2"),
+    "redc": Client("redc (curl) + msgspec", "redc", "python", "redc"),
     "niquests": Client("niquests + msgspec", "niquests", "python", "niquests"),
     "aiosonic": Client("aiosonic + msgspec", "aiosonic", "python", "aiosonic"),
     "arya": Client("arya-api-framework 0.3.9 + pydantic 1", "arya", "arya"),
     "floor": Client("raw asyncio.Protocol + msgspec (the floor)", "floor", "floor"),
     "floor-asyncio": Client("the floor, stock asyncio", "floor", "floor", loop="asyncio"),
+    "floor-gc": Client("the floor, decoding without the collector", "floor", "floor", "gc"),
+    "headrace-pgo": Client("headrace, Python built with PGO", "headrace-pgo", "headrace"),
+    "aiohttp-pgo": Client("aiohttp + msgspec, Python built with PGO", "aiohttp-pgo", "aiohttp"),
+    "floor-pgo": Client("the floor, Python built with PGO", "floor-pgo", "floor"),
     "wrk": Client("wrk (C, decodes nothing)", "", "wrk"),
     "up": Client("headrace `stream_file`", "headrace", "transfer", "up"),
     "up-asyncio": Client("headrace `stream_file`, stock asyncio", "headrace", "transfer", "up", loop="asyncio"),
     "up-cold": Client("headrace `stream_file`, file not in the page cache", "headrace", "transfer", "up-cold"),
+    "up-chunked": Client("headrace `post(data=…)`, the same generator", "headrace-files", "transfer", "up-chunked"),
     "up-form": Client("headrace `upload_file`", "headrace", "transfer", "form"),
     "up-aiofiles": Client("aiohttp, aiofiles generator of 64 KB", "aiohttp-files", "transfer", "aiohttp-aiofiles"),
     "up-aiohttp": Client("aiohttp, an open file as body", "aiohttp-files", "transfer", "aiohttp-up"),
@@ -55,7 +65,7 @@ CLIENTS: dict[str, Client] = {
     "items-sse": Client("headrace `streams.events` + `Event.json`", "headrace", "items", "sse"),
     "items-sse-items": Client('headrace `streams.items`, `format="sse"`', "headrace", "items", "sse-items"),
     "items-sse-aiohttp": Client("aiohttp `readline` + `json.loads`", "headrace", "items", "sse-aiohttp"),
-    "import-headrace": Client("import headrace", "headrace-all", "imports", "headrace"),
+    "import-headrace": Client("from headrace import AsyncClient", "headrace-all", "imports", "headrace.client"),
     "import-aiohttp": Client("import aiohttp", "headrace-all", "imports", "aiohttp"),
 }
 
@@ -71,15 +81,28 @@ class Job:
     """The file that the answer must equal."""
     body: str = ""
     """The file that is posted."""
-    tls: bool = False
+    server: str = "http"
+    """One of `benchmarks.server.Server.origins`, or a relay."""
+
+    @property
+    def tls(self) -> bool:
+        """Whether it goes over TLS."""
+        return self.server == "https"
 
 
 JOBS: dict[str, Job] = {
     "user": Job("/users/1", "user", "users-1.json"),
-    "tls": Job("/users/1", "user", "users-1.json", tls=True),
+    "installed": Job("/users/1", "user", "users-1.json", server="installed"),
+    "copying": Job("/users/1", "user", "users-1.json", server="copying"),
+    "1ms": Job("/users/1", "user", "users-1.json", server="relay-1"),
+    "20ms": Job("/users/1", "user", "users-1.json", server="relay-20"),
+    "chunked": Job("/chunked/users/1", "user", "users-1.json"),
+    "tls": Job("/users/1", "user", "users-1.json", server="https"),
     "post": Job("/orders", "created", "created.json", body="order.json"),
     "items": Job("/", "user", "users-1.json"),
     "list-100": Job("/users/100", "users", "users-100.json"),
+    "list-100-copying": Job("/users/100", "users", "users-100.json", server="copying"),
+    "list-100-chunked": Job("/chunked/users/100", "users", "users-100.json"),
     "list-10000": Job("/users/10000", "users", "users-10000.json"),
     "gzip": Job("/gzip/users/100", "users", "users-100.json"),
     "zstd": Job("/zstd/users/100", "users", "users-100.json"),

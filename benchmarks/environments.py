@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
 import shutil
 import sys
 import venv
@@ -26,6 +27,7 @@ _PYDANTIC = "pydantic==2.14.3"
 #: What is installed into each environment; `{checkout}` is headrace itself, as a user gets it: built and copied.
 REQUIREMENTS: dict[str, list[str]] = {
     "headrace": ["{checkout}[speed]"],
+    "headrace-files": ["{checkout}[speed]", "aiofiles==25.1.0"],
     # Everything optional is there, so that an import that should not happen can happen.
     "headrace-all": ["{checkout}[speed,pydantic,cli]"],
     "aiohttp": [_AIOHTTP, _MSGSPEC, _PYDANTIC, _UVLOOP],
@@ -34,7 +36,12 @@ REQUIREMENTS: dict[str, list[str]] = {
     "niquests": ["niquests==3.21.2", _MSGSPEC, _UVLOOP],
     "aiosonic": ["aiosonic==1.3.3", _MSGSPEC, _UVLOOP],
     "pyreqwest": ["pyreqwest==0.15.1", _MSGSPEC, _UVLOOP],
-    "rnet": ["rnet==2.4.2", _MSGSPEC, _UVLOOP],
+    "ry": ["ry==0.0.105", _MSGSPEC, _UVLOOP],
+    "wreq": ["wreq==0.13.0", _MSGSPEC, _UVLOOP],
+    "rqx": ["rqx==0.4.1", _MSGSPEC, _UVLOOP],
+    "httpunk": ["httpunk==0.4.5", _MSGSPEC, _UVLOOP],
+    "httpx2": ["httpx2==2.16.2", _MSGSPEC, _UVLOOP],
+    "redc": ["redc==0.2.4", _MSGSPEC, _UVLOOP],
     "primp": ["primp==2.0.1", _MSGSPEC, _UVLOOP],
     "arya": ["arya-api-framework[async]==0.3.9", "pydantic<2", _UVLOOP],
     "floor": [_MSGSPEC, _UVLOOP, "isal==1.9.1", "backports.zstd==1.8.0; python_version < '3.14'"],
@@ -44,6 +51,10 @@ REQUIREMENTS: dict[str, list[str]] = {
     "airbyte_cdk": ["airbyte-cdk==7.39.1"],
     "plot": ["-r", str(ROOT / "benchmarks" / "requirements.txt")],
 }
+for _name in ("headrace", "aiohttp", "floor"):
+    REQUIREMENTS[f"{_name}-pgo"] = REQUIREMENTS[_name]
+#: The system's Python for these: Debian builds its own with profile-guided optimisation, as python.org's are.
+_OPTIMISED = os.environ.get("HEADRACE_BENCH_PGO", "/usr/bin/python3.11")
 _VERSIONS = (
     "import importlib.metadata as m, json;print(json.dumps({d.metadata['Name']: d.version for d in m.distributions()}))"
 )
@@ -74,7 +85,7 @@ def make(name: str) -> Environment:
         if not stamp.exists() or stamp.read_text() != wanted:
             print(f"installing the environment of {name} ...", file=sys.stderr, flush=True)
             shutil.rmtree(folder, ignore_errors=True)
-            venv.EnvBuilder().create(folder)
+            _create(folder, optimised=name.endswith("-pgo"))
             named = [requirement.format(checkout=ROOT) for requirement in requirements]
             # The driver's pip installs: an environment without a pip of its own is made ten times as fast.
             pip = [sys.executable, "-m", "pip", "--python", str(made.python), "install", "--quiet"]
@@ -84,6 +95,13 @@ def make(name: str) -> Environment:
     except (ProgramError, OSError, json.JSONDecodeError) as error:
         made.reason = without_addresses(str(error))
     return made
+
+
+def _create(folder: Path, *, optimised: bool) -> None:
+    if optimised:
+        run([_OPTIMISED, "-m", "venv", "--without-pip", str(folder)], seconds=60)
+    else:
+        venv.EnvBuilder().create(folder)
 
 
 def _stamp(requirements: list[str]) -> str:

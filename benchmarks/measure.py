@@ -134,7 +134,7 @@ def _sample(entry: Entry, plan: Plan) -> dict[str, Any]:
     if client.peer == "wrk":
         return _wrk(entry, plan)
     if client.peer == "transfer":
-        return transfers.sample(client, plan.environments)
+        return transfers.sample(client, entry.job, plan.environments, plan.server)
     python = str(plan.environments[client.environment].python)
     if client.peer == "imports":
         code = _IMPORT.format(module=client.variant, optional=_OPTIONAL)
@@ -143,7 +143,7 @@ def _sample(entry: Entry, plan: Plan) -> dict[str, Any]:
     job, server = JOBS[entry.job], plan.server
     work = Work(
         peer=client.peer,
-        origin=server.https if job.tls else server.http,
+        origin=server.origin(job.server),
         path=job.path,
         answer=job.answer,
         expected=server.file(job.expected),
@@ -166,7 +166,11 @@ def _wrk(entry: Entry, plan: Plan) -> dict[str, Any]:
     """Run wrk, which tells its throughput only."""
     seconds = max(1, round(plan.seconds))
     command = [str(program("taskset")), "-c", str(CLIENT_CORE), str(program("wrk")), "-t1"]
-    command += [f"-c{entry.concurrency}", f"-d{seconds}s", plan.server.http + JOBS[entry.job].path]
+    command += [
+        f"-c{entry.concurrency}",
+        f"-d{seconds}s",
+        plan.server.origin(JOBS[entry.job].server) + JOBS[entry.job].path,
+    ]
     began = time.perf_counter()
     output = run(command, seconds=_PROCESS_SECONDS)
     found = re.search(r"(\d+) requests in ([\d.]+)(m?s)", output)

@@ -20,6 +20,7 @@ _STYLES = {
     "headrace": {"color": "#0b6e99", "linewidth": 2.6, "zorder": 5},
     "floor": {"color": "#888888", "linestyle": "--"},
     "aiohttp": {"color": "#d9730d"},
+    "ry": {"color": "#6b7a1f"},
     "pyreqwest": {"color": "#a33b20"},
     "arya": {"color": "#6940a5"},
     "httpx": {"color": "#0f7b6c"},

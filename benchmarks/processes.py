@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
+#: Where the file of the transfers lies; it is made when one is measured.
+BIG_FILE = ROOT / ".cache" / "bench" / "upload.bin"
 #: Clients and servers have a core each.
 CLIENT_CORE = 0
 SERVER_CORE = 1

@@ -6,7 +6,7 @@ import statistics
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 _MET = {True: "yes", False: "**no**", None: "not measured"}
 
@@ -17,7 +17,12 @@ def table(run: dict[str, Any]) -> str:
     Args:
         run: What `benchmarks.__main__` puts into the JSON.
     """
-    parts = [_head(run), _figures(run["rows"]), *(_row(row) for row in run["rows"] if row["entries"])]
+    parts = [
+        _head(run),
+        _figures(run["rows"]),
+        _lost(run["rows"]),
+        *(_row(row) for row in run["rows"] if row["entries"]),
+    ]
     missing = {name: made["reason"] for name, made in run["environments"].items() if made["reason"]}
     if missing:
         parts.append("\n".join(f"- {name}: not available: {reason}" for name, reason in missing.items()))
@@ -45,6 +50,63 @@ def _figures(rows: Iterable[dict[str, Any]]) -> str:
             f"| {title} | {_value(figure)} | {_target(figure)} | {_MET[figure['met']]} |" for figure in row["figures"]
         ]
     return "\n".join(lines)
+
+
+#: What a peer may be better at, how it is computed, and how much of it is noise.
+_VIEWS: dict[str, Callable[[dict[str, Any]], float]] = {
+    "CPU time": lambda sample: sample["cpu"] / sample["requests"],
+    "wall time": lambda sample: sample["wall"] / sample["requests"],
+    "99th percentile": lambda sample: sample["p99"],
+    "longest pause": lambda sample: sample["pause"],
+}
+_TIE = 0.97
+
+
+def _lost(rows: Iterable[dict[str, Any]]) -> str:
+    """Name every peer that is ahead of headrace in a row, at anything."""
+    lines = [
+        f"- {row['title']}: {peer['title']}, {view} {ratio:.2f} x ours"
+        for row in rows
+        for peer in _peers(row)
+        for view, compute in _VIEWS.items()
+        if (ratio := _ratio(peer, _ours(row), compute)) is not None and ratio < _TIE
+    ]
+    return "Rows in which a peer is ahead (medians; within 3 % is a tie):\n\n" + "\n".join(lines or ["- none"])
+
+
+def _ours(row: dict[str, Any]) -> dict[str, Any] | None:
+    """Find the entry of a row that is held to the targets: its first one, if it is ours."""
+    first = next(iter(row["entries"].values()), None)
+    return first if first is not None and _is_ours(first) else None
+
+
+def _peers(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """List the entries of a row that are clients as people use them: neither ours nor a floor, at the same job."""
+    ours = _ours(row)
+    return [
+        entry
+        for entry in row["entries"].values()
+        if ours is not None
+        and not _is_ours(entry)
+        and not entry["client"].startswith(("floor", "wrk", "items-lines", "items-decoder"))
+        and (entry["job"], entry["concurrency"]) == (ours["job"], ours["concurrency"])
+    ]
+
+
+def _is_ours(entry: dict[str, Any]) -> bool:
+    return "headrace" in entry["title"]
+
+
+def _ratio(
+    peer: dict[str, Any], ours: dict[str, Any] | None, compute: Callable[[dict[str, Any]], float]
+) -> float | None:
+    try:
+        theirs, own = (
+            statistics.median(compute(sample) for sample in entry["rounds"] if sample) for entry in (peer, ours or {})
+        )
+    except (KeyError, TypeError, statistics.StatisticsError):  # it was not measured
+        return None
+    return theirs / own if own else None
 
 
 def _value(figure: dict[str, Any]) -> str:
@@ -80,7 +142,8 @@ def _row(row: dict[str, Any]) -> str:
     head = (
         "| client | CPU ms | wall ms | optional modules loaded |"
         if imports
-        else ("| client | in flight | requests/s | CPU µs a request | user / system µs | peak RSS MB | server busy |")
+        else "| client | in flight | requests/s | CPU µs a request | user / system µs | p50 / p99 ms | pause ms"
+        " | peak RSS MB | server busy |"
     )
     lines = [f"### {row['title']}", "", head, "|---" + "|---:" * (head.count("|") - 2) + "|"]
     for entry in row["entries"].values():
@@ -97,15 +160,26 @@ def _row(row: dict[str, Any]) -> str:
 def _line(entry: dict[str, Any], rounds: list[dict[str, Any]]) -> str:
     flight = f"{entry['queued']:,} queued on {entry['concurrency']}" if entry["queued"] else f"{entry['concurrency']:,}"
     rate = statistics.median(sample["requests"] / sample["wall"] for sample in rounds)
+    shown = f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
     if rounds[0]["cpu"] is None:
-        return f"| {entry['title']} | {flight} | {rate:,.0f} | | | | |"
+        return f"| {entry['title']} | {flight} | {shown} | | | | | | |"
     cost, user, system = (_per_request(rounds, name) for name in ("cpu", "user", "system"))
     peak = statistics.median(sample["rss_peak"] for sample in rounds) / 1024**2
     busy = statistics.median(sample["server_cpu"] / sample["wall"] for sample in rounds)
     return (
-        f"| {entry['title']} | {flight} | {rate:,.0f} | {cost:,.1f} | {user:,.1f} / {system:,.1f} | {peak:,.0f}"
-        f" | {busy:.0%} |"
+        f"| {entry['title']} | {flight} | {shown} | {cost:,.1f} | {user:,.1f} / {system:,.1f} | {_waits(rounds)}"
+        f" | {peak:,.0f} | {busy:.0%} |"
     )
+
+
+def _waits(rounds: list[dict[str, Any]]) -> str:
+    """Show how long one request took, and the longest pause of the loop, where they were measured."""
+    latency = pause = ""
+    if "p99" in rounds[0]:
+        latency = " / ".join(f"{statistics.median(one[name] for one in rounds) * 1e3:.2f}" for name in ("p50", "p99"))
+    if "pause" in rounds[0]:
+        pause = f"{statistics.median(one['pause'] for one in rounds):.1f}"
+    return f"{latency} | {pause}"
 
 
 def _per_request(rounds: list[dict[str, Any]], name: str) -> float:

@@ -1,8 +1,8 @@
-"""The server of the transfers: what it does, it does in the kernel, so that it is never what is waited for.
+"""The servers of the transfers live here: one that does all in the kernel, and one that reads into its memory.
 
-`python -m benchmarks.sink FILE` prints its port and serves one connection after the other until it is ended. A body is
-read and thrown away: no server that does anything with what it reads is faster than curl sends, so that none could tell
-two fast clients apart. A GET is answered with the file, or its first `?bytes=`.
+`python -m benchmarks.sink FILE throw|read` prints its port and serves one connection after the other until it is ended.
+`throw` throws a body away unread: no server that does anything with it is faster than curl sends, so that none could
+tell two fast clients apart; it shows a limit. `read` reads it, as servers do. A GET is answered with the file.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from benchmarks.processes import SERVER_CORE
 
 _PIECE = 1024 * 1024
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)\r\n")
-_BYTES = re.compile(rb"[?&]bytes=(\d+)")
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -28,18 +27,18 @@ def main() -> None:
     server = socket.create_server(("127.0.0.1", 0))
     sys.stdout.write(f"{server.getsockname()[1]}\n")
     sys.stdout.flush()
-    buffer = bytearray(_PIECE)
+    buffer, flags = bytearray(_PIECE), socket.MSG_TRUNC if sys.argv[2] == "throw" else 0
     while True:
         connection, _ = server.accept()
         with connection:
             try:
-                while _serve(connection, buffer, sys.argv[1]):
+                while _serve(connection, buffer, flags, sys.argv[1]):
                     pass
             except ConnectionError:
                 continue
 
 
-def _serve(connection: socket.socket, buffer: bytearray, file: str) -> bool:
+def _serve(connection: socket.socket, buffer: bytearray, flags: int, file: str) -> bool:
     """Read one request and answer; tell whether there was one."""
     seen = b""
     while b"\r\n\r\n" not in seen:
@@ -50,32 +49,33 @@ def _serve(connection: socket.socket, buffer: bytearray, file: str) -> bool:
     head, _, rest = seen.partition(b"\r\n\r\n")
     head = head.lower() + b"\r\n"
     if head.startswith(b"get "):
-        _send(connection, head, file)
+        _send(connection, 10_000 if head.startswith(b"get /small") else Path(file).stat().st_size, file)
         return True
     if b"\r\nexpect:" in head:
         connection.sendall(_CONTINUE)
     length = _LENGTH.search(head)
-    whole = _counted(connection, buffer, int(length[1]) - len(rest)) if length else _chunked(connection, buffer, rest)
+    if length:
+        whole = _counted(connection, buffer, flags, int(length[1]) - len(rest))
+    else:
+        whole = _chunked(connection, buffer, rest)
     if whole:
         connection.sendall(_ANSWER)
     return whole
 
 
-def _send(connection: socket.socket, head: bytes, file: str) -> None:
-    """Send the file, straight from the page cache."""
-    wanted = _BYTES.search(head)
+def _send(connection: socket.socket, size: int, file: str) -> None:
+    """Send the file, or its beginning, straight from the page cache."""
     with Path(file).open("rb") as opened:
-        size = os.fstat(opened.fileno()).st_size if wanted is None else int(wanted[1])
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
         at = 0
         while at < size:
             at += os.sendfile(connection.fileno(), opened.fileno(), at, min(size - at, _PIECE))
 
 
-def _counted(connection: socket.socket, buffer: bytearray, left: int) -> bool:
-    """Throw so many bytes away: Linux does not even copy what is read from TCP with `MSG_TRUNC`."""
+def _counted(connection: socket.socket, buffer: bytearray, flags: int, left: int) -> bool:
+    """Read so many bytes: Linux does not even copy what is read from TCP with `MSG_TRUNC`."""
     while left > 0:
-        count = connection.recv_into(buffer, min(left, _PIECE), socket.MSG_TRUNC)
+        count = connection.recv_into(buffer, min(left, _PIECE), flags)
         if not count:
             return False
         left -= count

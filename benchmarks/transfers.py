@@ -10,13 +10,14 @@ import atexit
 import functools
 import json
 import os
-import subprocess
+import ssl
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.processes import CLIENT_CORE, ROOT, ProgramError, program, run
+from benchmarks.processes import BIG_FILE, CLIENT_CORE, ROOT, ProgramError, program, run
 from benchmarks.worker import memory, reset_peak, server_seconds
 
 if TYPE_CHECKING:
@@ -24,51 +25,72 @@ if TYPE_CHECKING:
 
     from benchmarks.clients import Client
     from benchmarks.environments import Environment
+    from benchmarks.server import Server
 
-    Transfer = Callable[[str], Awaitable[Any]]
+    Transfer = Callable[[str, str], Awaitable[Any]]
 
-_SIZE = 1_000_000_000
+_SIZE = 512_000_000
 _MEGABYTE = 1024 * 1024
 _SECONDS = 120.0
 _BEAT = 0.001
 
 
-def sample(client: Client, environments: Mapping[str, Environment]) -> dict[str, Any]:
+def sample(client: Client, job: str, environments: Mapping[str, Environment], server: Server) -> dict[str, Any]:
     """Measure one client once.
 
     Args:
         client: Whose `variant` says what it does, and how.
+        job: One of `PLACES`.
         environments: Where it is installed.
+        server: What it talks to.
 
     Returns:
         What `_measure` returns.
     """
     file = _big_file()
     dest = str(Path(file).with_name("download.bin"))
-    command = [sys.executable, "-m", "benchmarks.sink", file]
-    sink = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    place = PLACES[job]
+    url, small = (server.origin(place.server) + path for path in (place.path, place.small))
     try:
-        port = int(sink.stdout.readline()) if sink.stdout is not None else 0
-        url = f"http://127.0.0.1:{port}/file"
         if client.variant.startswith("curl"):
-            return _curl(["-T", file, "-o", os.devnull] if client.variant == "curl-up" else ["-o", dest], url)
+            return _curl(["-T", file, "-o", os.devnull] if client.variant == "curl-up" else ["-o", dest], url, server)
         python = str(environments[client.environment].python)
-        work = {"way": client.variant, "loop": client.loop, "file": file, "dest": dest, "url": url, "sink": sink.pid}
+        work = {"way": client.variant, "loop": client.loop, "file": file, "dest": dest, "url": url, "small": small}
+        work |= {"servers": server.processes, "ca": str(server.ca) if place.server == "https" else ""}
         env = {"PYTHONPATH": str(ROOT), "PYTHONNOUSERSITE": "1"}
         command = [python, "-m", "benchmarks.transfers", json.dumps(work)]
         return dict(json.loads(run(command, seconds=_SECONDS, env=env).splitlines()[-1]))
     finally:
-        sink.terminate()
-        sink.wait()
         Path(dest).unlink(missing_ok=True)
-        if sink.stdout is not None:
-            sink.stdout.close()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a file goes to, or comes from."""
+
+    server: str
+    path: str = "/file"
+    small: str = "/small"
+    """A small one, which is transferred first, so that the connection is there."""
+
+
+#: The jobs of transfers. What is sent goes to `upload`, over TLS through nginx.
+PLACES: dict[str, Place] = {
+    "file": Place("kernel"),
+    "file-nginx": Place("http"),
+    "file-copying": Place("copying"),
+    "file-tls": Place("https"),
+    "file-chunked": Place("http", "/chunked/file"),
+    "upload-reader": Place("reader", "/upload", "/upload"),
+    "upload-nginx": Place("http", "/upload", "/upload"),
+    "upload-tls": Place("https", "/upload", "/upload"),
+}
 
 
 @functools.cache
 def _big_file() -> str:
     """Make the file, in the page cache, once a run."""
-    path = ROOT / ".cache" / "bench" / "upload.bin"
+    path = BIG_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     atexit.register(path.unlink, missing_ok=True)
     piece = bytes(1_000_000)
@@ -80,12 +102,13 @@ def _big_file() -> str:
     return str(path)
 
 
-def _curl(arguments: list[str], url: str) -> dict[str, Any]:
+def _curl(arguments: list[str], url: str, server: Server) -> dict[str, Any]:
     found = program("curl")
     if found is None:
         message = "curl is not installed"
         raise ProgramError(message)
     command = [str(program("taskset")), "-c", str(CLIENT_CORE), found, "--silent", "--show-error", *arguments]
+    command += ["--cacert", str(server.ca), "-H", "Expect:"]
     wall = float(run([*command, "-w", "%{time_total}", url], seconds=_SECONDS))
     return {"requests": 1, "wall": wall, "cpu": None}
 
@@ -105,7 +128,7 @@ def main() -> None:
 
 
 async def _measure(work: dict[str, Any]) -> dict[str, Any]:
-    transfer, close = await _client(work["way"], work["url"], work["dest"])
+    transfer, close = await _client(work)
     pauses = [0.0]
 
     async def beat() -> None:
@@ -117,7 +140,7 @@ async def _measure(work: dict[str, Any]) -> dict[str, Any]:
             last = now
 
     try:
-        await transfer(__file__)  # the connection, the first thread, what is imported late
+        await transfer(work["small"], __file__)  # the connection, the first thread, what is imported late
         if work["way"].endswith("cold"):
             await asyncio.to_thread(_forget, work["file"])
         heart = asyncio.create_task(beat())
@@ -126,9 +149,9 @@ async def _measure(work: dict[str, Any]) -> dict[str, Any]:
         pauses.append(0.0)
         before = memory("VmRSS")
         reset_peak()
-        sink = server_seconds((work["sink"],))
+        server = server_seconds(tuple(work["servers"]))
         cpu, wall, times = time.process_time(), time.perf_counter(), os.times()
-        await transfer(work["file"])
+        await transfer(work["url"], work["file"])
         cpu, wall, after = time.process_time() - cpu, time.perf_counter() - wall, os.times()
         heart.cancel()
         return {
@@ -137,7 +160,7 @@ async def _measure(work: dict[str, Any]) -> dict[str, Any]:
             "user": after.user - times.user,
             "system": after.system - times.system,
             "wall": wall,
-            "server_cpu": server_seconds((work["sink"],)) - sink,
+            "server_cpu": server_seconds(tuple(work["servers"])) - server,
             "rss_before": before,
             "rss_peak": memory("VmHWM"),
             "pause": max(pauses) * 1e3,
@@ -155,30 +178,35 @@ def _forget(file: str) -> None:
         os.close(descriptor)
 
 
-async def _client(way: str, url: str, dest: str) -> tuple[Transfer, Callable[[], Awaitable[Any]]]:
-    """Make what transfers a file; a download asks for it by the size that the server shall cut it to."""
+async def _client(work: dict[str, Any]) -> tuple[Transfer, Callable[[], Awaitable[Any]]]:
+    """Make what transfers a file, from or to a URL."""
+    way, dest = work["way"], work["dest"]
+    context = ssl.create_default_context(cafile=work["ca"]) if work["ca"] else None
     if way.startswith("aiohttp"):
         import aiohttp
 
-        session = aiohttp.ClientSession(raise_for_status=True)
+        connector = aiohttp.TCPConnector(ssl=context or True)
+        session = aiohttp.ClientSession(raise_for_status=True, connector=connector)
         ways: dict[str, Any] = {"aiohttp-down": _aiohttp_download, "aiohttp-form": _aiohttp_form}
-        return functools.partial(ways.get(way, _aiohttp_upload), session, way, url, dest), session.close
+        return functools.partial(ways.get(way, _aiohttp_upload), session, way, dest), session.close
     from headrace import AsyncClient
 
-    client = AsyncClient(url)
+    client = AsyncClient(work["url"].rpartition("/")[0], **({"tls": context} if context else {}))
     if way == "down":
-        return lambda file: client.download(None, dest, parameters={"bytes": _size(file)}), client.close
+        return lambda url, _: client.download(url, dest), client.close
     method = client.upload_file if way == "form" else client.stream_file
-    return lambda file: method(file, response_format=bytes), client.close
+    if way == "up-chunked":
+        return lambda url, file: client.post(url, data=_pieces(file), response_format=bytes), client.close
+    return lambda url, file: method(file, url, response_format=bytes), client.close
 
 
-async def _aiohttp_upload(session: Any, way: str, url: str, _dest: str, file: str) -> None:
+async def _aiohttp_upload(session: Any, way: str, _dest: str, url: str, file: str) -> None:
     with await asyncio.to_thread(open, file, "rb") as opened:
         async with session.post(url, data=_pieces(file) if way == "aiohttp-aiofiles" else opened) as response:
             assert await response.read() == b"ok"
 
 
-async def _aiohttp_form(session: Any, _way: str, url: str, _dest: str, file: str) -> None:
+async def _aiohttp_form(session: Any, _way: str, _dest: str, url: str, file: str) -> None:
     import aiohttp
 
     with await asyncio.to_thread(open, file, "rb") as opened:
@@ -188,18 +216,12 @@ async def _aiohttp_form(session: Any, _way: str, url: str, _dest: str, file: str
             assert await response.read() == b"ok"
 
 
-async def _aiohttp_download(session: Any, _way: str, url: str, dest: str, file: str) -> None:
+async def _aiohttp_download(session: Any, _way: str, dest: str, url: str, _file: str) -> None:
     import aiofiles
 
-    size = _size(file)
-    async with session.get(url, params={"bytes": size}) as response, aiofiles.open(dest, "wb") as opened:
+    async with session.get(url) as response, aiofiles.open(dest, "wb") as opened:
         async for piece in response.content.iter_chunked(_MEGABYTE):
             await opened.write(piece)
-    assert _size(dest) == size
-
-
-def _size(file: str) -> int:
-    return Path(file).stat().st_size
 
 
 async def _pieces(file: str) -> Any:

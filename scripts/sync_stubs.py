@@ -48,9 +48,7 @@ _DUNDERS: Final = {
 }
 #: As `headrace._client.blocking` names them.
 _ASYNC_NAME: Final = re.compile(r"a(iter_\w+|read|close)")
-_HIDDEN: Final = frozenset({"pull"})
-#: As `headrace._sync` names them, where the reason stands.
-_ASYNC_ONLY: Final = frozenset({"bulk"})
+_HIDDEN: Final = frozenset({"pull", "may_be_ahead"})
 _WORDS: Final = re.compile(r"\b(?:async|await) |(?<=[.`])a(?=iter_|read\b|close\b)|\bAsync(?=Client)")
 
 
@@ -174,9 +172,7 @@ class Stub:
         written: list[ast.stmt] = []
         documented: set[str] = set()
         for each in functions:
-            hidden = each.name in _HIDDEN | _ASYNC_ONLY | {without} or (
-                each.name.startswith("_") and each.name not in _DUNDERS
-            )
+            hidden = each.name in _HIDDEN | {without} or (each.name.startswith("_") and each.name not in _DUNDERS)
             if not hidden and (_is_overload(each) or each.name not in overloaded):
                 doc = None if each.name in documented else self._docs.get(each.name) or docs.get(each.name)
                 documented.add(each.name)

@@ -1,12 +1,14 @@
 """The floor in Python lives here: a raw `asyncio.Protocol` that only looks for Content-Length, and msgspec.
 
-It sends the same bytes each time and checks nothing, so no HTTP client can do with less. Where an answer is compressed,
-the fastest decompressor that headrace may use is the floor's, too.
+It sends the same bytes each time and checks nothing, so no HTTP client can do with less. What is measured keeps its
+requests in flight by callbacks, so that no coroutine, task or future adds to it. Where an answer is compressed, the
+fastest decompressor that headrace may use is the floor's, too. The variant `gc` decodes without the collector.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,12 +29,13 @@ _LENGTH = b"Content-Length: "
 class _Exchange(asyncio.Protocol):
     """One connection: writes the request, gathers the bytes of the answer."""
 
-    __slots__ = ("_body", "_left", "_loop", "_parts", "_transport", "answer")
+    __slots__ = ("_body", "_left", "_loop", "_parts", "_transport", "answer", "take")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._parts: list[bytes] = []
         self._left = -1
+        self.take: Callable[[_Exchange, bytes], None] | None = None
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
@@ -41,6 +44,9 @@ class _Exchange(asyncio.Protocol):
         self.answer = self._loop.create_future()
         self._transport.write(request)
         return self.answer
+
+    def write(self, request: bytes) -> None:
+        self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
         if self._left < 0:
@@ -58,42 +64,100 @@ class _Exchange(asyncio.Protocol):
             self._parts.append(data)
             data = b"".join(self._parts)
             self._parts.clear()
-        self.answer.set_result(data)
+        if self.take is not None:
+            self.take(self, data)
+        else:
+            self.answer.set_result(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.answer.done():
             self.answer.set_exception(exc or ConnectionResetError("the server ended the connection"))
 
 
+class _Floor:
+    """The client: its connections, and the two ways to drive them."""
+
+    def __init__(self, work: Work) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._url = urlsplit(work.url)
+        self._context = ssl.create_default_context(cafile=work.ca) if work.ca else None
+        self._decode = _read(work)
+        self._request = _request(work, self._url.netloc)
+        self._idle: list[_Exchange] = []
+
+    async def connected(self) -> _Exchange:
+        """Give an idle connection, or a new one."""
+        if self._idle:
+            return self._idle.pop()
+        loop, url = self._loop, self._url
+        _, made = await loop.create_connection(lambda: _Exchange(loop), url.hostname, url.port, ssl=self._context)
+        return made
+
+    async def one(self) -> Any:
+        """Make one request."""
+        exchange = await self.connected()
+        body = await exchange.ask(self._request)
+        self._idle.append(exchange)
+        return self._decode(body)
+
+    async def drive(self, check: Callable[[Any], None], concurrency: int, requests: int, seconds: float) -> int:
+        """Keep so many in flight, see `benchmarks.worker`: each answer's callback sends the next request."""
+        exchanges = [await self.connected() for _ in range(min(concurrency, requests))]
+        ended: asyncio.Future[None] = self._loop.create_future()
+        decode, request = self._decode, self._request
+        flying, left, done = len(exchanges), requests - len(exchanges), 0
+
+        def take(exchange: _Exchange, body: bytes) -> None:
+            nonlocal flying, left, done
+            try:
+                check(decode(body))
+            except Exception as error:  # noqa: BLE001 - the transport would only log it
+                ended.set_exception(error)
+                return
+            done += 1
+            if left > 0:
+                left -= 1
+                exchange.write(request)
+                return
+            flying -= 1
+            if not flying and not ended.done():
+                ended.set_result(None)
+
+        def stop() -> None:
+            nonlocal left
+            left = 0
+
+        timer = self._loop.call_later(seconds, stop)
+        for exchange in exchanges:
+            exchange.take = take
+            exchange.write(request)
+        await ended
+        timer.cancel()
+        for exchange in exchanges:
+            exchange.take = None
+        self._idle.extend(exchanges)
+        return done
+
+    async def close(self) -> None:
+        """End the connections."""
+        for exchange in self._idle:
+            exchange._transport.abort()  # noqa: SLF001 - the class stands above
+
+
 async def setup(work: Work) -> tuple[Any, Any]:
     """Make the request's bytes and the call."""
-    loop = asyncio.get_running_loop()
-    url = urlsplit(work.url)
-    context = ssl.create_default_context(cafile=work.ca) if work.ca else None
-    decode, decompress = msgspec.json.Decoder(ANSWERS[work.answer]).decode, _decompressor(work.path)
-    request = _request(work, url.netloc)
-    idle: list[_Exchange] = []
-
-    async def one() -> Any:
-        if idle:
-            exchange = idle.pop()
-        else:
-            _, exchange = await loop.create_connection(lambda: _Exchange(loop), url.hostname, url.port, ssl=context)
-        body = await exchange.ask(request)
-        idle.append(exchange)
-        return decode(body if decompress is None else decompress(body))
-
+    floor = _Floor(work)
     places = asyncio.Semaphore(work.concurrency)
 
     async def one_in_turn() -> Any:
         async with places:
-            return await one()
+            return await floor.one()
 
-    async def close() -> None:
-        for exchange in idle:
-            exchange._transport.abort()  # noqa: SLF001 - the class stands above
+    async def one() -> Any:
+        return await floor.one()
 
-    return one_in_turn if work.queued else one, close
+    one.drive = floor.drive  # type: ignore[attr-defined] # asked for by benchmarks.worker
+    return one_in_turn if work.queued else one, floor.close
 
 
 def _request(work: Work, host: str) -> bytes:
@@ -102,6 +166,22 @@ def _request(work: Work, host: str) -> bytes:
     body = Path(work.body).read_bytes()
     fields = f"Host: {host}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
     return f"POST {work.path} HTTP/1.1\r\n{fields}\r\n\r\n".encode() + body
+
+
+def _read(work: Work) -> Callable[[bytes], Any]:
+    """Make what an answer's bytes go through."""
+    decode, decompress = msgspec.json.Decoder(ANSWERS[work.answer]).decode, _decompressor(work.path)
+    if work.variant == "gc":
+
+        def uncollected(body: bytes) -> Any:
+            gc.disable()
+            try:
+                return decode(body)
+            finally:
+                gc.enable()
+
+        return uncollected
+    return decode if decompress is None else lambda body: decode(decompress(body))
 
 
 def _decompressor(path: str) -> Callable[[bytes], bytes] | None:

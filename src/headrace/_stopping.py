@@ -29,6 +29,7 @@ class _Watch:
         self.running: dict[int, tuple[asyncio.AbstractEventLoop, Stoppable]] = {}
         self.before: dict[int, Any] = {}
         self.asked = False
+        self.number: int | None = None
 
     def install(self) -> None:
         """Take the signals; those that the program has taken itself stay its own."""
@@ -51,6 +52,7 @@ class _Watch:
         """Ask everything to end, or, asked before, do what would have been done without this."""
         if not self.asked:
             self.asked = True
+            self.number = number
             for loop, running in list(self.running.values()):
                 loop.call_soon_threadsafe(running.stop)
             return
@@ -68,6 +70,7 @@ _watch = _Watch()
 @contextmanager
 def armed() -> Iterator[None]:
     """Let signals reach what runs in this block, where it is the main thread's."""
+    _watch.number = None
     was, _watch.armed = _watch.armed, threading.current_thread() is threading.main_thread()
     try:
         yield
@@ -88,3 +91,8 @@ def end(running: Stoppable) -> None:
     """Note that it has ended; may be called more than once."""
     if _watch.running.pop(id(running), None) is not None and not _watch.running:
         _watch.restore()
+
+
+def signalled() -> int | None:
+    """Tell which signal has asked what ran in the last armed block to end; `None` for none."""
+    return _watch.number

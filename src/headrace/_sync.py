@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from headrace import _calling, _redact
 from headrace._client.blocking import in_words, shown, subject, view_of
+from headrace._client.calling import Calling
 from headrace._client.iterating import Family, SyncIterator
 from headrace._client.loop_thread import LoopThread
 from headrace._client.pipeline import Pipeline
 from headrace._client.settings import Settings
+from headrace._client.verbs import APART, apart_or
 from headrace._io.answers.streamed import StreamedResponse
 from headrace._io.pages.handle import Pages
 from headrace.client import AsyncClient
@@ -27,14 +29,13 @@ if TYPE_CHECKING:
     from headrace._core.call import Call
     from headrace._core.messages import Request
     from headrace._core.request.prepare import Defaults
+    from headrace._core.stats import Stats
     from headrace.config import ClientConfig
     from headrace.errors import ClientError
     from headrace.policies import Timeout
 
 __all__ = ["SyncClient", "SyncIterator", "SyncPages", "SyncStreamedResponse"]
 
-#: Verbs that this client lacks: the functions and sinks of a bulk would not run in the thread of the caller.
-_ASYNC_ONLY = frozenset({"bulk"})
 #: How often a request is prepared anew, because a thread has changed the settings meanwhile.
 _MOST_CHANGES = 100
 
@@ -42,6 +43,15 @@ SyncStreamedResponse = view_of(StreamedResponse)
 SyncStreamedResponse.__module__ = "headrace"
 SyncPages = view_of(Pages)
 SyncPages.__module__ = "headrace"
+
+
+def bulk_view() -> type:
+    """Give the class of what stands for a bulk; few need it, and everybody would wait for its import."""
+    from headrace.bulk.bulk import Bulk
+
+    view = view_of(Bulk)
+    view.__module__ = "headrace"
+    return view
 
 
 class _Pipeline(Pipeline):
@@ -70,10 +80,31 @@ def _state(defaults: Defaults) -> tuple[Any, ...]:
     return defaults.headers.state, defaults.cookies.state, defaults.parameters.state, defaults.credentials
 
 
+class _Calling(Calling):
+    """A client as its bulks know it, whose owner's `request` is asked in the thread that waits for the bulk."""
+
+    @property
+    def _has_own_request(self) -> bool:
+        return type(self._client.owner()).request is not cast("Any", SyncClient).request
+
+    async def _ask_own(self, way: tuple[Stats, Callable[[Call], Coroutine[Any, Any, Any]]], call: Call) -> Any:
+        owner = self._client.owner()
+
+        def asked() -> Any:
+            token = APART.set(way)
+            try:
+                return owner.request(call.method, call.path, **call.options())
+            finally:
+                APART.reset(token)
+
+        return subject(await _calling.call(asked))
+
+
 class _Engine(AsyncClient):
     """The async client inside a synchronous one."""
 
     _pipeline_class: ClassVar[type[Pipeline]] = _Pipeline
+    _calling_class: ClassVar[type[Calling]] = _Calling
     #: The client that it is inside of.
     owner: weakref.ref[SyncClient]
 
@@ -91,6 +122,13 @@ class _Engine(AsyncClient):
 
         return ask
 
+    def _choosing(
+        self, run: Callable[[Call], Coroutine[Any, Any, Any]], mark: object
+    ) -> Callable[[Call], Coroutine[Any, Any, Any]]:
+        """Choose what a `request` sends by: of an owner's own that is another pipeline where a bulk says so."""
+        owner = cast("Callable[[], Any]", self.owner)
+        return run if type(owner()).request is cast("Any", SyncClient).request else apart_or(run, mark)
+
     def __del__(self, warn: Any = None) -> None:
         """Leave the warning to the owner."""
 
@@ -107,7 +145,8 @@ class SyncClient(Settings):
     Its requests run on an event loop in a thread of its own, which begins with the first of them. Any number of threads
     may use one client at once; they share its connections, its limiter and its cookies. A thread that has a running
     event loop may use it too, and blocks that loop meanwhile. The functions and iterables that are given to a call
-    (`data`, `progress`, `bearer_token`, `error_responses`) run in the thread that makes it.
+    (`data`, `progress`, `bearer_token`, `error_responses`) run in the thread that makes it, and so do the calls, the
+    functions and the sink of a bulk.
 
     The arguments and subclass parameters are those of `AsyncClient`: ``class Github(SyncClient, uri=…)``.
 
@@ -202,7 +241,7 @@ def _on_the_loop(setting: property) -> property:
 
 def _verbs() -> Iterator[tuple[str, Callable[..., Any]]]:
     """Yield the public methods of `AsyncClient` that are no settings."""
-    skipped = {*vars(SyncClient), *_ASYNC_ONLY}
+    skipped = set(vars(SyncClient))
     for kind in reversed(AsyncClient.__mro__):
         if not issubclass(Settings, kind):
             for name, found in vars(kind).items():

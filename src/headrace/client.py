@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, TypeVar, Unpack, overload
 
 from headrace import _redact
 from headrace._client.calling import Calling
@@ -15,14 +15,13 @@ from headrace._client.verbs import Verbs
 from headrace.types import UNSET
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from typing_extensions import TypeForm
 
+    from headrace._client.pages import How
     from headrace._client.verbs import TypeAdapterLike
     from headrace.bulk.bulk import Bulk
     from headrace.bulk.options import BulkOptions, Calls
-    from headrace.types import Items
+    from headrace.types import Items, Place
 
 T = TypeVar("T")
 
@@ -63,38 +62,62 @@ class AsyncClient(Settings, Verbs, Uploads, Streams, Paginating):
         TypeError: A keyword is neither a setting nor taken by `__post_init__`.
     """
 
+    #: A client as its bulks know it.
+    _calling_class: ClassVar[type[Calling]] = Calling
+
     @overload
     def bulk(
-        self, calls: Calls, *, response_format: TypeForm[T], items: str | Sequence[str | int],
+        self, calls: Calls, *, response_format: TypeForm[T], items: Place, pages: How | None = None,
         **options: Unpack[BulkOptions],
     ) -> Bulk[list[T]]: ...  # fmt: skip
 
     @overload
     def bulk(
-        self, calls: Calls, *, response_format: TypeAdapterLike[T], items: str | Sequence[str | int],
+        self, calls: Calls, *, response_format: TypeForm[T], items: None = None, pages: How,
         **options: Unpack[BulkOptions],
     ) -> Bulk[list[T]]: ...  # fmt: skip
 
     @overload
     def bulk(
-        self, calls: Calls, *, response_format: None = None, items: str | Sequence[str | int],
+        self, calls: Calls, *, response_format: TypeForm[T], items: None = None, pages: None = None,
+        **options: Unpack[BulkOptions],
+    ) -> Bulk[T]: ...  # fmt: skip
+
+    @overload
+    def bulk(
+        self, calls: Calls, *, response_format: TypeAdapterLike[T], items: Place, pages: How | None = None,
+        **options: Unpack[BulkOptions],
+    ) -> Bulk[list[T]]: ...  # fmt: skip
+
+    @overload
+    def bulk(
+        self, calls: Calls, *, response_format: TypeAdapterLike[T], items: None = None, pages: How,
+        **options: Unpack[BulkOptions],
+    ) -> Bulk[list[T]]: ...  # fmt: skip
+
+    @overload
+    def bulk(
+        self, calls: Calls, *, response_format: TypeAdapterLike[T], items: None = None, pages: None = None,
+        **options: Unpack[BulkOptions],
+    ) -> Bulk[T]: ...  # fmt: skip
+
+    @overload
+    def bulk(
+        self, calls: Calls, *, response_format: None = None, items: Place, pages: How | None = None,
         **options: Unpack[BulkOptions],
     ) -> Bulk[list[Any]]: ...  # fmt: skip
 
     @overload
     def bulk(
-        self, calls: Calls, *, response_format: TypeForm[T], items: None = None, **options: Unpack[BulkOptions]
-    ) -> Bulk[T]: ...
+        self, calls: Calls, *, response_format: None = None, items: None = None, pages: How,
+        **options: Unpack[BulkOptions],
+    ) -> Bulk[list[Any]]: ...  # fmt: skip
 
     @overload
     def bulk(
-        self, calls: Calls, *, response_format: TypeAdapterLike[T], items: None = None, **options: Unpack[BulkOptions]
-    ) -> Bulk[T]: ...
-
-    @overload
-    def bulk(
-        self, calls: Calls, *, response_format: None = None, items: None = None, **options: Unpack[BulkOptions]
-    ) -> Bulk[Any]: ...
+        self, calls: Calls, *, response_format: None = None, items: None = None, pages: None = None,
+        **options: Unpack[BulkOptions],
+    ) -> Bulk[Any]: ...  # fmt: skip
 
     def bulk(
         self,
@@ -102,6 +125,8 @@ class AsyncClient(Settings, Verbs, Uploads, Streams, Paginating):
         *,
         response_format: Any = None,
         items: Items = None,
+        pages: Any = None,
+        incremental: Any = None,
         in_flight: Any = 64,
         ordered: bool = False,
         retry: Any = UNSET,
@@ -124,6 +149,10 @@ class AsyncClient(Settings, Verbs, Uploads, Streams, Paginating):
                 `Call`s; it is pulled when there is room, and may be endless.
             response_format: As for every request; with `items`, what a row becomes.
             items: The place of the rows in each document; ``""`` is the document.
+            pages: How there is a next page, as for `paginate`: each call is a series of pages then, and each page an
+                answer. A page is asked for when the one before it has come; `in_flight` bounds them all.
+            incremental: An `Incremental`: rows that are new since the last run that has ended, each once; the journal
+                keeps a mark for each call.
             in_flight: How many calls may be under way at once; ``"auto"``, or `(least, most)`, finds it out.
             ordered: Whether outcomes come in the order of their calls.
             retry: A `Retry`, or `None`; unset, the client's own, or else `Retry()`.
@@ -134,7 +163,7 @@ class AsyncClient(Settings, Verbs, Uploads, Streams, Paginating):
             sink: Where `run()` writes: a sink of `headrace.sinks`, or of your own.
             journal: A path or a `Journal`, by which a bulk that is started again goes on; `True` lies beside the sink.
             retry_failed: Whether calls that failed before are asked again.
-            commit_every: Seconds after which a batch of rows is committed; 5,000 rows are sooner.
+            commit_every: Seconds after which a batch of rows is committed; 10,000 rows are sooner.
             max_failures: Stop when more calls than this have failed; a float below 1 is a share, from 100 calls on.
             progress: A function that is given the report, at most ten times a second; `True` is a bar in the terminal.
 
@@ -147,7 +176,7 @@ class AsyncClient(Settings, Verbs, Uploads, Streams, Paginating):
         from headrace.bulk.bulk import Bulk  # few need it, and everybody would wait for its import
 
         options = {name: value for name, value in locals().items() if name not in ("self", "calls", "Bulk")}
-        return Bulk(Calling(self), calls, options)
+        return Bulk(self._calling_class(self), calls, options)
 
     async def close(self) -> None:
         """Close the client and its connections; requests under way fail at once. May be called more than once.

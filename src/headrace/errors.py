@@ -9,6 +9,7 @@
     │   ├── AuthError                    no credentials could be had
     │   ├── DownloadError                the file is not what the server announced, or is being written already
     │   │   └── ChecksumError            it has another checksum
+    │   ├── LimiterError                 nobody answers for a shared limit in time, or will not keep it
     │   ├── JournalError                 a journal is of another job, in use, or not to be read
     │   ├── SinkError                    rows could not be written
     │   ├── PaginationError              the pages of a series lead nowhere, or round in a circle
@@ -167,6 +168,10 @@ def _excerpt(body: bytes | str) -> str:
     return f"{text}… ({len(body)} in all)" if len(body) > _EXCERPT else text
 
 
+class LimiterError(ClientError):
+    """Nothing was sent: whoever keeps a shared limit cannot be asked, answers too late, or will not keep it."""
+
+
 class JournalError(ClientError):
     """A journal cannot be used: it is no journal, of another job, in use, or says more than its sink holds."""
 
@@ -181,7 +186,12 @@ class ResponseParseError(ClientError):
     Args:
         message: What was wrong.
         raw_response: The body as it came.
+
+    Attributes:
+        status_code: The status of the answer, from 200 to 299; `None` where the body was decoded without one.
     """
+
+    status_code: int | None = None
 
     def __init__(self, message: str = "the body is not JSON", raw_response: bytes | str = b"") -> None:
         self.message = message

@@ -3,6 +3,7 @@
 from headrace._core.limits.server_limits import Told
 from headrace._io.limits.keyed import KeyedLimiter
 from headrace._io.limits.rate import RateLimiter
+from headrace._io.limits.shared import SharedLimiter
 from headrace.types import (
     ChoosingLimiter,
     FollowingLimiter,
@@ -22,6 +23,7 @@ __all__ = [
     "OriginLimiter",
     "PausingLimiter",
     "RateLimiter",
+    "SharedLimiter",
     "Told",
     "TryingLimiter",
 ]

@@ -11,6 +11,7 @@ from typing_extensions import TypeForm
 from yarl import URL
 
 from headrace._client.iterating import SyncIterator as SyncIterator
+from headrace._client.pages import How
 from headrace._client.settings import Settings
 from headrace._client.verbs import Path, TypeAdapterLike
 from headrace._core.pages.page import Page
@@ -18,6 +19,9 @@ from headrace._core.values.partial import Reject
 from headrace._core.values.sse import Event
 from headrace._io.answers.items import Format
 from headrace._io.bodies.multipart import Files
+from headrace.bulk.options import BulkOptions, Calls
+from headrace.bulk.outcomes import Outcome
+from headrace.bulk.report import Report
 from headrace.types import (
     UNSET,
     Body,
@@ -29,6 +33,7 @@ from headrace.types import (
     FileSource,
     PageOptions,
     Parameters,
+    Place,
     Progress,
     RequestOptions,
     RowOptions,
@@ -39,7 +44,7 @@ from headrace.types import (
 from headrace.types import Cookies as CookiesLike
 from headrace.types import Headers as HeadersLike
 
-__all__ = ["SyncClient", "SyncIterator", "SyncPages", "SyncStreamedResponse"]
+__all__ = ["SyncBulk", "SyncClient", "SyncIterator", "SyncPages", "SyncStreamedResponse"]
 T = TypeVar("T")
 
 class SyncStreamedResponse:
@@ -235,13 +240,52 @@ class SyncPages(Generic[T]):
     def __enter__(self) -> Self: ...
     def __exit__(self, *_: object) -> None: ...
 
+class SyncBulk(Generic[T]):
+    """Many calls at once; made by `SyncClient.bulk`, and used once.
+
+    Iterated, it gives an `Ok` or `Err` for each call; `run()` writes the rows into the sink instead. Nothing is pulled
+    and nothing sent before either begins. Leave it early inside ``with``, or call `close()`.
+    """
+
+    @property
+    def report(self) -> Report:
+        """What was done so far."""
+
+    def stop(self) -> None:
+        """Pull no more calls; what is in flight ends, and is handed out or written."""
+
+    def run(self) -> Report:
+        """Run all calls, and write their rows into the sink.
+
+        Returns:
+            What was done. A call that failed raises nothing here: see `Report.ok` and `Report.raise_for_failures`.
+
+        Raises:
+            headrace.errors.ValidationError: There is no sink, or one of the calls is none.
+            headrace.errors.JournalError: The journal cannot be used.
+            headrace.errors.SinkError: The sink cannot be written; what was committed before stays.
+            headrace.errors.SyncClientError: The client is closed, or this was used before.
+        """
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Outcome[T]: ...
+    def close(self) -> None:
+        """End what is in flight, and keep what was handed out; may be called more than once."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_: object) -> None: ...
+    @property
+    def job(self) -> dict[str, str]:
+        """What a journal is of."""
+
 class SyncClient(Settings):
     """An `AsyncClient` for code that is not async: the same settings, verbs, errors and limits.
 
     Its requests run on an event loop in a thread of its own, which begins with the first of them. Any number of threads
     may use one client at once; they share its connections, its limiter and its cookies. A thread that has a running
     event loop may use it too, and blocks that loop meanwhile. The functions and iterables that are given to a call
-    (`data`, `progress`, `bearer_token`, `error_responses`) run in the thread that makes it.
+    (`data`, `progress`, `bearer_token`, `error_responses`) run in the thread that makes it, and so do the calls, the
+    functions and the sink of a bulk.
 
     The arguments and subclass parameters are those of `AsyncClient`: ``class Github(SyncClient, uri=…)``.
 
@@ -547,6 +591,8 @@ class SyncClient(Settings):
             max_pages: Pages to ask for at most.
             max_items: Items to give at most.
             resume: The `Pages.state` of an earlier series like this one, to go on from.
+            incremental: An `Incremental`: rows that are new since the series whose `Pages.state` is given back as
+                `resume`, each once.
             on_invalid: What becomes of rows that do not fit: ``"raise"`` the error, ``"skip"`` leaves them out,
                 ``"collect"`` too, and has them in `Page.rejects`. `Pages.rejects` counts them.
             **request: `body`, `data` (bytes, text or a mapping), `headers`, `cookies`, `parameters`, `timeout` and
@@ -568,6 +614,130 @@ class SyncClient(Settings):
     def paginate(
         self, path: Path = None, *, response_format: None = None, **options: Unpack[PageOptions]
     ) -> SyncPages[Any]: ...
+    @overload
+    def bulk(
+        self,
+        calls: Calls,
+        *,
+        response_format: TypeForm[T],
+        items: Place,
+        pages: How | None = None,
+        **options: Unpack[BulkOptions],
+    ) -> SyncBulk[list[T]]:
+        """Make many calls, as outcomes that are iterated, or as rows that `run()` writes to a sink.
+
+        Nothing is sent before one of the two begins. A request's time begins when the limiter lets it start.
+
+        Args:
+            calls: One path or `Call`, or an (async) iterable of paths, mappings of the arguments of a `Call`, and
+                `Call`s; it is pulled when there is room, and may be endless.
+            response_format: As for every request; with `items`, what a row becomes.
+            items: The place of the rows in each document; ``""`` is the document.
+            pages: How there is a next page, as for `paginate`: each call is a series of pages then, and each page an
+                answer. A page is asked for when the one before it has come; `in_flight` bounds them all.
+            incremental: An `Incremental`: rows that are new since the last run that has ended, each once; the journal
+                keeps a mark for each call.
+            in_flight: How many calls may be under way at once; ``"auto"``, or `(least, most)`, finds it out.
+            ordered: Whether outcomes come in the order of their calls.
+            retry: A `Retry`, or `None`; unset, the client's own, or else `Retry()`.
+            expected: Statuses that are no failure, such as ``{404, 410}``.
+            on_invalid: What becomes of rows that do not fit, with `items`: ``"collect"`` them, ``"skip"`` them, or
+                ``"raise"``, which fails the call.
+            transform: Makes of a row a row, several (a list, tuple or iterator), or none, before the sink.
+            sink: Where `run()` writes: a sink of `headrace.sinks`, or of your own.
+            journal: A path or a `Journal`, by which a bulk that is started again goes on; `True` lies beside the sink.
+            retry_failed: Whether calls that failed before are asked again.
+            commit_every: Seconds after which a batch of rows is committed; 10,000 rows are sooner.
+            max_failures: Stop when more calls than this have failed; a float below 1 is a share, from 100 calls on.
+            progress: A function that is given the report, at most ten times a second; `True` is a bar in the terminal.
+
+        Returns:
+            The bulk: an iterator, or for `client.bulk(…).run()`.
+
+        Raises:
+            headrace.errors.ValidationError: An argument is wrong.
+        """
+
+    @overload
+    def bulk(
+        self,
+        calls: Calls,
+        *,
+        response_format: TypeForm[T],
+        items: None = None,
+        pages: How,
+        **options: Unpack[BulkOptions],
+    ) -> SyncBulk[list[T]]: ...
+    @overload
+    def bulk(
+        self,
+        calls: Calls,
+        *,
+        response_format: TypeForm[T],
+        items: None = None,
+        pages: None = None,
+        **options: Unpack[BulkOptions],
+    ) -> SyncBulk[T]: ...
+    @overload
+    def bulk(
+        self,
+        calls: Calls,
+        *,
+        response_format: TypeAdapterLike[T],
+        items: Place,
+        pages: How | None = None,
+        **options: Unpack[BulkOptions],
+    ) -> SyncBulk[list[T]]: ...
+    @overload
+    def bulk(
+        self,
+        calls: Calls,
+        *,
+        response_format: TypeAdapterLike[T],
+        items: None = None,
+        pages: How,
+        **options: Unpack[BulkOptions],
+    ) -> SyncBulk[list[T]]: ...
+    @overload
+    def bulk(
+        self,
+        calls: Calls,
+        *,
+        response_format: TypeAdapterLike[T],
+        items: None = None,
+        pages: None = None,
+        **options: Unpack[BulkOptions],
+    ) -> SyncBulk[T]: ...
+    @overload
+    def bulk(
+        self,
+        calls: Calls,
+        *,
+        response_format: None = None,
+        items: Place,
+        pages: How | None = None,
+        **options: Unpack[BulkOptions],
+    ) -> SyncBulk[list[Any]]: ...
+    @overload
+    def bulk(
+        self,
+        calls: Calls,
+        *,
+        response_format: None = None,
+        items: None = None,
+        pages: How,
+        **options: Unpack[BulkOptions],
+    ) -> SyncBulk[list[Any]]: ...
+    @overload
+    def bulk(
+        self,
+        calls: Calls,
+        *,
+        response_format: None = None,
+        items: None = None,
+        pages: None = None,
+        **options: Unpack[BulkOptions],
+    ) -> SyncBulk[Any]: ...
     def close(self) -> None:
         """Close the client, its connections and its thread; requests under way fail at once. May be called repeatedly.
 

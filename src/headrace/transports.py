@@ -1,5 +1,7 @@
 """What sends requests, and what a transport of your own needs: give it to `AsyncClient(transport=…)`."""
 
+from typing import TYPE_CHECKING, Any
+
 from headrace._core.messages import (
     BodySource,
     Connections,
@@ -11,9 +13,11 @@ from headrace._core.messages import (
     StreamedBody,
     Turn,
 )
-from headrace._io.session.transport import AiohttpTransport
 from headrace._io.wire.transport import WireTransport
 from headrace.types import CountingTransport, MarkingTransport, Transport
+
+if TYPE_CHECKING:
+    from headrace._io.session.transport import AiohttpTransport
 
 __all__ = [
     "AiohttpTransport",
@@ -31,3 +35,15 @@ __all__ = [
     "Turn",
     "WireTransport",
 ]
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """Load the transport over aiohttp, and aiohttp with it, when somebody asks for it."""
+        if name != "AiohttpTransport":
+            message = f"module {__name__!r} has no attribute {name!r}"
+            raise AttributeError(message)
+        from headrace._io.session.transport import AiohttpTransport
+
+        return AiohttpTransport

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypedDict, runtime_checkable
 
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ class Unset:
 UNSET = Unset()
 
 #: The place of a value in a JSON document: names and indexes with dots between, or one after the other.
-Items: TypeAlias = str | Sequence[str | int] | None
+Place: TypeAlias = str | Sequence[str | int]
+Items: TypeAlias = Place | None
 #: What becomes of rows that do not fit: the error, nothing, or a `headrace.Partial` that has them.
 OnInvalid: TypeAlias = Literal["raise", "skip", "collect"]
 
@@ -254,75 +255,6 @@ class Auth(Protocol):
         ...
 
 
-class BulkClient(Protocol):
-    """A client as a bulk knows it."""
-
-    @property
-    def uri(self) -> str:
-        """What the client asks, with secrets masked."""
-        ...
-
-    @property
-    def closed(self) -> bool:
-        """Whether the client was closed."""
-        ...
-
-    def place(self, path: Any) -> str:
-        """Join a path to that of the client, without the client's parameters."""
-        ...
-
-    async def begin(self, retry: Any, pacer: Any = None) -> BulkWay:
-        """Make what sends calls, with a `Retry`, with `None`, or, unset, with the client's own or `Retry()`."""
-        ...
-
-
-class BulkWay(Protocol):
-    """How a bulk sends its calls."""
-
-    @property
-    def lane(self) -> BulkLane | None:
-        """The way of plain calls, where there is one."""
-        ...
-
-    def __call__(self, call: Any, /) -> Coroutine[Any, Any, Any]:
-        """Send any call, and wait for what comes of it."""
-        ...
-
-
-class BulkLane(Protocol):
-    """The way of plain calls, which needs no task: what waits for an answer is called back."""
-
-    @property
-    def seconds(self) -> float | None:
-        """How long a call may take that names no timeout of its own; `None` is without end."""
-        ...
-
-    @property
-    def is_wanted(self) -> bool:
-        """Whether somebody waits for a connection, so that none is to be kept."""
-        ...
-
-    def form(self, method: str, body: Any) -> Any:
-        """Find what writes requests of a method that begin now; `None` where they do not go this way."""
-        ...
-
-    def count(self, requests: int, now: float) -> None:
-        """Count requests that were begun."""
-        ...
-
-    def read(self, response: Any, decoder: Any) -> Any:
-        """Read the value of an answer; `UNREAD` where it is no plain success."""
-        ...
-
-    def go_on(self, call: Any, begun: Any, outcome: Any, deadline: Any, asked: float, /) -> Coroutine[Any, Any, Any]:
-        """Go on with a call whose first exchange has ended otherwise."""
-        ...
-
-    def room(self) -> float | None:
-        """Tell how many connections may be opened where none is idle; `None` where one is."""
-        ...
-
-
 class CallOptions(TypedDict, total=False):
     """The keyword options of every call."""
 
@@ -390,6 +322,7 @@ class PageOptions(CallOptions, total=False):
     max_pages: int | None
     max_items: int | None
     resume: Mapping[str, Any] | None
+    incremental: Any
     on_invalid: OnInvalid
     body: Body
     data: Bytes | str | Mapping[str, Any] | None

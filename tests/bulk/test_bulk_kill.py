@@ -23,6 +23,7 @@ from tests.kit import ROOT
 from tests.kit.bulk import read_duckdb, read_lines, read_parts, read_table
 from tests.kit.bulk_child import ROWS, SINKS
 from tests.servers.child import child_server
+from tests.servers.users import LENGTH, rows_of
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 LONG = bool(os.environ.get("HEADRACE_LONG"))
@@ -43,15 +44,15 @@ def users() -> Iterator[str]:
         yield child.url
 
 
-def start(url: str, folder: Path, sink: str, calls: int, *step: str) -> subprocess.Popen[str]:
+def start(url: str, folder: Path, sink: str, calls: int, *step: str, kind: str = "users") -> subprocess.Popen[str]:
     """Start a bulk in a process of its own."""
-    command = [sys.executable, "-m", "tests.kit.bulk_child", url, str(folder), sink, str(calls), *step]
+    command = [sys.executable, "-m", "tests.kit.bulk_child", url, str(folder), sink, kind, str(calls), *step]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
-def finish(url: str, folder: Path, sink: str, calls: int) -> list[str]:
+def finish(url: str, folder: Path, sink: str, calls: int, kind: str = "users") -> list[str]:
     """Run a bulk to its end; returns what it told."""
-    with start(url, folder, sink, calls) as process:
+    with start(url, folder, sink, calls, kind=kind) as process:
         told, _ = process.communicate(timeout=SECONDS)
         assert process.returncode == 0
     return told.split()
@@ -122,21 +123,65 @@ def test_a_full_disk_stops_the_run_and_goes_on_later(sink: str, users: str, tmp_
     check_whole(tmp_path, sink, calls)
 
 
+def kill_often(url: str, folder: Path, sink: str, calls: int, kind: str) -> None:
+    """Start a bulk again and again, kill it at a random moment after it has begun, and run it to its end."""
+    chance = random.Random(f"{sink} {kind} 4711")  # noqa: S311 - no secret
+    for _ in range(KILLS):
+        with start(url, folder, sink, calls, "tell", kind=kind) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            timer = threading.Timer(chance.uniform(0, 1), process.kill)
+            timer.start()
+            process.communicate(timeout=SECONDS)
+            timer.cancel()
+    finish(url, folder, sink, calls, kind)
+
+
 @pytest.mark.parametrize("sink", SINKS)
 def test_killed_at_random_moments(sink: str, users: str, tmp_path: Path) -> None:
     """Wherever it happens to be; what is asked again is what was in flight and one batch at most."""
     before = asked(users)
-    chance = random.Random(f"{sink} 4711")  # noqa: S311 - no secret
-    ends = 0
-    for _ in range(KILLS):
-        process = start(users, tmp_path, sink, CALLS)
-        timer = threading.Timer(chance.uniform(0.3, 1.2 if not LONG else 2.5), process.kill)
-        timer.start()
-        process.communicate(timeout=SECONDS)
-        timer.cancel()
-        ends += process.returncode == 0
-    finish(users, tmp_path, sink, CALLS)
+    kill_often(users, tmp_path, sink, CALLS, "users")
     check_whole(tmp_path, sink, CALLS)
-    rows = {path: count for path, count in (asked(users) - before).items() if path.startswith("/users/")}
-    again = sum(rows.values()) - len(rows)
-    assert again <= KILLS * (16 * 2 + 2 * ROWS)
+    check_asked_again(users, before, "/users/")
+
+
+@pytest.mark.parametrize("sink", [each for each in SINKS if LONG or each in ("ndjson", "duckdb")])
+def test_series_of_pages_are_killed_at_random_moments(sink: str, users: str, tmp_path: Path) -> None:
+    """Each goes on behind the last page that is in the sink."""
+    calls, before = CALLS // 10, asked(users)
+    kill_often(users, tmp_path, sink, calls, "lists")
+    assert ids(tmp_path, sink) == [number * 100 + row for number in range(calls) for row in range(LENGTH)]
+    with Journal(tmp_path / "journal") as journal:
+        assert journal.done == calls
+    check_asked_again(users, before, "/lists/")
+
+
+@pytest.mark.parametrize("sink", [each for each in SINKS if LONG or each in ("ndjson", "sqlite")])
+def test_nights_of_new_rows_are_killed_at_random_moments(sink: str, users: str, tmp_path: Path) -> None:
+    """In the first night, in the second, and in a third in which nothing is new: each row comes once."""
+    calls = CALLS // 10
+    for night in (1, 2, 2):
+        with urllib.request.urlopen(f"{users}/night/{night}"):  # noqa: S310 - our own server
+            pass
+        kill_often(users, tmp_path, sink, calls, "feeds")
+        assert ids(tmp_path, sink) == [row["id"] for number in range(calls) for row in rows_of(number, night)]
+
+
+@pytest.mark.parametrize("kind", ["lists", "feeds"])
+@pytest.mark.parametrize("step", STEPS)
+def test_series_are_killed_at_each_step_of_a_commit(step: str, kind: str, users: str, tmp_path: Path) -> None:
+    """How far a series is, and its mark, go with the rows of its page, between any two steps."""
+    with urllib.request.urlopen(f"{users}/night/1"):  # noqa: S310 - our own server
+        pass
+    with start(users, tmp_path, "sqlite", 60, step, "3", kind=kind) as process:
+        process.communicate(timeout=SECONDS)
+        assert process.returncode == -9
+    finish(users, tmp_path, "sqlite", 60, kind)
+    assert ids(tmp_path, "sqlite") == [number * 100 + row for number in range(60) for row in range(LENGTH)]
+
+
+def check_asked_again(url: str, before: Counter[str], prefix: str) -> None:
+    """Check that no more was asked again than what was in flight, and one batch in the making and one being written."""
+    rows = {path: count for path, count in (asked(url) - before).items() if path.startswith(prefix)}
+    assert sum(rows.values()) - len(rows) <= KILLS * (16 * 2 + 2 * ROWS)

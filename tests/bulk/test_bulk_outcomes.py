@@ -101,6 +101,7 @@ async def test_a_misfit_is_a_failure() -> None:
             errors.ResponseParseError,
             errors.ResponseParseError,
         ]
+        assert [each.meta.status for each in found] == [200, 200, 204]
         assert "GET /c" in str(found[2].error)
         assert "without a body" in str(found[2].error)
         for fits in (None, User | None):

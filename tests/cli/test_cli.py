@@ -11,19 +11,20 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 
+import click
 import pytest
 from aiohttp import web
 from rich.console import Console
 
 from headrace import AsyncClient, errors
-from headrace.cli import _data, _demo, _models, _process, _report, _server, main
+from headrace.cli import _app, _data, _demo, _models, _process, _report, _server, main
 from tests.kit.commands import without
 
 SECONDS = 120.0
 COMMAND = (sys.executable, "-m", "headrace.cli")
 PID = re.compile(r"process (\d+)")
-EXTRA_MISSING = "headrace needs the extra `cli` for its commands: pip install 'headrace[cli]'\n"
 
 
 def headrace(*arguments: str, command: Sequence[str] = COMMAND) -> subprocess.CompletedProcess[str]:
@@ -108,11 +109,57 @@ def test_without_pydantic() -> None:
     assert "rate-limited" in done.stdout
 
 
-@pytest.mark.parametrize("module", ["click", "pycountry", "rich"])
+MISSING = {
+    "click": "headrace needs the extra `cli` for its commands: pip install 'headrace[cli]'\n",
+    "pycountry": "Error: headrace demo needs pycountry, of the extra `cli`: pip install 'headrace[cli]'\n",
+    "rich": "Error: headrace demo needs rich, of the extra `cli`: pip install 'headrace[cli]'\n",
+}
+
+
+@pytest.mark.parametrize("module", MISSING)
 def test_missing_extra(module: str) -> None:
-    """Whatever is missing of the extra, one line says how to get it."""
+    """Whatever a command needs of the extra and misses, one line says how to get it."""
     done = headrace("demo", command=without(module))
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", EXTRA_MISSING)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", MISSING[module])
+
+
+def test_a_command_asks_for_what_it_needs_itself() -> None:
+    """What only another command needs may be missing."""
+    done = headrace("structify", "--help", command=without("pycountry"))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_help_says_what_the_commands_say() -> None:
+    """The list of commands is written without loading them, in the words that they have themselves."""
+    for name, known in _app.COMMANDS.items():
+        command = _app.cli.get_command(click.Context(_app.cli), name)
+        assert command is not None
+        assert command.name == name
+        assert (command.help or "").partition("\n\n")[0].replace("\n", " ") == known.help
+
+
+@pytest.mark.parametrize(("words", "expected"), [("headrace fe", "fetch"), ("headrace fetch --dead", "--dead-letters")])
+def test_completion(words: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell asks the command itself what a word may become, as the script that it has read says."""
+    script = headrace("completion", "bash")
+    assert (script.returncode, "_HEADRACE_COMPLETE=bash_complete" in script.stdout) == (0, True)
+    monkeypatch.setenv("_HEADRACE_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(words.count(" ")))
+    assert f"plain,{expected}\n" in headrace().stdout
+
+
+def test_tour(tmp_path: Path) -> None:
+    """A fetch is killed, goes on, and every row is there once; the report of both runs is written."""
+    done = headrace("tour", "--quick", "--folder", str(tmp_path / "tour"))
+    assert done.returncode == 0, done.stderr
+    assert "250 rows: 0 missing, 0 doubled, 0 that differ from the original" in done.stdout
+    assert "killed (SIGKILL)" in done.stdout
+    assert done.stdout.count("$ headrace fetch ") == 2
+    assert done.stdout.count("run began") == 2
+    assert "<svg" in (tmp_path / "tour" / "report.html").read_text()
+    again = headrace("tour", "--quick", "--folder", str(tmp_path / "tour"))
+    assert (again.returncode, "is there already" in again.stderr) == (1, True)
 
 
 def test_taken_port() -> None:

@@ -230,9 +230,14 @@ def test_links(values: list[str], found: dict[str, str]) -> None:
     assert links.by_relation(values, base) == expected
 
 
+@pytest.mark.hazard(60)
 @pytest.mark.parametrize(
-    "text", ['"' + '\\"' * 50_000, "<a>;" * 50_000, ";x=" * 50_000, '<a>;b="' * 20_000, "<" * 100_000]
-)
+    "text",
+    [
+        '"' + '\\"' * 50_000, "<a>;" * 50_000, ";x=" * 50_000, '<a>;b="' * 20_000, "<" * 100_000, "," * 1_000_000,
+        ", " * 500_000, "<," * 500_000, "<a>," * 50_000,
+    ],
+)  # fmt: skip
 def test_links_that_are_made_to_be_slow(text: str) -> None:
     """Each is read in one pass: what is quadratic would not end."""
     assert links.by_relation([text], URL("http://h.example/")) == {}

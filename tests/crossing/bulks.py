@@ -9,7 +9,7 @@ from headrace.bulk import Ok
 from headrace.errors import HTTPError, ResponseParseError
 from tests.crossing.answers import BROKEN, SOUND
 from tests.crossing.ledger import payload
-from tests.crossing.run import CONNECTIONS, PATIENCE, RETRY, Crossed, Crossing, Plan
+from tests.crossing.run import CONNECTIONS, PATIENT, RETRY, Crossed, Crossing, Plan
 
 BULKS = 6
 CALLS = 150
@@ -47,7 +47,7 @@ class BulkCrossing(Crossing):
         """Make clients with a transport of their own, which alone has a lane."""
         kinds: tuple[tuple[Any, Any], ...] = ((None, None), (limiters[1], RETRY))
         return [
-            AsyncClient(url, pool=PoolLimits(CONNECTIONS), limiter=limiter, retry=retry, timeout=10 * PATIENCE)
+            AsyncClient(url, pool=PoolLimits(CONNECTIONS), limiter=limiter, retry=retry, timeout=PATIENT)
             for limiter, retry in kinds
             for url in urls
         ]

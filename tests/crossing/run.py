@@ -8,6 +8,8 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
+import attrs
+
 from headrace import AiohttpTransport, AsyncClient, PoolLimits, RateLimiter, Retry, Timeout, WireTransport
 from headrace.errors import (
     ConnectionLost,
@@ -30,6 +32,7 @@ ORIGINS = 4
 CONNECTIONS = 40
 ATTEMPTS = 3
 PATIENCE = 60.0  # seconds in which something must end
+PATIENT = Timeout(10 * PATIENCE, connect=10 * PATIENCE)  # how long it takes says nothing here, see `Crossing._watch`
 OVERTAKEN = 100_000  # requests that end between the beginning of one and its end; more, and it hangs
 RETRY = Retry(ATTEMPTS, backoff=1e-4, max_backoff=1e-3, budget=None)
 _KINDS = ["plain"] * 12 + list(SOUND) * 2 + list(BROKEN)
@@ -154,7 +157,7 @@ class Crossing:
         self._wires = [self._make(pool=PoolLimits(CONNECTIONS, per_origin)) for per_origin in (None, CONNECTIONS // 3)]
         retries = [None, RETRY]
         return [
-            AsyncClient(url, transport=Checked(wire), limiter=limiter, retry=retry, timeout=10 * PATIENCE)
+            AsyncClient(url, transport=Checked(wire), limiter=limiter, retry=retry, timeout=PATIENT)
             for wire, limiter, retry in zip(self._wires, limiters, retries, strict=True)
             for url in urls
         ]
@@ -233,7 +236,7 @@ class Crossing:
         options: dict[str, Any] = {}
         headers = {"X-Token": token} if plan.named else {}
         if plan.seconds is not None:
-            options["timeout"] = plan.seconds if plan.number % 2 else Timeout(10 * PATIENCE, read=plan.seconds)
+            options["timeout"] = plan.seconds if plan.number % 2 else attrs.evolve(PATIENT, read=plan.seconds)
         if method in {"POST", "PUT", "keyed POST"}:
             options["data"] = payload(token, plan.size)
         elif method == "upload":

@@ -35,7 +35,7 @@ LEVELS: Final[tuple[tuple[str, ...], ...]] = (
     ("_core.values",),
     ("_core.request",),
     ("_core.pages",),
-    ("auth", "_io.closing", "_io.deadline", "_io.frames", "_io.idle", "_io.threads"),
+    ("auth", "_io.closing", "_io.deadline", "_io.frames", "_io.heap", "_io.idle", "_io.reasons", "_io.threads"),
     ("_io.borrowed", "_io.limits", "_io.bodies"),
     ("_io.wire", "_io.session", "_io.flow"),
     ("_io.answers", "_io.pages"),
@@ -49,7 +49,7 @@ LEVELS: Final[tuple[tuple[str, ...], ...]] = (
     ("client", "_run", "_client.blocking"),
     ("_sync",),
     ("sync",),
-    ("compat", "testing", "streams", "transports", "limits", "pages", "sinks"),
+    ("compat", "ray", "testing", "streams", "transports", "limits", "pages", "sinks"),
     ("cli",),
     ("__init__",),
 )

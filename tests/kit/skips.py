@@ -12,7 +12,7 @@ import pytest
 
 #: In the reason of a skip for want of a server, before the way to get it.
 REMEDY = "; to get it: "
-#: What only another platform has, or lacks: the reasons that CI takes too.
+#: What only another platform has, or lacks, or what is too large: the reasons that CI takes too.
 PLATFORM = (
     "Windows ",
     "only Linux ",
@@ -22,6 +22,8 @@ PLATFORM = (
     "there is no fork on Windows",
     "there is no uvloop for this platform",
     "this machine has no IPv6 loopback",
+    # Too large for every environment; `make long` installs it.
+    "Ray is not installed",
 )
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)

@@ -259,6 +259,67 @@ LIFE: Final = (
     Row('headrace.run(client.get("/users/1"), log="loud")', "ValidationError", ("log", "'loud'", '"info"')),
 )
 
+SERIES: Final = (
+    Row('client.paginate("/users")', "ValidationError", ("pages: is needed", "Link()", "detect(answer)")),
+    Row('client.paginate("/users", pages="next")', "ValidationError", ("pages: got str", "strategy", "function")),
+    Row("client.paginate('/users', pages=Link)", "ValidationError", ("pages: got the class Link",)),
+    Row('Cursor("next")', "ValidationError", ("parameter, body: give one of them",)),
+    Row(
+        'client.paginate("/users", pages=Link(), parallel=4)',
+        "ValidationError",
+        ("parallel: got 4", "cannot be counted"),
+    ),
+    Row(
+        'client.paginate("/users", response_format=list[User], items="data", pages=Link(), max_pages=0)',
+        "ValidationError",
+        ("max_pages: got int (0)", "above 0"),
+    ),
+    Row(
+        'await client.paginate("/users", pages=Link(), incremental=Incremental("changed")).collect()',
+        "PaginationError",
+        ("GET https://api.example.com/v1/users", "row 0 of the page has nothing at $.changed"),
+    ),
+    Row(
+        'client.paginate("/users", response_format=User, pages=Link(), incremental=Incremental("changed"))',
+        "ValidationError",
+        ("incremental: field", "User has nothing at $.changed"),
+    ),
+    Row(
+        'client.paginate("/users", response_format=User, pages=Link(), incremental=Incremental("name", lag=5))',
+        "ValidationError",
+        ("lag: got int", "$.name is text", "datetime"),
+    ),
+    Row('for user in client.paginate("/users", pages=Link()): ...', "TypeError", ("asynchronously", "async for")),
+    Row("client.bulk(7)", "ValidationError", ("calls: got int (7)", "iterable")),
+    Row('client.bulk(["/users"], in_flight=0)', "ValidationError", ("in_flight: got int (0)",)),
+    Row('client.bulk(["/users"], pages=Link(), items=7)', "ValidationError", ("items: got int", '"data.items"')),
+    Row("await anext(client.bulk([7]))", "ValidationError", ("calls[0]: got int (7)", "a path")),
+    Row(
+        'await anext(client.bulk([{"path": "/users", "params": {}}]))',
+        "ValidationError",
+        ("calls[0]", "'params'", "here it is parameters"),
+    ),
+    Row(
+        'await anext(client.bulk([Call("/users", pages=Link())]))',
+        "ValidationError",
+        ("calls[0]: has pages", "items= or pages="),
+    ),
+    Row('await client.bulk(["/users"]).run()', "ValidationError", ("sink: run() needs one", "sinks.Discard()")),
+    Row('client.bulk(["/users"], journal=True)', "ValidationError", ("journal: True lies beside a sink", "path")),
+    Row(
+        'client.bulk(["/users"], items="", incremental=Incremental("id"))',
+        "ValidationError",
+        ("incremental: is taken with a journal",),
+    ),
+    Row(
+        'client.bulk(["/users"], incremental=Incremental("id"), journal="journal")',
+        "ValidationError",
+        ("incremental: compares rows", "items= or pages="),
+    ),
+    Row('client.bulk(["/users"], expected=404)', "ValidationError", ("expected: got int (404)", "{404, 410}")),
+    Row('client.bulk(["/users"], max_failures=1.5)', "ValidationError", ("max_failures: got float (1.5)", "share")),
+)
+
 SECTIONS: Final = {
     "Keywords of a call": CALLS,
     "Settings of a client": SETTINGS,
@@ -266,5 +327,6 @@ SECTIONS: Final = {
     "Models and formats": FORMATS,
     "Answers": ANSWERS,
     "Streams, and the life of a client": LIFE,
+    "Pages and bulks": SERIES,
 }
 ROWS: Final = tuple(row for rows in SECTIONS.values() for row in rows)

@@ -7,9 +7,10 @@ from typing import Any
 import pydantic
 
 import headrace
-from headrace import AsyncClient, BaseModel, Retry, Timeout
+from headrace import AsyncClient, BaseModel, Call, Incremental, Retry, Timeout
 from headrace.compat.pydantic import Fast
 from headrace.compat.structify import structify
+from headrace.pages import Cursor, Link
 from headrace.testing import MockTransport, Request, Response, json_response, text_response
 
 
@@ -40,6 +41,10 @@ _ANSWERS = {
     "/v1/page": lambda: Response(200, {"Content-Type": "text/html"}, b"<h1>Maintenance</h1>"),
 }
 _NAMES = {
+    "Call": Call,
+    "Cursor": Cursor,
+    "Incremental": Incremental,
+    "Link": Link,
     "AsyncClient": AsyncClient,
     "Extra": Extra,
     "Fast": Fast,

@@ -135,7 +135,17 @@ async def test_an_absolute_url_of_a_stranger_gets_nothing(
 
 @pytest.mark.hazard(12)
 @pytest.mark.parametrize(
-    "host", ["2130706433", "127.1", "0177.0.0.1", "127.0.0.1.", "256.256.256.256", "[::ffff:127.0.0.1", "[127.0.0.1]"]
+    "host",
+    [
+        "2130706433",
+        "127.1",
+        "0177.0.0.1",
+        "0x7f.0.0.1",
+        "127.0.0.1.",
+        "256.256.256.256",
+        "[::ffff:127.0.0.1",
+        "[127.0.0.1]",
+    ],
 )
 async def test_a_number_that_is_no_address_is_refused(serve: Serve, transport: str, host: str) -> None:
     """What one reader takes for an address and another for a name is asked of nobody: nothing is sent."""

@@ -32,8 +32,7 @@ class Broken(msgspec.Struct):
     id: str
 
 
-#: All of it but `bulk`, which `tests/sync/test_sync_stubs.py` holds not to be there.
-PUBLIC = [name for name in dir(AsyncClient) if not name.startswith("_") and name != "bulk"]
+PUBLIC = [name for name in dir(AsyncClient) if not name.startswith("_")]
 
 
 @pytest.mark.parametrize("verb", ["get", "options", "delete", "post", "put", "patch"])

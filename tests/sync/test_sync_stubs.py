@@ -42,7 +42,7 @@ def test_type_checkers_see_what_a_caller_gets(checker: list[str]) -> None:
 def test_the_stub_names_what_there_is() -> None:
     """Every class, method and argument of it is there at run time, and every public one of these is in it."""
     classes = {node.name: node for node in ast.parse(STUB.read_text()).body if isinstance(node, ast.ClassDef)}
-    assert set(classes) == {"SyncClient", "SyncPages", "SyncStreamedResponse"}
+    assert set(classes) == {"SyncBulk", "SyncClient", "SyncPages", "SyncStreamedResponse"}
     for name, node in classes.items():
         kind = getattr(headrace, name)
         functions = [each for each in node.body if isinstance(each, ast.FunctionDef)]
@@ -61,12 +61,6 @@ def test_the_stub_names_what_there_is() -> None:
             assert takes_any or places == list(known)[: len(places)], each.name
             assert takes_any or keywords <= known.keys() - {*places}, each.name
             assert takes_any or each.args.kwarg or keywords == known.keys() - {*places}, each.name
-
-
-def test_there_is_no_bulk() -> None:
-    """What has to run on a loop of the caller's own is not offered."""
-    assert hasattr(headrace.AsyncClient, "bulk")
-    assert not hasattr(headrace.SyncClient, "bulk")
 
 
 def test_the_words() -> None:

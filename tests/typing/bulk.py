@@ -6,8 +6,9 @@ from typing import Any, assert_type
 import msgspec
 import pydantic
 
-from headrace import AsyncClient, Call, sinks
+from headrace import AsyncClient, Call, Incremental, sinks
 from headrace.bulk import Bulk, DeadLetter, Err, Journal, Ok, Report
+from headrace.pages import Link
 
 
 class User(msgspec.Struct):
@@ -50,6 +51,12 @@ async def main(client: AsyncClient) -> None:
     assert_type(client.bulk(["/x"], response_format=User, items="data"), Bulk[list[User]])
     assert_type(client.bulk(["/x"], response_format=pydantic.TypeAdapter(User)), Bulk[User])
     assert_type(client.bulk(["/x"], response_format=pydantic.TypeAdapter(User), items=""), Bulk[list[User]])
+    assert_type(client.bulk(["/x"], response_format=User, pages=Link()), Bulk[list[User]])
+    assert_type(client.bulk(["/x"], response_format=User, items="data", pages=lambda _: None), Bulk[list[User]])
+    assert_type(client.bulk(["/x"], response_format=pydantic.TypeAdapter(User), pages=Link()), Bulk[list[User]])
+    assert_type(client.bulk(["/x"], response_format=User | None, pages=Link()), Bulk[list[User | None]])
+    assert_type(client.bulk(["/x"], pages=Link()), Bulk[list[Any]])
+    assert_type(client.bulk(["/x"], response_format=User, items="", incremental=Incremental("id")), Bulk[list[User]])
     assert_type(client.bulk(["/x"]), Bulk[Any])
     assert_type(client.bulk(["/x"], items=["data", 0]), Bulk[list[Any]])
     async with client.bulk([Call("/x", key="x", tags={"a": 1})], response_format=User, ordered=True) as outcomes:

@@ -8,7 +8,9 @@ from typing import Any, assert_type
 import msgspec
 import pydantic
 
-from headrace import Event, SyncClient, SyncIterator, SyncStreamedResponse, progress
+from headrace import Event, SyncBulk, SyncClient, SyncIterator, SyncStreamedResponse, progress, sinks
+from headrace.bulk import Err, Ok, Report
+from headrace.pages import Link
 
 
 class User(msgspec.Struct):
@@ -62,6 +64,12 @@ with Api(bearer_token=lambda: "t") as client:
             assert_type(line, str)
         for event in response.iter_events():
             assert_type(event, Event)
+    assert_type(client.bulk(["/x"], response_format=User), SyncBulk[User])
+    assert_type(client.bulk(["/x"], response_format=User, pages=Link()), SyncBulk[list[User]])
+    assert_type(client.bulk(["/x"], items="data"), SyncBulk[list[Any]])
+    assert_type(client.bulk(["/x"], sink=sinks.Discard()).run(), Report)
+    for outcome in client.bulk(["/x"], response_format=User):
+        assert_type(outcome, Ok[User] | Err)
     assert_type(client.bearer_token, str | None)
     assert_type(Api.from_config(client.config), Api)
 

@@ -13,6 +13,7 @@ import pytest
 from headrace import AiohttpTransport, AsyncClient, PoolLimits, RateLimiter, WireTransport
 from headrace._io import idle
 from headrace._io.wire.connection import Connection
+from headrace._io.wire.dialing import DirectDialer
 from headrace.errors import ConnectError, ConnectionLost, ProtocolError, TransportError
 from tests.conftest import ServeScript
 from tests.kit.cancelling import settled
@@ -216,15 +217,13 @@ async def test_a_new_connection_on_which_the_server_speaks_first(
 @pytest.mark.parametrize("what", [peer.fin, peer.rst], ids=lambda what: what.__name__)
 async def test_a_new_connection_that_has_ended_before_it_is_had(monkeypatch: pytest.MonkeyPatch, what: Say) -> None:
     """The loop has heard its end while it was being made: that is said, and nothing was sent."""
-    connect = aiohttp.TCPConnector.connect
+    connect = DirectDialer._connect
 
-    async def late(*arguments: Any) -> Any:
-        made = await connect(*arguments)
-        handler: Any = made.protocol
-        await until(lambda: handler.transport is None or handler.transport.is_closing())
-        return made
+    async def late(dialer: DirectDialer, origin: Any, addresses: Any, context: Any, connection: Any) -> None:
+        await connect(dialer, origin, addresses, context, connection)
+        await until(lambda: connection.gone)
 
-    monkeypatch.setattr(aiohttp.TCPConnector, "connect", late)
+    monkeypatch.setattr(DirectDialer, "_connect", late)
     with Peer(None, what).serving() as server:
         async with AsyncClient(server.url, transport="wire") as client:
             with pytest.raises((ConnectionLost, ConnectError)) as caught:

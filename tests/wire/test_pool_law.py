@@ -21,7 +21,7 @@ from yarl import URL
 
 from headrace import PoolLimits, Timeout, WireTransport
 from headrace._core.messages import HeaderBlock, Origin, Request
-from headrace.errors import TransportError
+from headrace.errors import ConnectError, TransportError
 from tests.kit.virtual import VirtualLoop, until
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Socket:
         world.sockets.append(self)
 
     def set_protocol(self, protocol: Any) -> None:
-        """Hand over to one of our own."""
+        """Have one of our own, which hears of what comes."""
         self.protocol = protocol
 
     def write(self, data: bytes) -> None:
@@ -96,27 +96,6 @@ class Socket:
         self.protocol.data_received(data)
 
 
-class Made:
-    """What aiohttp's connector gives out."""
-
-    def __init__(self, socket: Socket) -> None:
-        self.protocol = _Handler(socket)
-
-    def close(self) -> None:
-        """Give it back; by then it has nothing to close."""
-        assert self.protocol.transport is None
-
-
-class _Handler:
-    should_close = False
-
-    def __init__(self, socket: Socket) -> None:
-        self.transport: Any = socket
-
-    def exception(self) -> None:
-        """Have no error."""
-
-
 class World:
     """What is outside of the pool."""
 
@@ -127,17 +106,19 @@ class World:
         """Whose requests were sent in this step; one that comes to wait again comes anew."""
         self.dials: dict[asyncio.Task[Any], asyncio.Future[bool]] = {}
 
-    async def connect(self, wanted: Any, _: Any, __: Any) -> Made:
+    async def dial(self, request: Request, connection: Any) -> None:
         """Dial, when the test says so."""
         task = asyncio.current_task()
         assert task is not None
         self.dials[task] = answered = self.loop.create_future()
         try:
             if not await answered:
-                raise OSError("nobody there")
+                raise ConnectError("nobody there", maybe_sent=False)
         finally:
             del self.dials[task]
-        return Made(Socket(self, str(wanted.url.origin())))
+        made = Socket(self, request.origin.text)
+        made.set_protocol(connection)
+        connection.connection_made(made)
 
     async def close(self) -> None:
         """End."""
@@ -169,8 +150,7 @@ class PoolLaw(RuleBasedStateMachine):
 
         async def make() -> WireTransport:
             wire = WireTransport(PoolLimits(most, each, KEEPALIVE))
-            await wire._pool._connector.close()
-            wire._pool._connector = self.world  # type: ignore[assignment] # made-up sockets
+            wire._pool._dialer = self.world  # made-up sockets
             return wire
 
         self.wire = self.loop.run_until_complete(make())

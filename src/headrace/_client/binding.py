@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
 from headrace._core.call import Undecoded
 from headrace._core.values.formats import Ready
+from headrace._io import heap, threads
 from headrace._io.closing import Closing, this_task
 from headrace._io.deadline import ENDLESS, Deadlines, FromStart, endless
 from headrace._io.flow.chain import Parts, chain
 from headrace._io.flow.circuits import Circuits
 from headrace._io.flow.settling import Settling
-from headrace._io.session.transport import AiohttpTransport
 from headrace._io.wire.transport import WireTransport
 from headrace.errors import AsyncClientError
 from headrace.policies import as_timeout
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("headrace.AsyncClient")
 
-_TRANSPORTS = {"wire": WireTransport, "aiohttp": AiohttpTransport}
+#: Where the class of the other transport is, which is loaded when a client names it.
+_SESSION = "headrace._io.session.transport"
 
 
 class Binding:
@@ -118,6 +120,8 @@ class Binding:
         loop = asyncio.get_running_loop()
         task = this_task()
         left = None
+        if self._config.transport == "aiohttp":
+            await threads.load(_SESSION)
         if self._pid is not None and self._pid != os.getpid():
             message = (
                 f"{self._owner} was used before a fork, and its connections are those of the other process;"
@@ -144,7 +148,9 @@ class Binding:
         Raises:
             headrace.errors.AsyncClientError: The transport is not the client's own, and belongs to that loop for good.
         """
-        if isinstance(self._config.transport, tuple(_TRANSPORTS.values())):
+        session: Any = sys.modules.get(_SESSION)
+        bound_for_good = (WireTransport,) if session is None else (WireTransport, session.AiohttpTransport)
+        if isinstance(self._config.transport, bound_for_good):
             message = (
                 f"{self._owner} was given a {type(self._config.transport).__name__} that belongs to an event loop that"
                 ' is closed; make a transport in each loop, or name it (transport="wire"), and the client makes its own'
@@ -158,7 +164,8 @@ class Binding:
         config = self._config
         transport = config.transport
         if isinstance(transport, str):
-            kind = _TRANSPORTS[transport]
+            heap.settle()
+            kind = WireTransport if transport == "wire" else sys.modules[_SESSION].AiohttpTransport
             transport = kind(pool=config.pool, proxy=config.proxy, tls=config.tls, stats=self._stats)
         self.loop = loop
         self._pid = os.getpid()

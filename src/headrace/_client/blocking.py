@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ASYNC_NAME: Final = re.compile(r"a(iter_\w+|read|close)")
-_HIDDEN: Final = frozenset({"pull"})
+_HIDDEN: Final = frozenset({"pull", "may_be_ahead"})
 _WORDS: Final = re.compile(r"\b(?:async|await) |(?<=[.`])a(?=iter_|read\b|close\b)|\bAsync(?=Client)")
 
 
@@ -266,7 +266,8 @@ def _iter(self: View) -> View:
 def _next(self: View) -> Any:
     items = self._iterator
     if items is None:
-        items = self._iterator = SyncIterator(aiter(self._subject), self._family, ahead=False)
+        ahead = getattr(self._subject, "may_be_ahead", False)
+        items = self._iterator = SyncIterator(aiter(self._subject), self._family, ahead=ahead)
     return next(items)
 
 

@@ -23,13 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from headrace._core.call import Call
+    from headrace._core.pages.series import Series
     from headrace._core.request.prepare import Defaults
+    from headrace._core.stats import Stats
     from headrace._io.flow.pacing import Pacer
     from headrace.policies import Timeout
 
 
 class Calling:
-    """See `headrace.types.BulkClient`.
+    """See `headrace.bulk.client.BulkClient`.
 
     Args:
         client: An `AsyncClient`.
@@ -50,6 +52,28 @@ class Calling:
         closed: bool = self._client.closed
         return closed
 
+    @property
+    def stats(self) -> Stats:
+        """What the client has counted."""
+        stats: Stats = self._client.stats
+        return stats
+
+    def settings(self) -> dict[str, str]:
+        """Say what the client was made from, with secrets masked, as far as a report shows it."""
+        config = self._client.config
+        names = (
+            "rate_limit",
+            "rate_limit_interval",
+            "limiter",
+            "timeout",
+            "retry",
+            "circuit_breaker",
+            "pool",
+        )
+        shown = {name: repr(getattr(config, name)) for name in names}
+        proxy = None if config.proxy is None else _redact.url(config.proxy)
+        return {"uri": self.uri, **shown, "proxy": repr(proxy), "tls": "verified" if config.tls else "not verified"}
+
     def place(self, path: Any) -> str:
         """Join a path to that of the client, without the client's parameters.
 
@@ -67,6 +91,51 @@ class Calling:
             target = encode.as_it_is(text)
             return target if origin == self._defaults.origin.text else origin + target
         return encode.target(base, text)
+
+    def series(self, call: Call) -> Series:
+        """Put together the series of pages that begins with a call; its `pages` say how there is a next page.
+
+        Raises:
+            headrace.errors.ValidationError: Something is wrong with it.
+        """
+        put_together = self._client._series  # noqa: SLF001 - our own client
+        series: Series = put_together(call, call.response_format, call.pages, 1, call.incremental)
+        return series
+
+    def unsaid(self, state: dict[str, Any], call: Call) -> dict[str, Any]:
+        """Leave the credentials of client and call out of the state of a series, so that it may be written down.
+
+        A URL that a server names may have them: those of the client are added again when it is asked for, and those of
+        the call by `said`.
+
+        Raises:
+            headrace.errors.ValidationError: A function of the caller's has put some into what leads to the next page.
+        """
+        position = state["position"]
+        if isinstance(position, dict):
+            if position.get("cookies") or any(_redact.is_secret(str(name)) for name in position.get("headers") or ()):
+                raise ValidationError("pages: what leads to the next page has credentials, which no journal keeps")
+            return state
+        if not isinstance(position, str) or not state["pages"].endswith(("Link", "NextUrl")):
+            return state
+        url = URL(position, encoded=True)
+        site = self._defaults.origin_of(url)
+        if not self._defaults.trusts(site):
+            return state
+        known, own = self._defaults.secrets(), _secrets(call)
+        left = [name for name, value in url.query.items() if value in (known.get(name), own.get(name))]
+        if not left:
+            return state
+        again = [name for name in left if name in own]
+        return {**state, "position": str(url.without_query_params(*left)), **({"left": again} if again else {})}
+
+    def said(self, state: dict[str, Any], call: Call) -> dict[str, Any]:
+        """Undo `unsaid`."""
+        if "left" not in state:
+            return state
+        own = _secrets(call)
+        said = {name: own[name] for name in state.pop("left") if name in own}
+        return {**state, "position": str(URL(state["position"], encoded=True).extend_query(said))}
 
     async def begin(self, retry: Any, pacer: Pacer | None = None) -> Way:
         """Make what sends the calls of a bulk.
@@ -86,24 +155,34 @@ class Calling:
             retry = client.config.retry or Retry()
         apart = await client._binding.apart(retry, pacer)  # noqa: SLF001 - our own client
         parts = (client.config, self._defaults, client._cookies, client._auth, client.stats, apart)  # noqa: SLF001
-        pipeline = Pipeline(*parts)
+        pipeline: Pipeline = client._pipeline_class(*parts)  # noqa: SLF001
         run = _from_start(pipeline.run, client.config.timeout) if client.is_rate_limited else pipeline.run
-        if type(client).request is Verbs.request:
+        if not self._has_own_request:
+            if type(pipeline) is not Pipeline:
+                return Way(run, None)
             lane = Lane(pipeline, *parts)
             lane.enter()
             return Way(run, lane if lane.is_open else None)
         way = (client.stats, run)
+        return Way(lambda call: self._ask_own(way, call), None)
 
-        def ask(call: Call) -> Coroutine[Any, Any, Any]:
-            APART.set(way)
-            asked: Coroutine[Any, Any, Any] = client.request(call.method, call.path, **call.options())
-            return asked
+    @property
+    def _has_own_request(self) -> bool:
+        """Whether a subclass has a `request` of its own, which is asked for everything."""
+        own: bool = type(self._client).request is not Verbs.request
+        return own
 
-        return Way(ask, None)
+    def _ask_own(
+        self, way: tuple[Stats, Callable[[Call], Coroutine[Any, Any, Any]]], call: Call
+    ) -> Coroutine[Any, Any, Any]:
+        """Ask it; what it asks `super()` for goes this way."""
+        APART.set(way)
+        asked: Coroutine[Any, Any, Any] = self._client.request(call.method, call.path, **call.options())
+        return asked
 
 
 class Way:
-    """See `headrace.types.BulkWay`.
+    """See `headrace.bulk.client.BulkWay`.
 
     Args:
         ask: Sends any call.
@@ -119,6 +198,12 @@ class Way:
     def __call__(self, call: Call) -> Coroutine[Any, Any, Any]:
         """Send a call, and wait for what comes of it."""
         return self._ask(call)
+
+
+def _secrets(call: Call) -> dict[str, str]:
+    """Find the parameters of a call that may be credentials."""
+    pairs = encode.pairs(encode.mapping(call.parameters, "parameters"), "parameters")
+    return {name: value for name, value in pairs if _redact.is_secret(name)}
 
 
 def _from_start(

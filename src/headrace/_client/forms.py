@@ -11,11 +11,12 @@ from headrace._core.request import encode
 from headrace._core.request.proof import EMPTY_BODY
 from headrace._io.flow.admission import Admission
 from headrace._io.flow.retrying import Retrying
+from headrace._io.limits.leased import LeasedLimiter
 from headrace._io.limits.rate import RateLimiter
 from headrace._io.wire.answer import Answer
 from headrace._io.wire.connection import Connection
 from headrace._io.wire.transport import WireTransport
-from headrace.errors import FrameworkException
+from headrace.types import ChoosingLimiter
 
 if TYPE_CHECKING:
     from headrace._client.binding import Apart, Binding
@@ -39,7 +40,7 @@ class Ahead(NamedTuple):
     """
 
     transport: WireTransport
-    limiter: RateLimiter | None
+    limiter: RateLimiter | LeasedLimiter | None
     admission: Admission | None
     retrying: Retrying | None
 
@@ -54,7 +55,7 @@ class Ahead(NamedTuple):
             or config.transport != "wire"
             or config.proxy is not None
             or config.circuit_breaker is not None
-            or not (limiter is None or (type(limiter) is RateLimiter and not limiter.follow))
+            or not (limiter is None or _may_be_asked(limiter))
             or not (retry is None or (retry.attempt_timeout is None and retry.deadline is None))
         ):
             return None
@@ -69,6 +70,7 @@ class Begun(msgspec.Struct, eq=False):
         answer: Its exchange.
         block: The header fields that it has.
         target: Where it goes.
+        content: The body that was written: what it was made of may be another by now.
         began: When it was sent, in seconds of `time.monotonic`.
     """
 
@@ -76,10 +78,17 @@ class Begun(msgspec.Struct, eq=False):
     answer: Answer
     block: HeaderBlock
     target: str
+    content: bytes | None
     began: float
 
     def __repr__(self) -> str:
         return f"<Begun on {self.connection!r}>"
+
+
+def _may_be_asked(limiter: Any) -> bool:
+    """Tell whether a limiter is one of ours, the same for all requests, that need not hear of every answer."""
+    ours = type(limiter) is RateLimiter or isinstance(limiter, LeasedLimiter)
+    return ours and not limiter.follow and not isinstance(limiter, ChoosingLimiter)
 
 
 class Form:
@@ -139,40 +148,54 @@ class Form:
             connection = kept
             kept.is_new = False
             self._stats.connections_reused += 1
+        limiter, content = self._limiter, None
         if body is None:
             head = f"{self._before}{target}{self._behind}".encode("latin-1")
         else:
-            content = encoded(body)
+            content = _content(body, self._ahead.transport, connection)
             if content is None:
-                self._ahead.transport.put_back(connection)
                 return None
             fields = f"{self._fields}Content-Length: {len(content)}\r\n\r\n"
             head = f"{self._before}{target}{fields}".encode("latin-1") + content
-            del content
-        limiter = self._limiter
         if limiter is not None and not limiter.try_acquire(1, self._origin):
             self._ahead.transport.put_back(connection)
             return None
         try:
             answer = connection.begin(self._request, head, answer)
+            if answer is None:  # something lies in its socket
+                _give_back(self._ahead, connection)
+                return None
+            return Begun(connection, answer, self.block, target, content, now)
         finally:
-            del head, path, body  # logs may show the variables of a frame
-        if answer is None:  # something lies in its socket
-            if limiter is not None:
-                limiter.hold()
-                limiter.drop()
-            self._ahead.transport.put_back(connection)
-            return None
-        return Begun(connection, answer, self.block, target, now)
+            del head, path, body, content  # logs may show the variables of a frame
 
     def __repr__(self) -> str:
         return f"<Form of {self._request.method}>"
 
 
-def encoded(body: Any) -> bytes | None:
-    """Write a body as JSON; `None` where it is too large to go with its head, or an error."""
+def _give_back(ahead: Ahead, connection: Connection) -> None:
+    """Give back what was taken for a request that was not written."""
+    if ahead.limiter is not None:
+        ahead.limiter.hold()
+        ahead.limiter.drop()
+    ahead.transport.put_back(connection)
+
+
+def _content(body: Any, transport: WireTransport, connection: Connection) -> bytes | None:
+    """Write a body as JSON; `None` where it is too large to go with its head, or an error: the connection is put back.
+
+    The body may have code of its own, which can raise anything.
+    """
+    content = None
     try:
         content = encode.body(body)
-    except FrameworkException:
-        return None
-    return content if len(content) <= _MOST_BODY else None
+        if len(content) > _MOST_BODY:
+            content = None
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # noqa: BLE001 - it is raised anew where its request is known
+        content = None
+    finally:
+        if content is None:
+            transport.put_back(connection)
+    return content

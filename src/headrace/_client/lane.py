@@ -13,13 +13,12 @@ from threading import get_ident
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from headrace._client.forms import Ahead, Begun, Form, encoded
+from headrace._client.forms import Ahead, Begun, Form
 from headrace._client.pipeline import INFO, INLINE_DECOMPRESSION, LEVELS, is_logged
 from headrace._core.call import Call
 from headrace._core.messages import Delivery, HeaderBlock, Request
 from headrace._core.values import answer as answer_of
 from headrace._core.values import decode, formats
-from headrace.errors import FrameworkException
 from headrace.policies import IDEMPOTENT_METHODS
 
 if TYPE_CHECKING:
@@ -176,7 +175,7 @@ class Lane:
             or (ahead.retrying is not None and method not in IDEMPOTENT_METHODS)
         ):
             return None
-        request = self._request(method, "/", block, b"" if body is not None else None)
+        request = self._request(method, "/", block, None if body is None else b"")
         form = self._forms[method] = Form(ahead, self._defaults, block, request, self._stats)
         return form
 
@@ -212,8 +211,10 @@ class Lane:
                 response.body = body = answer_of.content(copy.copy(response), self._limit)  # a copy's is given away
                 response.coding = b""
             return decode.decode(body, decoder) if body else None
-        except FrameworkException:
-            return decode.UNREAD  # it is raised anew where its request is known
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:  # noqa: BLE001 - ours, or of the model's own code: raised anew where its request is known
+            return decode.UNREAD
 
     def go_on(
         self,
@@ -237,7 +238,7 @@ class Lane:
         """
         ahead = self._ahead
         assert ahead is not None  # noqa: S101 - it was begun
-        request = self._request(call.method, begun.target, begun.block, call.body)
+        request = self._request(call.method, begun.target, begun.block, begun.content)
         exchange = _Exchange(ahead, request, begun.connection, begun.answer, outcome)
         return self._pipeline.resume(call, request, deadline, exchange.go_on(begun.began), asked)
 
@@ -245,10 +246,9 @@ class Lane:
         """Tell for how many connections there is room where a request finds none idle; `None` where one is."""
         return None if self._ahead is None else self._ahead.transport.room(self._defaults.origin.text)
 
-    def _request(self, method: str, target: str, block: HeaderBlock, body: Any) -> Request:
+    def _request(self, method: str, target: str, block: HeaderBlock, content: bytes | None) -> Request:
         """Make a request as the pipeline would have; that of a connection is one of many, and nobody writes to it."""
         config = self._config
-        content = body if body is None or body == b"" else encoded(body)
         idempotent = method in IDEMPOTENT_METHODS or "idempotency-key" in block.names
         return Request(
             method, self._defaults.origin, target, block, content, config.timeout, config.max_response_bytes,
@@ -305,6 +305,6 @@ def decoder_of(response_format: Any) -> decode.BodyDecoder | None:
     """Find how an answer is decoded; `None` where that is no matter of its body alone, or an error."""
     try:
         decoder = formats.find(response_format)
-    except FrameworkException:
+    except Exception:  # noqa: BLE001 - it is raised anew where its request is known
         return None
     return decoder if type(decoder) is decode.BodyDecoder and decoder.stamp is None else None

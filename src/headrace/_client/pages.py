@@ -12,7 +12,9 @@ from headrace._client.verbs import as_call, check_options
 from headrace._core.call import Call
 from headrace._core.pages.driven import Called, Driven
 from headrace._core.pages.envelope import decoder_for, page_decoder
+from headrace._core.pages.incremental import Incremental
 from headrace._core.pages.series import Series
+from headrace._core.pages.sieve import sieve_for
 from headrace._core.pages.strategies import Strategy
 from headrace._core.values import partial
 from headrace._core.values.formats import Ready
@@ -33,13 +35,14 @@ if TYPE_CHECKING:
 
     from headrace._client.verbs import Path, TypeAdapterLike
     from headrace._core.pages.page import Page
+    from headrace._core.pages.sieve import Sieve
     from headrace._core.request.prepare import Defaults
     from headrace.config import ClientConfig
     from headrace.types import Items, OnInvalid
 
 T = TypeVar("T")
 #: How there is a next page.
-How: TypeAlias = "Strategy | Callable[[Page[Any]], Mapping[str, Any] | None] | None"
+How: TypeAlias = "Strategy | Callable[[Page[Any]], Mapping[str, Any] | None]"
 
 _TAKES = "a strategy of headrace.pages, such as Link() or Cursor(…), or a function of a Page"
 
@@ -74,12 +77,13 @@ class Paginating:
         method: str = "GET",
         response_format: Any = None,
         items: Items = None,
-        pages: How = None,
+        pages: How | None = None,
         prefetch: int = 1,
         parallel: int = 1,
         max_pages: int | None = None,
         max_items: int | None = None,
         resume: Mapping[str, Any] | None = None,
+        incremental: Incremental | None = None,
         on_invalid: OnInvalid = "raise",
         **request: Any,
     ) -> Pages[Any]:
@@ -101,6 +105,8 @@ class Paginating:
             max_pages: Pages to ask for at most.
             max_items: Items to give at most.
             resume: The `Pages.state` of an earlier series like this one, to go on from.
+            incremental: An `Incremental`: rows that are new since the series whose `Pages.state` is given back as
+                `resume`, each once.
             on_invalid: What becomes of rows that do not fit: ``"raise"`` the error, ``"skip"`` leaves them out,
                 ``"collect"`` too, and has them in `Page.rejects`. `Pages.rejects` counts them.
             **request: `body`, `data` (bytes, text or a mapping), `headers`, `cookies`, `parameters`, `timeout` and
@@ -117,7 +123,9 @@ class Paginating:
         path = None  # logs may show the variables of a frame
         try:
             call = as_paginate(plain, request)
-            return self._pages(call, pages, resume, prefetch, parallel, max_pages, max_items)
+            _check_counts(prefetch, parallel, max_pages, max_items)
+            series = self._series(call, call.response_format, pages, parallel, incremental)
+            return self._pages(call, series, resume, prefetch, parallel, max_pages, max_items)
         except BaseException as error:
             clear_frames(error)
             resume = None
@@ -126,22 +134,22 @@ class Paginating:
     def _pages(
         self,
         call: Call,
-        pages: Any,
+        series: Series,
         resume: Any,
         prefetch: int,
         parallel: int,
         max_pages: int | None,
         max_items: int | None,
     ) -> Pages[Any]:
-        _check_counts(prefetch, parallel, max_pages, max_items)
-        series = self._series(call, call.response_format, pages, parallel)
         if resume is not None:
             series.resume(resume)
         timeout = self._config.timeout if call.timeout is UNSET else call.timeout
         asking = Asking(self._dispatch, series, timeout, prefetch, parallel, max_pages, max_items)
         return Pages(asking, series, max_items, self)
 
-    def _series(self, call: Call, response_format: Any, pages: Any, parallel: int) -> Series:
+    def _series(
+        self, call: Call, response_format: Any, pages: Any, parallel: int, incremental: Incremental | None
+    ) -> Series:
         """Put a series together.
 
         Raises:
@@ -160,7 +168,8 @@ class Paginating:
         if not isinstance(call.data, (bytes, bytearray, memoryview, str, dict, type(None))):
             raise wrong("data", call.data, "bytes, text or a mapping, which every request can send again")
         home, *_ = self._defaults.locate(call.path, None)
-        series = Series(strategy, call, home.text, self._shown)
+        sieve = None if incremental is None else _sieve(incremental, response_format, strategy)
+        series = Series(strategy, call, home.text, self._shown, sieve)
         if isinstance(strategy, Driven):
             decoder = page_decoder(response_format)
         else:
@@ -202,6 +211,16 @@ def _strategy(pages: Any, response_format: Any, call: Call) -> Strategy:
     if isinstance(pages, type) or not callable(pages) or inspect.iscoroutinefunction(pages):
         raise wrong("pages", pages, _TAKES)
     return Called(pages)
+
+
+def _sieve(incremental: Any, response_format: Any, strategy: Strategy) -> Sieve:
+    """Find what lets new rows through."""
+    if not isinstance(incremental, Incremental):
+        raise wrong("incremental", incremental, "a headrace.Incremental")
+    if isinstance(strategy, Driven):
+        message = "incremental: compares rows, and a PaginatedResponse is the whole page; give pages= too"
+        raise ValidationError(message)
+    return sieve_for(incremental, response_format)
 
 
 def _check_counts(prefetch: Any, parallel: Any, max_pages: Any, max_items: Any) -> None:

@@ -25,8 +25,9 @@ from headrace._core.request import encode
 from headrace._core.request.prepare import check_framing
 from headrace._core.values import answer, formats
 from headrace._core.values.formats import Whole
+from headrace._io import threads
 from headrace._io.answers.streamed import StreamedResponse
-from headrace._io.bodies.data import of_data
+from headrace._io.bodies import data as bodies
 from headrace._io.deadline import ENDLESS
 from headrace._io.flow.failure import failed
 from headrace._merging import merge_mapping
@@ -128,6 +129,8 @@ class Pipeline:
                 return _whole(await binding.send_plainly(request))
             if auth.due is not None and auth.due <= auth.clock():
                 await auth.get()
+            if call.data is not None and bodies.borrows(call.data):
+                await threads.load("aiohttp")
             request = self.prepared(call, self._timeout if call.timeout is UNSET else as_timeout(call.timeout))
             stats.attempts += 1
             response = await binding.send(request)
@@ -310,7 +313,7 @@ def _content(call: Call) -> tuple[Any, str | None]:
             message = "body and data: give one of them"
             raise ValidationError(message)
         return encode.body(call.body), "application/json"
-    return (None, None) if call.data is None else of_data(call.data)
+    return (None, None) if call.data is None else bodies.of_data(call.data)
 
 
 @functools.lru_cache(maxsize=64)

@@ -30,6 +30,18 @@ T_co = TypeVar("T_co", covariant=True)
 APART: ContextVar[tuple[object, Callable[[Call], Coroutine[Any, Any, Any]]] | None] = ContextVar("APART", default=None)
 
 
+def apart_or(
+    run: Callable[[Call], Coroutine[Any, Any, Any]], mark: object
+) -> Callable[[Call], Coroutine[Any, Any, Any]]:
+    """Make what sends calls another way in a task in which they go one, and else the usual way."""
+
+    def choose(call: Call) -> Coroutine[Any, Any, Any]:
+        apart = APART.get()
+        return (run if apart is None or apart[0] is not mark else apart[1])(call)
+
+    return choose
+
+
 class TypeAdapterLike(Protocol[T_co]):
     """What a type checker sees of a `pydantic.TypeAdapter`."""
 
@@ -107,14 +119,7 @@ class Verbs:
             run: The client's pipeline.
             mark: Of this client, as it stands in `APART`.
         """
-        if type(self).request is Verbs.request:
-            return run
-
-        def choose(call: Call) -> Coroutine[Any, Any, Any]:
-            apart = APART.get()
-            return (run if apart is None or apart[0] is not mark else apart[1])(call)
-
-        return choose
+        return run if type(self).request is Verbs.request else apart_or(run, mark)
 
     @overload
     async def request(

@@ -48,6 +48,8 @@ class Call(msgspec.Struct, frozen=True):
         error_responses: Status to model or function, over the client's.
         on_invalid: What becomes of rows that do not fit.
         items: The place of the value in the document; in a bulk, `None` is that of the bulk.
+        pages: In a bulk, how there is a next page, as for `AsyncClient.paginate`; `None` is that of the bulk.
+        incremental: In a bulk, how new rows are told from old ones; `None` is that of the bulk.
         key: In a bulk, what the call is known by in its journal; `None` is a digest of what the call itself names.
         tags: In a bulk, columns that are added to every row of the call (a mapping or model).
         route: The path with names for its changing parts, such as ``/users/{id}``, to count by.
@@ -65,6 +67,8 @@ class Call(msgspec.Struct, frozen=True):
     error_responses: ErrorResponses | None = None
     on_invalid: OnInvalid = "raise"
     items: Items = None
+    pages: Any = None
+    incremental: Any = None
     key: str | None = None
     tags: Any = None
     route: str | None = None
@@ -79,7 +83,13 @@ class Call(msgspec.Struct, frozen=True):
         return f"<Call {self.method} {'' if self.path is None else _redact.path(self.path)}>"
 
 
-#: The arguments that a verb takes beside path, method and format, and what stands for "not given". The last three are
-#: of a bulk.
-_OPTIONS: Final = dict(zip(Call.__struct_fields__[3:-3], Call.__struct_defaults__[3:-3], strict=True))
+#: Of a bulk alone.
+_OF_A_BULK: Final = ("pages", "incremental", "key", "tags", "route")
+_DEFAULTS: Final = dict(zip(Call.__struct_fields__, Call.__struct_defaults__, strict=True))
+#: The arguments that a verb takes beside path, method and format, and what stands for "not given".
+_OPTIONS: Final = {
+    name: default
+    for name, default in _DEFAULTS.items()
+    if name not in ("path", "method", "response_format", *_OF_A_BULK)
+}
 OPTIONS: Final = frozenset(_OPTIONS)

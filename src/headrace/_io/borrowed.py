@@ -5,16 +5,16 @@ aiohttp's errors know the request that failed: its URL, its fields, and the prox
 
 from __future__ import annotations
 
-import ssl
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import aiohttp
 from aiohttp.client_reqrep import ConnectionKey
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from headrace._io import reasons
 from headrace._io.frames import chain
-from headrace.errors import ConnectError, ConnectionLost, PoolTimeout, ProtocolError, RequestTimeout, TransportError
+from headrace.errors import ConnectError, ConnectionLost, ProtocolError, RequestTimeout, TransportError
 
 if TYPE_CHECKING:
     from headrace._core.messages import Request
@@ -38,13 +38,6 @@ _ERRORS: tuple[tuple[type[BaseException], type[TransportError]], ...] = (
     (TimeoutError, RequestTimeout),
     (OSError, ConnectionLost),
 )
-#: What OpenSSL calls an answer that is not TLS.
-_NO_TLS: Final = frozenset(
-    {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "UNSUPPORTED_PROTOCOL"}
-)
-#: Codes of OpenSSL's verification (x509_vfy.h): of a host or address, and of a time that is not the certificate's.
-_OF_ANOTHER_NAME: Final = frozenset({62, 64})
-_OF_ANOTHER_TIME: Final = frozenset({9, 10})
 _NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL, UnicodeError)
 
 
@@ -60,34 +53,10 @@ def translated(error: Exception, request: Request) -> TransportError:
     if isinstance(error, aiohttp.ServerTimeoutError) and request.timeout.read is not None:
         return kind(f"the server sent nothing for {request.timeout.read:g} s (Timeout.read)", maybe_sent=maybe_sent)
     if isinstance(error, aiohttp.ServerDisconnectedError):
-        return kind(f"the server ended the connection {before_an_answer(request.origin.text)}", maybe_sent=maybe_sent)
+        return kind(
+            f"the server ended the connection {reasons.before_an_answer(request.origin.text)}", maybe_sent=maybe_sent
+        )
     return kind(f"{request.origin.text}: {type(error).__name__}", maybe_sent=maybe_sent)
-
-
-def crowded(origin: str, seconds: float | None) -> PoolTimeout:
-    """Say that no connection became free in time.
-
-    Args:
-        origin: Scheme, host and port.
-        seconds: How long was waited for one.
-    """
-    message = f"no connection to {origin} became free within {seconds:g} s (Timeout.pool); see PoolLimits"
-    return PoolTimeout(message, maybe_sent=False)
-
-
-def slow(origin: str, seconds: float | None) -> RequestTimeout:
-    """Say that no connection was made in time; takes what `crowded` takes."""
-    return RequestTimeout(f"no connection to {origin} within {seconds:g} s (Timeout.connect)", maybe_sent=False)
-
-
-def before_an_answer(origin: str) -> str:
-    """Say when a connection has ended, and what that may be about: TLS servers hang up on whom they do not understand.
-
-    Args:
-        origin: Scheme, host and port.
-    """
-    hint = "; if this is a TLS port, the uri has to begin with https://" if origin.startswith("http://") else ""
-    return f"before any byte of an answer{hint}"
 
 
 def reason(error: Exception) -> str:
@@ -95,28 +64,7 @@ def reason(error: Exception) -> str:
     cause = getattr(error, "os_error", None) or getattr(error, "certificate_error", None) or error
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return f"the proxy answered {error.status}"
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return f"{_told(cause)}; look for a slip in the host, or whether there is a network"
-    return _told(cause) + _remedy(cause)
-
-
-def _told(cause: Exception) -> str:
-    return f"{type(cause).__name__}: {cause.strerror}" if isinstance(cause, OSError) and cause.strerror else str(cause)
-
-
-def _remedy(cause: Exception) -> str:
-    """Say what can be done where a connection could not be made, as the end of a sentence."""
-    if isinstance(cause, ConnectionRefusedError):
-        return "; nothing listens on this port"
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        if cause.verify_code in _OF_ANOTHER_NAME:
-            return "; the uri has to name the host as its certificate does"
-        if cause.verify_code in _OF_ANOTHER_TIME:
-            return "; the server has to renew its certificate, or this machine's clock is wrong"
-        return '; to trust a certificate of your own, give tls=ssl.create_default_context(cafile="…")'
-    if isinstance(cause, ssl.SSLError) and cause.reason in _NO_TLS:
-        return "; what listens on this port does not speak TLS: is the uri http://?"
-    return ""
+    return reasons.of(cause, named=not isinstance(error, aiohttp.ClientConnectorDNSError))
 
 
 def scrubbed(error: E, request: Request) -> E:

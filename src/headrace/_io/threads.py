@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
 T = TypeVar("T")
 
@@ -55,3 +58,15 @@ async def run(work: Callable[..., T], *arguments: Any, undo: Callable[[T], objec
             if undo is not None and not future.cancelled() and future.exception() is None:
                 undo(future.result())
         raise
+
+
+async def load(name: str) -> ModuleType:
+    """Import a module that is needed seldom, in a thread: the loop goes on meanwhile.
+
+    Args:
+        name: Its full name.
+    """
+    module = sys.modules.get(name)
+    if module is None or getattr(module.__spec__, "_initializing", False):  # another thread may be at it
+        module = await run(importlib.import_module, name)
+    return module

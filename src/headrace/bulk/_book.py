@@ -21,8 +21,11 @@ _TABLES: Final = """
 CREATE TABLE job (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE batch (number INTEGER PRIMARY KEY, pending INTEGER NOT NULL, done BLOB NOT NULL, more BLOB);
 CREATE TABLE dead (digest BLOB PRIMARY KEY, letter BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE series (digest BLOB PRIMARY KEY, state BLOB NOT NULL, ended INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE reject (id INTEGER PRIMARY KEY, row BLOB NOT NULL);
 """
+#: What a journal of an earlier version lacks, and none needs: it is made where it is missing.
+_SAMPLES: Final = "CREATE TABLE IF NOT EXISTS sample (id INTEGER PRIMARY KEY, body BLOB NOT NULL)"
 
 
 def refused(path: Path, error: Exception) -> JournalError:
@@ -72,6 +75,7 @@ def write(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
         book.execute("PRAGMA synchronous=FULL")
         book.execute("PRAGMA fullfsync=ON")  # macOS: a plain fsync leaves the bytes in the drive
         book.execute("PRAGMA checkpoint_fullfsync=ON")
+        book.execute(_SAMPLES)
     except (OSError, sqlite3.Error) as error:
         for each in (book, lock):
             if each is not None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+import attrs
 import msgspec
 from yarl import URL
 
 from headrace import _redact
 from headrace._checks import shown
 from headrace._core.call import Call
+from headrace._core.pages import compared
+from headrace._core.pages.counted import Offset, PageNumber
+from headrace._core.pages.incremental import Incremental
+from headrace._core.pages.strategies import Cursor, Header, HeaderCursor, Link, NextUrl
 from headrace._core.request import encode
 from headrace.bulk.report import kind_of
 from headrace.errors import HTTPError, JournalError, ResponseParseError
@@ -19,6 +24,10 @@ if TYPE_CHECKING:
     from headrace.bulk.outcomes import Err
     from headrace.errors import FrameworkException
 
+#: How there is a next page, by name.
+_STRATEGIES: Final = {each.__name__: each for each in (Cursor, HeaderCursor, Link, NextUrl, Offset, PageNumber)}
+#: What of an `Incremental` is a value.
+_BOUNDS: Final = ("initial", "end", "lag")
 #: Characters of an answer, and of an error, that are kept.
 _MOST = 500
 
@@ -57,6 +66,14 @@ class DeadLetter(msgspec.Struct, frozen=True):
         if self.stored is None:
             raise JournalError(f"the call {self.key} was not stored: {self.why}; take it from where it came from")
         given = msgspec.msgpack.decode(self.stored)
+        if "pages" in given:
+            name, arguments = given["pages"]
+            headers = {key: Header(value["header"]) for key, value in arguments.items() if isinstance(value, dict)}
+            given["pages"] = _STRATEGIES[name](**{**arguments, **headers})
+        if "incremental" in given:
+            asked = given["incremental"]
+            bounds = {name: compared.read(asked[name]) for name in _BOUNDS if asked[name] is not None}
+            given["incremental"] = Incremental(**{**asked, **bounds})
         return Call(**given)
 
     def __repr__(self) -> str:
@@ -123,6 +140,8 @@ def _stored(call: Call) -> tuple[bytes | None, str]:
         body = None if call.body is None else msgspec.json.decode(encode.body(call.body))
         if _hides(parameters) or _hides(body) or _hides(call.data):
             return None, "it has credentials of its own"
+        if call.pages is not None and type(call.pages) not in _STRATEGIES.values():
+            return None, "its pages are a function"
         given: dict[str, Any] = {
             "path": None if call.path is None else str(call.path),
             "method": call.method,
@@ -131,6 +150,8 @@ def _stored(call: Call) -> tuple[bytes | None, str]:
             "headers": headers or None,
             "parameters": encode.listed(parameters, "parameters") or None,
             "items": call.items,
+            "pages": None if call.pages is None else _paged(call.pages),
+            "incremental": None if call.incremental is None else _asked(call.incremental),
             "key": call.key,
             "tags": None if call.tags is None else dict(encode.mapping(call.tags, "tags")),
             "route": call.route,
@@ -140,6 +161,17 @@ def _stored(call: Call) -> tuple[bytes | None, str]:
         return msgspec.msgpack.encode({name: value for name, value in given.items() if value is not None}), ""
     except (TypeError, ValueError, RecursionError) as error:
         return None, f"it cannot be written down ({type(error).__name__})"
+
+
+def _paged(pages: Any) -> tuple[str, dict[str, Any]]:
+    own = attrs.asdict(pages, recurse=False).items()
+    arguments = {name: {"header": value.name} if isinstance(value, Header) else value for name, value in own}
+    return type(pages).__name__, arguments
+
+
+def _asked(incremental: Incremental) -> dict[str, Any]:
+    asked = attrs.asdict(incremental)
+    return {**asked, **{name: compared.plain(asked[name]) for name in _BOUNDS}}
 
 
 def _grouped(pairs: list[tuple[str, str]]) -> dict[str, list[str]]:

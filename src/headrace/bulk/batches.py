@@ -7,7 +7,7 @@ tests can end the process between any two.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from headrace.bulk._sinks.base import Misfit
     from headrace.bulk.keys import Digests
     from headrace.bulk.outcomes import Err
+    from headrace.bulk.samples import Sample
 
 STEPS: Final = ("begin", "written", "noted", "committed", "marked")
 
@@ -37,6 +38,20 @@ def _nothing(step: str, batch: int) -> None:
 between: Callable[[str, int], None] = _nothing
 
 
+class PageMark(NamedTuple):
+    """What a journal is told of a page of a series.
+
+    Attributes:
+        digest: Of the call.
+        state: How far the series is behind the page, as JSON; `None` where it stays as it was.
+        lasting: Whether the series is asked again in the next run, from its mark.
+    """
+
+    digest: bytes
+    state: bytes | None
+    lasting: bool
+
+
 class Batch:
     """What is gathered until the next commit.
 
@@ -44,25 +59,44 @@ class Batch:
         rows: Rows for the sink.
         keys: The key of the call of each row.
         done: The digests of the calls that are done.
+        series: By the digest of its call, how far a series of pages is, and whether it is over; see `More`.
         dead: The calls that failed.
         rejects: Rows that did not fit.
         calls: How many calls ended.
+        samples: How the run went since the last commit.
+        routes: What was seen of each route so far.
         dropped: How many rows a sink has taken that throws them away: they are not gathered.
     """
 
-    __slots__ = ("calls", "dead", "done", "dropped", "keys", "rejects", "rows")
+    __slots__ = ("calls", "dead", "done", "dropped", "keys", "rejects", "routes", "rows", "samples", "series")
 
     def __init__(self) -> None:
         self.rows: list[Any] = []
         self.keys: list[str | None] = []
         self.done: list[bytes] = []
+        self.series: dict[bytes, tuple[bytes | None, bool]] = {}
         self.dead: list[tuple[bytes, DeadLetter]] = []
         self.rejects: list[Rejected] = []
         self.calls = 0
+        self.samples: list[Sample] = []
+        self.routes: Mapping[str, Any] | None = None
         self.dropped = 0
 
-    def bury(self, digest: bytes, outcome: Err) -> None:
-        """Put a failure among the dead letters."""
+    def note(self, mark: bytes | PageMark, *, last: bool) -> None:
+        """Note that a call is done, or how far its series is."""
+        if not isinstance(mark, PageMark):
+            self.done.append(mark)
+            return
+        if last and not mark.lasting:
+            self.series[mark.digest] = (None, False)
+            self.done.append(mark.digest)
+            return
+        state, _ = self.series.get(mark.digest, (None, False)) if mark.state is None else (mark.state, False)
+        self.series[mark.digest] = (state, last)
+
+    def bury(self, mark: bytes | PageMark, outcome: Err) -> None:
+        """Put a failure among the dead letters; a series stays where it is."""
+        digest = mark.digest if isinstance(mark, PageMark) else mark
         self.dead.append((digest, letter_of(outcome, time.time())))
 
 
@@ -73,12 +107,16 @@ class Keeper:
         sink: The sink; `None` where the outcomes are handed out instead.
         path: Of the journal, or `None`.
         job: What the journal is of.
+        settings: What a report shall show beside it, without secrets.
 
     Attributes:
         keeps_rows: Whether the sink has any use for rows.
     """
 
-    def __init__(self, sink: Any, path: Path | None, job: Mapping[str, str]) -> None:
+    def __init__(
+        self, sink: Any, path: Path | None, job: Mapping[str, str], settings: Mapping[str, str] | None = None
+    ) -> None:
+        self._settings = settings
         self._sink = sink
         self._ours = isinstance(sink, Target)
         self.keeps_rows = type(sink) is not Discard
@@ -112,6 +150,8 @@ class Keeper:
                 self._begin_sink()
                 self._commit_sink(1)
                 journal.begin(self._job)
+            if self._settings is not None:
+                journal.describe(self._settings)
             self._number = journal.number
             return journal.load(), journal.dead
         except BaseException:
@@ -140,6 +180,20 @@ class Keeper:
             message = f"journal: {journal.path} is at batch {number}, and {_named(self._sink)} at batch {found}"
             raise JournalError(message)
 
+    @property
+    def has_series(self) -> bool:
+        """Whether the journal knows of series that are not over."""
+        return self._journal is not None and self._journal.has_series
+
+    def series(self, digests: list[bytes]) -> dict[bytes, bytes]:
+        """Read how far the series of some calls are, but for those that have not begun."""
+        return {} if self._journal is None else self._journal.series(digests)
+
+    def finish(self) -> None:
+        """End a run that has asked for everything: the next asks the series that are incremental from their marks."""
+        if self._journal is not None:
+            self._journal.finish()
+
     def commit(self, batch: Batch) -> tuple[int, list[Rejected]]:
         """Make a batch durable.
 
@@ -155,7 +209,8 @@ class Keeper:
         misfits = self._write(batch) if batch.rows and self._sink is not None else []
         between(STEPS[1], number)
         if self._journal is not None:
-            self._journal.note(b"".join(batch.done), More(batch.dead, [*batch.rejects, *misfits]))
+            more = More(batch.dead, [*batch.rejects, *misfits], batch.series)
+            self._journal.note(b"".join(batch.done), more, batch.samples, batch.routes)
         between(STEPS[2], number)
         self._commit_sink(number)
         between(STEPS[3], number)

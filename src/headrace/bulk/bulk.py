@@ -6,15 +6,19 @@ import asyncio
 import os
 import warnings
 from collections.abc import Collection
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
+from time import time
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
 
 import msgspec
 
-from headrace import _stopping
+from headrace import _calling, _stopping
 from headrace._checks import is_number, wrong, wrong_number
+from headrace._core.call import Call
 from headrace._core.limits.pace import Pace
+from headrace._core.pages.sieve import Sieve
 from headrace._core.values.partial import check_on_invalid
 from headrace._io.flow.pacing import Pacer
 from headrace.bulk._sinks.base import Sink, Target
@@ -27,16 +31,19 @@ from headrace.bulk.outcomes import Ok
 from headrace.bulk.pulling import Known
 from headrace.bulk.report import Report
 from headrace.bulk.running import Run, Tally, Thread
+from headrace.bulk.samples import Sampler
+from headrace.bulk.series import Kept, Walks
 from headrace.bulk.shape import Shape
-from headrace.bulk.source import Source
+from headrace.bulk.source import Source, check_incremental
 from headrace.config import is_status
 from headrace.errors import AsyncClientError, ValidationError
 from headrace.policies import Retry
 from headrace.types import UNSET
 
 if TYPE_CHECKING:
+    from headrace._core.pages.incremental import Incremental
+    from headrace.bulk.client import BulkClient
     from headrace.bulk.outcomes import Outcome
-    from headrace.types import BulkClient
 
 T = TypeVar("T")
 #: How many calls may be under way at most where nobody says so.
@@ -55,9 +62,11 @@ class Bulk(Generic[T]):
         self._client = client
         self._options = options
         self._retry = _checked_retry(options["retry"])
-        self._shape = Shape(options["response_format"], options["items"], check_on_invalid(options["on_invalid"]))
-        self._source = Source(calls, has_items=options["items"] is not None)
-        self._report = report = Report(self._source)
+        self._path = journal_path(options["journal"], options["sink"])
+        self._shape = shape = self._shaped()
+        has_rows = shape.items is not None or shape.pages is not None
+        self._source = Source(calls, has_rows=has_rows, has_journal=self._path is not None)
+        self._report = report = Report()
         self._tally = Tally(report, _statuses(options["expected"]), _most_failures(options["max_failures"]))
         self._transform = options["transform"]
         if self._transform is not None and not callable(self._transform):
@@ -65,7 +74,6 @@ class Bulk(Generic[T]):
         self._sink = sink = options["sink"]
         if sink is not None and not isinstance(sink, Sink):
             raise wrong("sink", sink, "a sink of headrace.sinks, or of your own")
-        self._path = _journal_path(options["journal"], sink)
         self._every = options["commit_every"]
         if not is_number(self._every):
             raise wrong_number("commit_every", self._every, "a number of seconds above 0")
@@ -79,10 +87,28 @@ class Bulk(Generic[T]):
         self._used = False
         self._stopped = False
 
+    def _shaped(self) -> Shape:
+        options, has_journal = self._options, self._path is not None
+        items, pages, incremental = options["items"], options["pages"], options["incremental"]
+        if incremental is not None:
+            check_incremental("incremental", incremental, has_journal=has_journal)
+            if items is None and pages is None:
+                raise ValidationError("incremental: compares rows; items= or pages= says where they are")
+        on_invalid = check_on_invalid(options["on_invalid"])
+        shape = Shape(options["response_format"], items, on_invalid, pages, incremental)
+        if shape.serial:
+            self._client.series(shape.first(Call()))  # what is wrong with it is heard of here
+        return shape
+
     @property
     def report(self) -> Report:
         """What was done so far."""
         return self._report
+
+    @property
+    def may_be_ahead(self) -> bool:
+        """Whether outcomes may be taken before they are used: no journal has to know which were."""
+        return self._path is None
 
     def stop(self) -> None:
         """Pull no more calls; what is in flight ends, and is handed out or written."""
@@ -108,12 +134,17 @@ class Bulk(Generic[T]):
         if expect is not None and self._transform is None:
             expect(self._shape.format)
         self._begin()
-        keeper = Keeper(self._sink, self._path, self._job())
+        client: Any = self._client  # which has more than the law of a bulk needs
+        sampler = None if self._path is None else Sampler(self._report, client.stats, time())
+        keeper = Keeper(self._sink, self._path, self.job, {**client.settings(), **self._shown()})
         thread = Thread()
         progress, bar = _progress(self._options["progress"])
+        progress = _calling.teller(progress)
         try:
-            engine = await self._start(await thread.run(keeper.open))
-            await Run(engine, keeper, thread, self._tally, self._transform, self._every, progress).run()
+            engine = await self._start(await thread.run(keeper.open), keeper, thread)
+            await Run(engine, keeper, thread, self._tally, self._transform, self._every, progress, sampler).run()
+            if engine.finished:
+                await thread.run(keeper.finish)
         finally:
             self._report.end()
             self._report.stopped = self._engine is not None and self._engine.stopped
@@ -131,7 +162,7 @@ class Bulk(Generic[T]):
 
     async def __anext__(self) -> Outcome[T]:
         engine = self._engine
-        if engine is None or self._path is not None or not engine.ready:
+        if engine is None or self._handing is None or self._path is not None or not engine.ready:
             engine = await self._next_ready()
         outcome, mark, _ = engine.take()
         report = self._report
@@ -144,7 +175,7 @@ class Bulk(Generic[T]):
                 engine.stop()
         if type(outcome) is Ok:
             report.rows += len(outcome.value) if type(outcome.value) is list else 1
-        if self._path is not None and self._handing is not None:
+        if self._handing is not None and self._path is not None:
             self._handing.hand(outcome, mark, failure=failure)
         return outcome
 
@@ -165,6 +196,7 @@ class Bulk(Generic[T]):
             await self.aclose()
             raise
         if not more:
+            handing.is_finished = engine.finished
             await self.aclose()
             raise StopAsyncIteration
         return engine
@@ -212,12 +244,15 @@ class Bulk(Generic[T]):
         if self._sink is not None:
             raise ValidationError("sink: is written by run(); iterate a bulk without one")
         self._begin()
-        keeper = None if self._path is None else Keeper(None, self._path, self._job())
-        handing = Handing(keeper, Thread() if keeper is not None else None, self._every)
-        engine = await self._start(None if keeper is None else await handing.open())
+        keeper = None if self._path is None else Keeper(None, self._path, self.job)
+        thread = None if keeper is None else Thread()
+        handing = Handing(keeper, thread, self._every)
+        engine = await self._start(None if keeper is None else await handing.open(), keeper, thread)
         self._engine, self._handing = engine, handing
 
-    async def _start(self, kept: tuple[Digests, Digests] | None) -> Engine:
+    async def _start(
+        self, kept: tuple[Digests, Digests] | None, keeper: Keeper | None, thread: Thread | None
+    ) -> Engine:
         """Begin to pull, but for what the journal has."""
         known = None
         if kept is not None:
@@ -226,7 +261,12 @@ class Bulk(Generic[T]):
         width = self._in_flight
         most = width if isinstance(width, int) else Pacer(Pace(*width))
         ask = await self._client.begin(self._retry, None if isinstance(most, int) else most)
-        engine = Engine(self._source, self._shape, self._report, known, most, ordered=self._ordered)
+        known_series = None
+        if keeper is not None and thread is not None and keeper.has_series:
+            known_series = Kept(partial(thread.run, keeper.series))
+        walks = Walks(self._client, self._shape, known_series)
+        self._source.pull_where_called(width if isinstance(width, int) else width[1])
+        engine = Engine(self._source, self._shape, self._report, known, walks, most, ordered=self._ordered)
         self._engine = engine
         self._report.begin()
         _stopping.begin(self, asyncio.get_running_loop())
@@ -235,10 +275,25 @@ class Bulk(Generic[T]):
             engine.stop()
         return engine
 
-    def _job(self) -> dict[str, str]:
-        """Say what a journal is of."""
+    def _shown(self) -> dict[str, str]:
+        """Say how it is run, for a report."""
+        names = (
+            "in_flight",
+            "ordered",
+            "expected",
+            "on_invalid",
+            "retry_failed",
+            "commit_every",
+            "max_failures",
+        )
+        shown = {name: repr(self._options[name]) for name in names}
+        return shown if self._options["retry"] is UNSET else {**shown, "retry": repr(self._options["retry"])}
+
+    @property
+    def job(self) -> dict[str, str]:
+        """What a journal is of."""
         sink = self._sink
-        items = self._options["items"]
+        items, pages = self._options["items"], self._options["pages"]
         return {
             "uri": self._client.uri,
             "format": _schema(self._shape.format),
@@ -247,8 +302,15 @@ class Bulk(Generic[T]):
             else items
             if isinstance(items, str)
             else ".".join(map(str, items)),
+            "incremental": _field(self._shape.incremental),
+            "pages": "none" if pages is None else getattr(pages, "__qualname__", None) or repr(pages),
             "sink": "none" if sink is None else getattr(sink, "identity", None) or type(sink).__qualname__,
         }
+
+
+def _field(incremental: Incremental | None) -> str:
+    """Name what new rows are told by."""
+    return "none" if incremental is None else Sieve(incremental, None).field
 
 
 def _width(in_flight: Any) -> int | tuple[int, int]:
@@ -298,7 +360,8 @@ def _most_failures(most: Any) -> float | None:
     raise wrong_number("max_failures", most, "a whole number, or a share between 0 and 1")
 
 
-def _journal_path(journal: Any, sink: Any) -> Path | None:
+def journal_path(journal: Any, sink: Any) -> Path | None:
+    """Read where the journal of a bulk lies; `None` for none."""
     if journal is None or journal is False:
         return None
     if journal is True:

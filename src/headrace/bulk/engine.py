@@ -5,28 +5,32 @@ from __future__ import annotations
 import asyncio
 from contextvars import copy_context
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from headrace._core.messages import Response
 from headrace._core.values.decode import UNREAD
 from headrace._core.values.partial import Partial
 from headrace.bulk.feeding import Feeder
-from headrace.bulk.flight import Flight, Sweep
+from headrace.bulk.flight import Flights
 from headrace.bulk.outbox import Outbox
 from headrace.bulk.outcomes import Meta, Ok
 from headrace.bulk.pulling import Pulling
+from headrace.bulk.seats import Seats
+from headrace.bulk.tasks import Tasks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
 
     from headrace._io.deadline import Deadline
     from headrace._io.flow.pacing import Pacer
-    from headrace.bulk.outbox import Ended
-    from headrace.bulk.pulling import Known, Pulled
+    from headrace.bulk.client import BulkLane, BulkWay
+    from headrace.bulk.flight import Flight
+    from headrace.bulk.ordering import Ended
+    from headrace.bulk.pulling import Known
     from headrace.bulk.report import Report
+    from headrace.bulk.series import Walks
     from headrace.bulk.shape import Shape
-    from headrace.bulk.source import Source
-    from headrace.types import BulkLane, BulkWay
+    from headrace.bulk.source import Pulled, Source
 
 _AT_ONCE: Final = 256  # calls that are begun in one step, at most
 
@@ -35,13 +39,14 @@ class Engine:
     """Runs calls, at most `in_flight` at once; what has ended and was not taken counts as well, up to as many again.
 
     A plain call that an idle connection takes is a `Flight`, which its connection calls back. Every other call, and
-    every one whose answer is no plain success, is a task.
+    every one whose answer is no plain success, is a task; so is a series of pages, all of it.
 
     Args:
         source: The calls.
         shape: What a bulk makes of an answer.
         report: Where to count what is pulled.
         known: Which calls are skipped; `None` without a journal.
+        walks: Walks series of pages.
         in_flight: How many, or what says so.
         ordered: Whether outcomes come in the order of their calls.
 
@@ -56,27 +61,28 @@ class Engine:
         shape: Shape,
         report: Report,
         known: Known | None,
+        walks: Walks,
         in_flight: int | Pacer,
         *,
         ordered: bool,
     ) -> None:
         self._source = source
         self._shape = shape
-        self._pulling = Pulling(source, report, known)
+        self._pulling = Pulling(source, shape, report, known)
+        self._walks = walks
         self._report = report
         self._pacer = None if isinstance(in_flight, int) else in_flight
         self._ahead = 4 if ordered else 2
-        self._widen(in_flight if isinstance(in_flight, int) else in_flight.width)
         self._outbox = Outbox(ordered=ordered)
         self.ready = self._outbox.ready
+        self._seats = Seats(self._outbox, self._may_fly, self._schedule)
+        self._is_patient = False
+        self._widen(in_flight if isinstance(in_flight, int) else in_flight.width)
         self._held = 0  # calls that are pulled and whose outcomes are not taken
         self._going = 0  # those of them that are under way
         self._kept: list[Pulled] = []  # those that are pulled, and wait for a connection to become idle
-        self._flights: set[Flight] = set()
-        self._free: list[Flight] = []
-        self._landed: list[Flight] = []
-        self._sweep: Sweep | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._flights = Flights(self._schedule)
+        self._tasks = Tasks()
         self._dialing = 0  # tasks that were begun for want of an idle connection
         self._feeder: Feeder | None = None
         self._full = False  # whether more would be pulled if outcomes were taken
@@ -85,13 +91,15 @@ class Engine:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._soon: Callable[[], object]
         self._due = False  # whether a step is
-        self._stopping = False
-        self._closing = False
+        self._stopping = self._closing = False
         self._fault: BaseException | None = None
 
     def _widen(self, width: int) -> None:
         self.most = self._report.in_flight = width
-        self._window = width * self._ahead
+        self._window = self._seats.window = width * self._ahead
+        if self._is_patient:
+            self._outbox.patience = max(1, width // 2)
+            self._outbox.tell()
 
     def start(self, ask: BulkWay) -> None:
         """Begin to pull and to ask."""
@@ -99,12 +107,11 @@ class Engine:
         self._loop = loop = asyncio.get_running_loop()
         context = copy_context()
         self._soon = lambda: loop.call_soon(self._step, context=context)
-        if self._shape.decoder is not None and ask.lane is not None:
+        if self._shape.decoder is not None and ask.lane is not None and not self._shape.serial:
             self._lane = ask.lane
-            if self._lane.seconds is not None:
-                self._sweep = Sweep(self._flights, self._lane.seconds)
+            self._flights.limit(self._lane.seconds)
         if self._source.asynchronous:
-            self._feeder = Feeder(self._pulling, self._has_room, self._feed, self._fed)
+            self._feeder = Feeder(self._pulling, self._has_room, self._feed, self._tasks, self._fed)
         self._schedule()
 
     @property
@@ -114,9 +121,14 @@ class Engine:
         return over and not self._going and self._feeder is None and not self._kept
 
     @property
+    def finished(self) -> bool:
+        """Whether everything was asked for, and has ended."""
+        return self._pulling.drained and self.ended and not self._seats.cut and self._fault is None
+
+    @property
     def stopped(self) -> bool:
-        """Whether it was stopped while there may have been more calls."""
-        return self._stopping and not self._pulling.drained
+        """Whether it was stopped while there may have been more calls, or pages."""
+        return self._seats.cut or (self._stopping and not self._pulling.drained)
 
     def stop(self) -> None:
         """Pull nothing more; what is pulled ends."""
@@ -125,6 +137,7 @@ class Engine:
         if not self._closing:
             for each in kept:
                 self._spawn(each, dials=False)
+        self._seats.stop()
         if self._feeder is not None:
             self._feeder.stop()
         if self.ended:
@@ -134,45 +147,30 @@ class Engine:
         """End all that is in flight, and wait for that."""
         self._closing = True
         self.stop()
-        if self._landed:
+        if self._flights.landed:
             self._settle()
-        self._drop()
-        for task in self._all_tasks():
-            task.cancel()
-        interrupted: asyncio.CancelledError | None = None
-        while tasks := self._all_tasks():
-            under_way = [task for task in tasks if not task.done()]
-            try:
-                await (asyncio.wait(under_way) if under_way else asyncio.sleep(0))  # the engine hears of each first
-            except asyncio.CancelledError as error:
-                interrupted = error
-        await self._source.aclose()
-        if interrupted is not None:
-            raise interrupted
+        self._end()
+        try:
+            await self._tasks.gone()
+        finally:
+            await self._source.aclose()
 
     def abandon(self) -> None:
         """End all that is in flight, where nobody can wait for it."""
         self._stopping = self._closing = True
-        if self._loop is not None and not self._loop.is_closed():
-            self._drop()
-            for task in self._all_tasks():
-                task.cancel()
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            return
+        if loop.is_running() and asyncio._get_running_loop() is not loop:  # noqa: SLF001 - it is public in all but name
+            loop.call_soon_threadsafe(self._end)
+        else:
+            self._end()
 
-    def _all_tasks(self) -> list[asyncio.Task[None]]:
-        return [*self._tasks] if self._feeder is None else [*self._tasks, self._feeder.task]
-
-    def _drop(self) -> None:
-        """Forget the calls that no task has; what is under way ends, and its connections are not used again."""
-        if self._sweep is not None:
-            self._sweep.stop()
+    def _end(self) -> None:
         if self._pacer is not None:
             self._pacer.stop()
-        for flight in self._flights:
-            if flight.deadline is None:
-                self._going -= flight.pulled is not None
-                flight.abandon()
-        self._flights.clear()
-        self._landed.clear()
+        self._going -= self._flights.drop()
+        self._tasks.cancel()
 
     async def wait(self) -> bool:
         """Wait until something is ready, or `nudge` was called.
@@ -193,9 +191,10 @@ class Engine:
             raise self._fault
         return False
 
-    def be_patient(self, count: int) -> None:
-        """Let `wait` return when so many are ready, or at `nudge`, or at the end."""
-        self._outbox.patience = count
+    def be_patient(self) -> None:
+        """Let `wait` return when half as many are ready as may be in flight, or at `nudge`, or at the end."""
+        self._is_patient = True
+        self._widen(self.most)
 
     def nudge(self) -> None:
         """Let whoever waits look again."""
@@ -209,6 +208,10 @@ class Engine:
             if self._full:
                 self._full = False
                 self._schedule()
+        else:
+            self._seats.pages -= 1
+        if self._seats.waiting:
+            self._seats.look()
         return taken
 
     # What is pulled, and when.
@@ -222,16 +225,16 @@ class Engine:
     def _step(self) -> None:
         """Make outcomes of what has ended, and begin as many as there is room for."""
         self._due = False
-        if self._landed:
+        if self._flights.landed:
             self._settle()
-        if self._pacer is not None:
+        if self._pacer is not None and self._pacer.width != self.most:
             self._widen(self._pacer.width)
-        if self._feeder is None:
-            self._begin(self._kept or self._pulled())
-        else:
-            self._begin(self._kept)
+        if self._seats.waiting:
+            self._seats.look()
+        self._begin(self._kept or (self._pulled() if self._feeder is None else []))
+        if self._feeder is not None:
             self._feeder.look()
-        self._release()
+        self._flights.release()
         if self.ended:
             self.nudge()
 
@@ -254,6 +257,10 @@ class Engine:
         self._held += len(pulled)
         return pulled
 
+    def _may_fly(self, waiting: int) -> bool:
+        """Tell whether another call may be in flight, where so many of those under way wait."""
+        return self._going - waiting < self.most
+
     def _has_room(self) -> bool:
         """Tell whether an async iterable may be pulled; where it may not, the feeder is told when to look again."""
         self._full = self._held >= self._window
@@ -262,7 +269,7 @@ class Engine:
     def _feed(self, call: Pulled) -> None:
         self._held += 1
         self._begin([call])
-        self._release()
+        self._flights.release()
 
     def _fed(self, error: BaseException | None) -> None:
         self._feeder = None
@@ -273,59 +280,54 @@ class Engine:
     def _begin(self, pulled: list[Pulled]) -> None:
         """Send calls; those for which there is no connection now, nor one to be made, are kept."""
         self._kept = []
-        lane, free, now, begun_here = self._lane, self._free, monotonic(), 0
+        lane, pacer, flights, free = self._lane, self._pacer, self._flights, self._flights.free
+        now, begun_here = monotonic(), 0
         get = None if lane is None or not pulled else lane.form("GET", None)
-        for index, each in enumerate(pulled):
-            call = each[0]
-            if lane is None or not each[4]:
-                self._spawn(each, dials=False)
-                continue
-            if self._pacer is not None and not self._pacer.try_start():
-                self._pacer.when_free(self._schedule)
-                self._kept = pulled[index:]
-                break
-            form = get if call.body is None and call.method == "GET" else lane.form(call.method, call.body)
-            flight = free.pop() if free else self._new_flight()
-            kept, flight.begun = flight.begun, None
-            kept = None if kept is None else kept.connection
-            begun = None if form is None else form.begin(call.path, call.body, flight, now, kept)
-            if begun is not None:
-                flight.pulled, flight.begun = each, begun
-                begun_here += 1
-                continue
-            if self._pacer is not None:
-                self._pacer.in_flight -= 1
-            free.insert(0, flight)
-            room = lane.room()
-            if room is not None and (self._going or begun_here) and self._dialing >= room:
-                self._kept = pulled[index:]  # something is under way, and will end
-                break
-            self._spawn(each, dials=room is not None)
-        if begun_here and lane is not None:
-            self._going += begun_here
-            lane.count(begun_here, now)
-            if self._sweep is not None and self._sweep.timer is None:
-                self._sweep.watch()
-
-    def _new_flight(self) -> Flight:
-        flight = Flight(self._landed, self._schedule)
-        self._flights.add(flight)
-        return flight
-
-    def _release(self) -> None:
-        """Give the connections back on which nothing was begun."""
-        for flight in reversed(self._free):
-            if flight.begun is None:
-                break
-            flight.release()
+        try:
+            for index, each in enumerate(pulled):
+                if self._going + begun_here >= self.most:  # the width has shrunk since it was pulled
+                    self._kept = pulled[index:]
+                    break
+                call = each[0]
+                if lane is None or not each[4]:
+                    self._spawn(each, dials=False)
+                    continue
+                if pacer is not None and not pacer.try_start():
+                    pacer.when_free(self._schedule)
+                    self._kept = pulled[index:]
+                    break
+                form = get if call.body is None and call.method == "GET" else lane.form(call.method, call.body)
+                flight = free.pop() if free else flights.new()
+                if form is not None:
+                    kept, flight.begun = flight.begun, None
+                    kept = None if kept is None else kept.connection
+                    flight.begun = form.begin(call.path, call.body, flight, now, kept)
+                    if flight.begun is not None:
+                        flight.pulled = each
+                        begun_here += 1
+                        continue
+                if pacer is not None:
+                    pacer.in_flight -= 1
+                flight.release()
+                free.insert(0, flight)
+                room = lane.room()
+                if room is not None and (self._going or begun_here) and self._dialing >= room:
+                    self._kept = pulled[index:]  # something is under way, and will end
+                    break
+                self._spawn(each, dials=room is not None)
+        finally:
+            if begun_here and lane is not None:
+                self._going += begun_here
+                lane.count(begun_here, now)
+                flights.watch()
 
     def _settle(self) -> None:
         """Make outcomes of the answers that are plain successes; a task sees to each of the others."""
         lane, shape, decoder = self._lane, self._shape, self._shape.decoder
         assert lane is not None  # noqa: S101 - or nothing would have landed
-        read, free, put = lane.read, self._free, self._outbox.put
-        landed = self._landed[:]
-        self._landed.clear()
+        read, free, put = lane.read, self._flights.free, self._outbox.put
+        landed = self._flights.landed[:]
+        self._flights.landed.clear()
         wanted = lane.is_wanted
         for flight in landed:
             response, pulled = flight.outcome, flight.pulled
@@ -353,7 +355,7 @@ class Engine:
         if self._closing:
             return
         deadline = flight.hand_over(None if self._lane is None else self._lane.seconds)
-        deadline.task = self._run(self._resume(flight, deadline))
+        deadline.task = self._tasks.begin(self._resume(flight, deadline), self._left)
 
     async def _resume(self, flight: Flight, deadline: Deadline) -> None:
         lane, pulled, begun = self._lane, flight.pulled, flight.begun
@@ -369,17 +371,15 @@ class Engine:
         """Send a call in a task."""
         self._going += 1
         self._dialing += dials
-        _ = self._run(self._work(pulled, dials=dials))
-
-    def _run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._left)
-        return task
+        _ = self._tasks.begin(self._work(pulled, dials=dials), self._left)
 
     async def _work(self, pulled: Pulled, *, dials: bool) -> None:
+        call, key, mark, number, _ = pulled
         try:
-            self._put(await self._shape.ended(self._ask(self._shape.asked(pulled[0])), pulled, monotonic()))
+            if self._shape.is_series(call):
+                await self._walks.walk(call, key, mark, self._ask, self._seats.seat(number))
+            else:
+                self._put(await self._shape.ended(self._ask(self._shape.asked(call)), pulled, monotonic()))
         finally:
             self._dialing -= dials
 
@@ -387,10 +387,9 @@ class Engine:
         self._outbox.put(ended)
         self._outbox.tell()
 
-    def _left(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+    def _left(self, error: BaseException | None) -> None:
         self._going -= 1
-        self._heed(asyncio.CancelledError() if task.cancelled() else task.exception())
+        self._heed(error)
 
     def _heed(self, error: BaseException | None) -> None:
         """Take note of how a task has ended; an error of its own ends the bulk."""

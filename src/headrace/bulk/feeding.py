@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from headrace.bulk.pulling import Pulled, Pulling
+    from headrace.bulk.pulling import Pulling
+    from headrace.bulk.source import Pulled
+    from headrace.bulk.tasks import Tasks
 
 
 class Feeder:
@@ -18,6 +20,7 @@ class Feeder:
         pulling: Where they come from.
         has_room: Tells whether another may be pulled.
         begin: Is given each.
+        tasks: Those of the bulk.
         ended: Is called when no more come, with the error that there was, if any.
     """
 
@@ -26,17 +29,16 @@ class Feeder:
         pulling: Pulling,
         has_room: Callable[[], bool],
         begin: Callable[[Pulled], None],
+        tasks: Tasks,
         ended: Callable[[BaseException | None], None],
     ) -> None:
         self._pulling = pulling
         self._has_room = has_room
         self._begin = begin
-        self._ended = ended
         self._room = asyncio.Event()
         self._waits = False  # for the next call, not for room
         self._stopping = False
-        self.task = asyncio.create_task(self._feed())
-        self.task.add_done_callback(self._left)
+        self._task = tasks.begin(self._feed(), ended)
 
     def look(self) -> None:
         """Look again whether there is room."""
@@ -47,7 +49,7 @@ class Feeder:
         self._stopping = True
         self._room.set()
         if self._waits:
-            self.task.cancel()
+            self._task.cancel()
 
     async def _feed(self) -> None:
         while not self._stopping:
@@ -68,6 +70,3 @@ class Feeder:
                 self._begin(call)
             elif self._pulling.drained:
                 return
-
-    def _left(self, task: asyncio.Task[None]) -> None:
-        self._ended(asyncio.CancelledError() if task.cancelled() else task.exception())

@@ -12,7 +12,7 @@ from headrace._io.deadline import Deadline
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from headrace.bulk.pulling import Pulled
+    from headrace.bulk.source import Pulled
     from headrace.errors import TransportError
 
 
@@ -147,3 +147,67 @@ class Sweep:
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
+
+
+class Flights:
+    """The places of a bulk, and who sees to the time of their calls.
+
+    Args:
+        step: Is called when exchanges have ended.
+
+    Attributes:
+        free: Those that no call has; the ones at the end may keep a connection.
+        landed: Those whose exchange has ended, to be seen to.
+    """
+
+    __slots__ = ("_all", "_step", "_sweep", "free", "landed")
+
+    def __init__(self, step: Callable[[], object]) -> None:
+        self._step = step
+        self._all: set[Flight] = set()
+        self._sweep: Sweep | None = None
+        self.free: list[Flight] = []
+        self.landed: list[Flight] = []
+
+    def limit(self, seconds: float | None) -> None:
+        """Say how long a call may take; `None` is without end."""
+        self._sweep = None if seconds is None else Sweep(self._all, seconds)
+
+    def new(self) -> Flight:
+        """Make a place, where none is free."""
+        flight = Flight(self.landed, self._step)
+        self._all.add(flight)
+        return flight
+
+    def watch(self) -> None:
+        """See to the time of calls that were begun now."""
+        if self._sweep is not None and self._sweep.timer is None:
+            self._sweep.watch()
+
+    def release(self) -> None:
+        """Give the connections back on which nothing was begun."""
+        for flight in reversed(self.free):
+            if flight.begun is None:
+                break
+            flight.release()
+
+    def discard(self, flight: Flight) -> None:
+        """Forget a place whose call has ended in a task."""
+        self._all.discard(flight)
+
+    def drop(self) -> int:
+        """Forget the calls that no task has; what is under way ends, and its connections are not used again.
+
+        Returns:
+            How many there were.
+        """
+        if self._sweep is not None:
+            self._sweep.stop()
+        count = 0
+        for flight in self._all:
+            if flight.deadline is None:
+                count += flight.pulled is not None
+                flight.abandon()
+        self._all.clear()
+        self.landed.clear()
+        return count

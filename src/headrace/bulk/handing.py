@@ -11,7 +11,7 @@ from headrace.bulk.outcomes import Err, Ok
 from headrace.bulk.running import MOST
 
 if TYPE_CHECKING:
-    from headrace.bulk.batches import Keeper
+    from headrace.bulk.batches import Keeper, PageMark
     from headrace.bulk.keys import Digests
     from headrace.bulk.outcomes import Outcome
     from headrace.bulk.running import Thread
@@ -24,22 +24,26 @@ class Handing:
         keeper: Commits batches, or `None`.
         thread: Where it does so.
         every: Seconds after which a batch ends.
+
+    Attributes:
+        is_finished: Whether everything was asked for, and handed out.
     """
 
     def __init__(self, keeper: Keeper | None, thread: Thread | None, every: float) -> None:
         self.keeper = keeper
         self._thread = thread
         self._every = every
+        self.is_finished = False
         self._due = monotonic() + every
         self._batch = Batch()
-        self._last: tuple[Outcome[Any], bytes | None, bool] | None = None
+        self._last: tuple[Outcome[Any], bytes | PageMark | None, bool] | None = None
 
     async def open(self) -> tuple[Digests, Digests] | None:
         """Open the journal; see `Keeper.open`."""
         assert self._thread is not None and self.keeper is not None  # noqa: S101, PT018 - asked only then
         return await self._thread.run(self.keeper.open)
 
-    def hand(self, outcome: Outcome[Any], mark: bytes | None, *, failure: bool) -> None:
+    def hand(self, outcome: Outcome[Any], mark: bytes | PageMark | None, *, failure: bool) -> None:
         """Note what is handed out now; asked where there is a journal."""
         self._last = (outcome, mark, failure)
 
@@ -62,8 +66,7 @@ class Handing:
             assert type(outcome) is Err  # noqa: S101 - nothing else is one
             batch.bury(mark, outcome)
             return
-        if outcome.meta.last:
-            batch.done.append(mark)
+        batch.note(mark, last=outcome.meta.last)
         if type(outcome) is Ok:
             batch.rejects += (
                 Rejected(outcome.meta.key, each.index, each.path, each.message, each.raw) for each in outcome.rejects
@@ -83,6 +86,8 @@ class Handing:
         try:
             if self._batch.calls:
                 await self._commit()
+            if self.is_finished:
+                await thread.run(keeper.finish)
         finally:
             self.keeper = self._thread = None
             try:

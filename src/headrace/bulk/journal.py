@@ -6,7 +6,7 @@ import os
 import secrets
 import sqlite3
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 
@@ -14,13 +14,15 @@ from headrace._checks import wrong
 from headrace.bulk import _book
 from headrace.bulk._letters import DeadLetter, Rejected
 from headrace.bulk.keys import SIZE, Digests
+from headrace.bulk.samples import Sample
 from headrace.errors import JournalError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 _letter = msgspec.msgpack.Decoder(DeadLetter).decode
 _rejected = msgspec.msgpack.Decoder(Rejected).decode
+_sample = msgspec.msgpack.Decoder(Sample).decode
 _REMEDY = "give another journal, or delete this one to begin anew"
 
 
@@ -30,12 +32,17 @@ class More(msgspec.Struct):
     Attributes:
         dead: The digests of calls that failed, and their letters.
         rejects: Rows that did not fit.
+        series: By the digest of its call, how far a series of pages is, and whether it is over for this run. Nothing,
+            and not over, forgets the series; nothing, and over, leaves it where it is.
     """
 
     dead: list[tuple[bytes, DeadLetter]]
     rejects: list[Rejected]
+    series: dict[bytes, tuple[bytes | None, bool]] = {}
 
 
+#: Which run of its calls a journal is in, from 1.
+_ROUND: Final = "coalesce((SELECT CAST(value AS INTEGER) FROM job WHERE name = 'round'), 1)"
 _more = msgspec.msgpack.Decoder(More).decode
 
 
@@ -77,15 +84,36 @@ class Journal:
         """
         return (_rejected(row) for (row,) in self._read("SELECT row FROM reject ORDER BY id"))
 
+    def samples(self) -> Iterator[Sample]:
+        """Read how its runs went, second by second.
+
+        Raises:
+            headrace.errors.JournalError: There is no such journal, or it cannot be read.
+        """
+        if not list(self._read("SELECT 1 FROM sqlite_master WHERE name = 'sample'")):
+            return iter(())  # of an earlier version
+        return (_sample(body) for (body,) in self._read("SELECT body FROM sample ORDER BY id"))
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What it is of: its job, the settings of the last run (masked), and what was seen of each route.
+
+        Raises:
+            headrace.errors.JournalError: There is no such journal, or it cannot be read.
+        """
+        rows = self._read("SELECT name, value FROM job WHERE name IN ('job', 'settings', 'routes')")
+        return {name: msgspec.json.decode(value) for name, value in rows}
+
     @property
     def done(self) -> int:
-        """How many calls are done.
+        """How many calls are done; of those that are incremental, in a run that has not ended.
 
         Raises:
             headrace.errors.JournalError: There is no such journal, or it cannot be read.
         """
         ((size,),) = self._read("SELECT coalesce(sum(length(done)), 0) FROM batch WHERE NOT pending")
-        return int(size) // SIZE
+        ((over,),) = self._read(f"SELECT count(*) FROM series WHERE ended = ({_ROUND})")  # noqa: S608 - no input
+        return int(size) // SIZE + int(over)
 
     def close(self) -> None:
         """Close it; may be called more than once."""
@@ -126,6 +154,7 @@ class Writer:
         try:
             settings = _book.settings(self._book)
             self.token: str = settings.get("token") or secrets.token_hex(8)
+            self._round: int = settings.get("round", 1)
             self._job: dict[str, Any] | None = settings.get("job")
             rows = self._book.execute("SELECT coalesce(max(number), 0) FROM batch WHERE NOT pending")
             ((self.number,),) = rows
@@ -156,8 +185,7 @@ class Writer:
         """Begin a journal with its job and batch 1, which is empty: from now on the sink is not a fresh one."""
         with _Transaction(self):
             for name, value in (("job", dict(job)), ("token", self.token)):
-                text = msgspec.json.encode(value).decode()
-                self._book.execute("INSERT OR REPLACE INTO job VALUES (?, ?)", (name, text))
+                self._describe(name, value)
             self._book.execute("INSERT INTO batch VALUES (1, 0, x'', NULL)")
         self.number = 1
 
@@ -166,14 +194,58 @@ class Writer:
         found = Digests()
         for (packed,) in self._book.execute("SELECT done FROM batch WHERE NOT pending"):
             found.load(packed)
+        over = self._book.execute("SELECT digest FROM series WHERE ended = ?", (self._round,))
+        for (digest,) in over:
+            found.add(digest)
         return found
 
-    def note(self, done: bytes, more: More) -> None:
-        """Note what the next batch ends, before its rows are in the sink."""
-        packed = msgspec.msgpack.encode(more) if more.dead or more.rejects else None
+    def finish(self) -> None:
+        """End a run: what is over in it, and is asked again in the next, is not done any more."""
+        if self._book.execute("SELECT 1 FROM series WHERE ended = ?", (self._round,)).fetchone() is None:
+            return
+        with _Transaction(self):
+            self._book.execute("INSERT OR REPLACE INTO job VALUES ('round', ?)", (str(self._round + 1),))
+        self._round += 1
+
+    @property
+    def has_series(self) -> bool:
+        """Whether it knows how far any series is."""
+        return self._book.execute("SELECT 1 FROM series LIMIT 1").fetchone() is not None
+
+    def series(self, digests: list[bytes]) -> dict[bytes, bytes]:
+        """Read how far the series of some calls are, but for those that have not begun.
+
+        Raises:
+            headrace.errors.JournalError: The journal cannot be read.
+        """
+        found = {}
+        try:
+            for digest in digests:
+                row = self._book.execute("SELECT state FROM series WHERE digest = ?", (digest,)).fetchone()
+                if row is not None and row[0]:
+                    found[digest] = row[0]
+        except sqlite3.Error as error:
+            raise _book.refused(self.path, error) from error
+        return found
+
+    def describe(self, settings: Mapping[str, str]) -> None:
+        """Note the settings of a run, which hold no secret."""
+        with _Transaction(self):
+            self._describe("settings", dict(settings))
+
+    def _describe(self, name: str, value: Any) -> None:
+        self._book.execute("INSERT OR REPLACE INTO job VALUES (?, ?)", (name, msgspec.json.encode(value).decode()))
+
+    def note(self, done: bytes, more: More, samples: Sequence[Sample] = (), routes: Any = None) -> None:
+        """Note what the next batch ends, before its rows are in the sink; and how the run went meanwhile."""
+        packed = msgspec.msgpack.encode(more) if more.dead or more.rejects or more.series else None
         with _Transaction(self):
             self._book.execute("DELETE FROM batch WHERE pending")
             self._book.execute("INSERT INTO batch VALUES (?, 1, ?, ?)", (self.number + 1, done, packed))
+            if samples:
+                bodies = ((msgspec.msgpack.encode(sample),) for sample in samples)
+                self._book.executemany("INSERT INTO sample (body) VALUES (?)", bodies)
+                self._describe("routes", routes)
 
     def mark(self) -> None:
         """Mark that the sink has the batch that was noted."""
@@ -192,10 +264,7 @@ class Writer:
         """Put what failed among the dead letters, and take out what is done since."""
         if len(self.dead):
             for at in range(0, len(done), SIZE):
-                digest = done[at : at + SIZE]
-                if digest in self.dead:
-                    self.dead.discard(digest)
-                    self._book.execute("DELETE FROM dead WHERE digest = ?", (digest,))
+                self._bring_to_life(done[at : at + SIZE])
         if packed is None:
             return
         more = _more(packed)
@@ -205,6 +274,25 @@ class Writer:
         self._book.executemany("INSERT INTO reject (row) VALUES (?)", ((encode(each),) for each in more.rejects))
         for digest, _ in more.dead:
             self.dead.add(digest)
+        for digest, (state, over) in more.series.items():
+            self._settle_series(digest, state, self._round if over else 0)
+
+    def _settle_series(self, digest: bytes, state: bytes | None, ended: int) -> None:
+        if ended:
+            self._bring_to_life(digest)
+        if state is not None:
+            self._book.execute("INSERT OR REPLACE INTO series VALUES (?, ?, ?)", (digest, state, ended))
+        elif ended:
+            insert = "INSERT INTO series VALUES (?, x'', ?) ON CONFLICT (digest) DO UPDATE SET ended = excluded.ended"
+            self._book.execute(insert, (digest, ended))
+        else:
+            self._book.execute("DELETE FROM series WHERE digest = ?", (digest,))
+
+    def _bring_to_life(self, digest: bytes) -> None:
+        """Take a call out of the dead letters."""
+        if digest in self.dead:
+            self.dead.discard(digest)
+            self._book.execute("DELETE FROM dead WHERE digest = ?", (digest,))
 
     def close(self) -> None:
         """Close it, and let another write."""

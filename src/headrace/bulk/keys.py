@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 SIZE: Final = 16
 
 
-def digest(call: Call, place: Callable[[Any], str]) -> bytes:
+def digest(call: Call, place: Callable[[Any], str], without: str | None = None) -> bytes:
     """Digest a call: its key, else its method, joined path, parameters, body, and headers that are no credentials.
 
     Args:
         call: The call.
         place: Joins its path to that of the client.
+        without: A parameter that is no part of it, or `None`.
 
     Returns:
         Sixteen bytes (BLAKE2b, RFC 7693).
@@ -38,11 +39,15 @@ def digest(call: Call, place: Callable[[Any], str]) -> bytes:
         return _hash(f"key\n{call.key}")
     method = call.method
     named = f"call\n{method if method == 'GET' else method.upper()} {place(call.path)}"
-    if call.parameters is None and call.body is None and call.data is None and call.headers is None:
+    parameters = call.parameters
+    if without is not None and parameters is not None:
+        named_ones = encode.mapping(parameters, "parameters").items()
+        parameters = {name: value for name, value in named_ones if name != without} or None
+    if parameters is None and call.body is None and call.data is None and call.headers is None:
         return _hash(named)
     parts = [named.encode("utf-8", "surrogatepass")]
-    if call.parameters is not None:
-        parts.append(b"?" + encode.query(encode.mapping(call.parameters, "parameters")).encode())
+    if parameters is not None:
+        parts.append(b"?" + encode.query(encode.mapping(parameters, "parameters")).encode())
     if call.headers is not None:
         fields = [encode.header(name, value) for name, value in encode.mapping(call.headers, "headers").items()]
         shown = sorted((name.lower(), value) for name, value in fields if not _redact.is_secret(name))

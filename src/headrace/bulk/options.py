@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from headrace._core.call import Call
+    from headrace._core.pages.incremental import Incremental
     from headrace.bulk._sinks.base import Sink
     from headrace.bulk.journal import Journal
     from headrace.bulk.report import Report
@@ -24,6 +25,7 @@ Calls: TypeAlias = "str | URL | Call | Mapping[str, Any] | Iterable[Any] | Async
 class BulkOptions(TypedDict, total=False):
     """The options of a bulk beside its format and the place of its rows."""
 
+    incremental: Incremental | None
     in_flight: int | Literal["auto"] | tuple[int, int]
     ordered: bool
     retry: Retry | Unset | None

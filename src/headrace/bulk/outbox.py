@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from headrace.bulk.ordering import Order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from headrace.bulk.outcomes import Outcome
-
-    #: An outcome, the digest of its call, and the number of that, from 1.
-    Ended = tuple[Outcome[Any], bytes | None, int]
+    from headrace.bulk.ordering import Ended
 
 
 class Outbox:
@@ -23,26 +22,19 @@ class Outbox:
 
     Attributes:
         ready: Those that may be taken.
+        order: What holds back those that are early; `None` where they come as they come.
         put: Adds one; see `tell`.
         patience: How many have to be ready before whoever waits is told of them.
     """
 
-    __slots__ = ("_early", "_next", "_wake", "patience", "put", "ready")
+    __slots__ = ("_wake", "order", "patience", "put", "ready")
 
     def __init__(self, *, ordered: bool) -> None:
         self.ready: deque[Ended] = deque()
-        self._early: dict[int, Ended] = {}
-        self._next = 1
+        self.order = Order(self.ready) if ordered else None
         self._wake: asyncio.Future[None] | None = None
         self.patience = 1
-        self.put: Callable[[Ended], None] = self._put_in_order if ordered else self.ready.append
-
-    def _put_in_order(self, ended: Ended) -> None:
-        early = self._early
-        early[ended[2]] = ended
-        while self._next in early:
-            self.ready.append(early.pop(self._next))
-            self._next += 1
+        self.put: Callable[[Ended], None] = self.ready.append if self.order is None else self.order.put
 
     def tell(self) -> None:
         """Wake whoever waits, where enough is ready."""

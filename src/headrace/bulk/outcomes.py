@@ -9,7 +9,7 @@ import msgspec
 
 from headrace._core.call import Call
 from headrace._core.values.partial import Reject
-from headrace.errors import HTTPError
+from headrace.errors import HTTPError, ResponseParseError
 
 T = TypeVar("T")
 
@@ -20,11 +20,11 @@ class Meta(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         key: What a journal knows the call by: its `key`, else a digest in hexadecimal digits; without a journal, its
             `key` or `None`.
-        status: The status code; `None` where no answer came, or its body could not be decoded.
+        status: The status code; `None` where no answer came.
         elapsed: Seconds from the call to its answer, with every wait.
         attempts: How many requests a `Retry` made of it.
         bytes: Of the content, decompressed; 0 for an error.
-        page: Which answer of the call it is, from 0.
+        page: Which answer of the call it is, from 0; of an `Err` in a series, the one that is missing.
         last: Whether the call has no answer behind it.
     """
 
@@ -41,7 +41,7 @@ class Ok(msgspec.Struct, Generic[T], frozen=True, eq=False):
     """An answer that is a success: ``case Ok(user): …``.
 
     Attributes:
-        value: The decoded value; where the bulk names `items`, the list of the rows that fit.
+        value: The decoded value; where the bulk names `items` or `pages`, the list of the rows that fit.
         call: What was asked for.
         meta: The facts of the answer.
         rejects: The rows that do not fit.
@@ -54,7 +54,7 @@ class Ok(msgspec.Struct, Generic[T], frozen=True, eq=False):
 
 
 class Err(msgspec.Struct, frozen=True, eq=False):
-    """A call that failed: ``case Err(error): …``.
+    """A call that failed, or a page of one: ``case Err(error): …``.
 
     Attributes:
         error: What a verb would have raised.
@@ -70,8 +70,8 @@ class Err(msgspec.Struct, frozen=True, eq=False):
 Outcome: TypeAlias = Ok[T] | Err
 
 
-def failed(error: Exception, call: Call, key: str | None, elapsed: float) -> Err:
+def failed(error: Exception, call: Call, key: str | None, elapsed: float, page: int = 0) -> Err:
     """Make the outcome of a call that has raised."""
     attempts: Any = getattr(error, "attempts", ())
-    status = error.status_code if isinstance(error, HTTPError) else None
-    return Err(error, call, Meta(key, status, elapsed, max(1, len(attempts))))
+    status = error.status_code if isinstance(error, (HTTPError, ResponseParseError)) else None
+    return Err(error, call, Meta(key, status, elapsed, max(1, len(attempts)), page=page))

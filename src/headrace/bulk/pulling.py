@@ -14,10 +14,8 @@ if TYPE_CHECKING:
     from headrace._core.call import Call
     from headrace.bulk.keys import Digests
     from headrace.bulk.report import Report
-    from headrace.bulk.source import Source
-
-    #: A call that has to be asked, with its key and digest, its number, and whether it is plain.
-    Pulled = tuple[Call, str | None, bytes | None, int, bool]
+    from headrace.bulk.shape import Shape
+    from headrace.bulk.source import Pulled, Source
 
 #: Calls that are skipped before others on the loop have their turn.
 _PATIENCE = 512
@@ -45,6 +43,7 @@ class Pulling:
 
     Args:
         source: The calls.
+        shape: What a bulk makes of them.
         report: Where to count.
         known: Which calls are skipped; `None` without a journal.
 
@@ -52,10 +51,11 @@ class Pulling:
         drained: Whether there is no call any more.
     """
 
-    __slots__ = ("_known", "_number", "_report", "_skipped", "_source", "drained")
+    __slots__ = ("_known", "_number", "_report", "_shape", "_skipped", "_source", "drained")
 
-    def __init__(self, source: Source, report: Report, known: Known | None) -> None:
+    def __init__(self, source: Source, shape: Shape, report: Report, known: Known | None) -> None:
         self._source = source
+        self._shape = shape
         self._report = report
         self._known = known
         self._number = 0
@@ -74,20 +74,23 @@ class Pulling:
         """
         source, known = self._source, self._known
         patience = _PATIENCE
-        while count > 0 and patience:
-            call = source.pull()
-            if call is None:
-                self.drained = True
-                return
-            if known is None:
-                each: Pulled | None = (call, call.key, None, source.count, source.is_plain)
-            else:
-                each = self._wanted(call, known)
-            if each is None:
-                patience -= 1
-            else:
-                pulled.append(each)
-                count -= 1
+        try:
+            while count > 0 and patience:
+                call = source.pull()
+                if call is None:
+                    self.drained = True
+                    return
+                if known is None:
+                    each: Pulled | None = (call, call.key, None, source.count, source.is_plain)
+                else:
+                    each = self._wanted(call, known)
+                if each is None:
+                    patience -= 1
+                else:
+                    pulled.append(each)
+                    count -= 1
+        finally:
+            self._report.calls = source.count
 
     async def apull(self) -> Pulled | None:
         """Pull the next call of an async iterable; `None` where it is skipped, or there is none."""
@@ -95,6 +98,7 @@ class Pulling:
         if call is None:
             self.drained = True
             return None
+        self._report.calls = self._source.count
         known = self._known
         if known is None:
             return call, call.key, None, self._source.count, self._source.is_plain
@@ -107,9 +111,9 @@ class Pulling:
 
     def _wanted(self, call: Call, known: Known) -> Pulled | None:
         """Give the key and digest of a call; `None` where it need not be asked."""
-        source = self._source
+        source, asked = self._source, self._shape.incremental_of(call)
         try:
-            mark = digest(call, known.place)
+            mark = digest(call, known.place, None if asked is None else asked.parameter)
         except ValidationError as error:
             raise ValidationError(f"calls[{source.count - 1}]: {error}") from None
         for each in known.skipped:

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from collections import Counter
 from math import log2
+from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from headrace.errors import ClientError, HTTPError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from headrace.bulk.outcomes import Err, Meta
-    from headrace.bulk.source import Source
 
 #: How many failures and rejects a report remembers.
 MOST_KEPT: Final = 1000
 #: Classes of latency in an octave: each is 4.4 % wide.
 _FINENESS: Final = 16
-#: Successes that are counted at once, at most.
-MOST_UNSORTED: Final = 1000
+#: What a report has only where its bulk runs.
+_ALIVE: Final = frozenset({"_lock", "_metas", "answered"})
 
 
 class Report:
     """What a bulk has done so far.
 
-    Args:
-        source: Where the calls come from.
-
     Attributes:
-        failed: Calls that did not succeed.
+        calls: Calls that were pulled.
+        failed: Those that did not succeed.
         expected: Those that ended with an expected status.
         skipped: Those that the journal had as done, or failed and not to be asked again.
         duplicates: Those whose key has come before.
@@ -41,8 +41,8 @@ class Report:
         in_flight: How many calls may be under way at once; of a width that adapts itself, now.
     """
 
-    def __init__(self, source: Source | None = None) -> None:
-        self._source = source
+    def __init__(self) -> None:
+        self.calls = 0
         self._done = 0
         self.failed = 0
         self.expected = 0
@@ -60,19 +60,30 @@ class Report:
         self.in_flight = 0
         self._latencies: Counter[int] = Counter()
         self._metas: list[Meta] = []  # of successes that are not counted yet
+        self._lock = Lock()  # a thread that waits for the bulk may read while the loop counts
         #: Count a success.
         self.answered = self._metas.append
 
-    @property
-    def calls(self) -> int:
-        """Calls that were pulled."""
-        return 0 if self._source is None else self._source.count
+    def __getstate__(self) -> dict[str, Any]:
+        """Give what another process can read: what it is now."""
+        self.sort()
+        state = {name: value for name, value in vars(self).items() if name not in _ALIVE}
+        return state | {"_seconds": self.seconds, "_began": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__()  # type: ignore[misc] # made anew: its lock, and what is not counted yet
+        vars(self).update(state)
 
     @property
     def done(self) -> int:
         """Those that succeeded."""
         self.sort()
         return self._done
+
+    @done.setter
+    def done(self, count: int) -> None:
+        self.sort()
+        self._done = count
 
     @property
     def bytes(self) -> int:
@@ -81,9 +92,19 @@ class Report:
         return self._bytes
 
     @property
+    def latencies(self) -> Mapping[int, int]:
+        """How many calls took how long; see `seconds_of`."""
+        self.sort()
+        return self._latencies
+
+    @property
     def seconds(self) -> float:
         """How long it has taken."""
         return self._seconds if self._began is None else monotonic() - self._began
+
+    @seconds.setter
+    def seconds(self, seconds: float) -> None:
+        self._seconds, self._began = seconds, None
 
     def begin(self) -> None:
         """Let the time run."""
@@ -91,7 +112,7 @@ class Report:
 
     def end(self) -> None:
         """Let the time stand; may be called more than once."""
-        self._seconds, self._began = self.seconds, None
+        self.seconds = self.seconds
 
     @property
     def ok(self) -> bool:
@@ -107,23 +128,12 @@ class Report:
     @property
     def percentiles(self) -> dict[int, float]:
         """The seconds within which 50, 90, 95 and 99 % of the calls were answered, to 5 %; empty without a call."""
-        self.sort()
-        total = sum(self._latencies.values())
-        found: dict[int, float] = {}
-        if not total:
-            return found
-        for share in (50, 90, 95, 99):
-            seen = 0
-            for each in sorted(self._latencies):
-                seen += self._latencies[each]
-                if seen * 100 >= total * share:
-                    found[share] = 2 ** ((each - 0.5 if each < 0 else each + 0.5) / _FINENESS)
-                    break
-        return found
+        return percentiles_of(self.latencies)
 
     def refused(self, outcome: Err, *, expected: bool) -> None:
         """Count a failure, or what was expected."""
-        self._count([outcome.meta.elapsed])
+        with self._lock:
+            self._latencies[bucket_of(outcome.meta.elapsed)] += 1
         if expected:
             self.expected += 1
             return
@@ -132,18 +142,27 @@ class Report:
         if len(self.failures) < MOST_KEPT:
             self.failures.append(outcome)
 
+    def add(self, part: Report) -> None:
+        """Add what a part of the calls has done, which were counted when they were pulled."""
+        self.sort()
+        self._done += part.done
+        self._bytes += part.bytes
+        for name in ("failed", "expected", "rows", "rejected"):
+            setattr(self, name, getattr(self, name) + getattr(part, name))
+        self.errors.update(part.errors)
+        self._latencies.update(part.latencies)
+
     def sort(self) -> None:
         """Count the successes that came since: many at a time, which costs half. They are kept until then."""
         metas = self._metas
-        if metas:
-            self._done += sum([meta.last for meta in metas])
-            self._bytes += sum([meta.bytes for meta in metas])
-            self._count([meta.elapsed for meta in metas])
-            metas.clear()
-
-    def _count(self, times: list[float]) -> None:
-        # Of what is below a second, the part below zero is left out.
-        self._latencies.update([int(log2(seconds + 1e-6) * _FINENESS) for seconds in times])
+        if not metas:
+            return
+        with self._lock:
+            new = metas[:]
+            del metas[: len(new)]  # others may have come meanwhile
+            self._done += sum([meta.last for meta in new])
+            self._bytes += sum([meta.bytes for meta in new])
+            self._latencies.update([bucket_of(meta.elapsed) for meta in new])
 
     def raise_for_failures(self) -> None:
         """Raise if a call failed or the run was stopped.
@@ -174,6 +193,30 @@ class Report:
 
     def __repr__(self) -> str:
         return f"<Report {self.calls:,} calls, {self.done:,} done, {self.failed:,} failed, {self.rows:,} rows>"
+
+
+def bucket_of(seconds: float) -> int:
+    """Find the class of a latency."""
+    return int(log2(seconds + 1e-6) * _FINENESS)  # of what is below a second, the part below zero is left out
+
+
+def seconds_of(bucket: int) -> float:
+    """Give the seconds in the middle of a class of latencies."""
+    return float(2 ** ((bucket - 0.5 if bucket < 0 else bucket + 0.5) / _FINENESS))
+
+
+def percentiles_of(latencies: Mapping[int, int]) -> dict[int, float]:
+    """Give the seconds within which 50, 90, 95 and 99 % of some calls were answered; empty without a call."""
+    total = sum(latencies.values())
+    found: dict[int, float] = {}
+    for share in (50, 90, 95, 99) if total else ():
+        seen = 0
+        for each in sorted(latencies):
+            seen += latencies[each]
+            if seen * 100 >= total * share:
+                found[share] = seconds_of(each)
+                break
+    return found
 
 
 def kind_of(error: Exception) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import msgspec
+
+from headrace import _calling
 from headrace._core.request import encode
 from headrace._io.threads import result, settled
 from headrace.bulk._letters import Rejected
@@ -21,29 +23,37 @@ from headrace.errors import HTTPError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from headrace.bulk.batches import Keeper
+    from headrace.bulk.batches import Keeper, PageMark
     from headrace.bulk.engine import Engine
     from headrace.bulk.outcomes import Outcome
     from headrace.bulk.report import Report
+    from headrace.bulk.samples import Sampler
 
 T = TypeVar("T")
 
-#: Rows, or calls, after which a batch ends. One is gathered while another is written: 10,000 at most are not committed.
-MOST: Final = 5_000
+#: Rows, or calls, after which a batch ends. More are not gathered before it is committed: no more than this many are
+#: ever asked for again.
+MOST: Final = 10_000
 #: Calls that have to have ended before a share of them means anything.
 _FEWEST: Final = 100
+#: Answers that a thread that waits for the bulk makes rows of at once.
+_AT_ONCE: Final = 256
 _PROGRESS_SECONDS: Final = 0.1
 _TICK_SECONDS: Final = 0.05
+_SAMPLE_SECONDS: Final = 1.0
 
 
 class Thread:
-    """The one thread of a sink and a journal."""
+    """The one thread of a sink and a journal: one of its own, or that which waits for the bulk."""
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1, "headrace-bulk")
+        self._caller = _calling.current.get()
+        self._pool = ThreadPoolExecutor(1, "headrace-bulk")  # which has no thread before there is work for it
 
     def begin(self, work: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
         """Begin work; see `headrace._io.threads.begin`."""
+        if self._caller is not None:
+            return asyncio.ensure_future(self._caller.call(work, *arguments))
         return asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
 
     async def run(self, work: Callable[..., T], *arguments: Any) -> T:
@@ -114,6 +124,7 @@ class Run:
         transform: Makes of a row a row, several, or none; or `None`.
         commit_every: Seconds after which a batch ends.
         progress: Is told of the report, at most ten times a second; or `None`.
+        sampler: Says how the run goes, once a second; or `None`.
     """
 
     def __init__(
@@ -125,6 +136,7 @@ class Run:
         transform: Callable[[Any], Any] | None,
         commit_every: float,
         progress: Callable[[Report], object] | None,
+        sampler: Sampler | None = None,
     ) -> None:
         self._engine = engine
         self._keeper = keeper
@@ -134,21 +146,25 @@ class Run:
         self._transform = transform
         self._every = commit_every
         self._progress = progress
+        self._sampler = sampler
+        self._sampled = monotonic()
         self._told = 0.0
         self._due = monotonic() + commit_every
         self._batch = Batch()
         self._commit: asyncio.Future[Any] | None = None
+        self._writing = (0, 0)  # rows and calls that are being committed
         self._timer: asyncio.TimerHandle | None = None
+        self._taken: list[tuple[Outcome[Any], bytes | PageMark | None]] = []
 
     async def run(self) -> None:
         """Take everything; what is ready when it ends, however it ends, is committed."""
         engine = self._engine
-        engine.be_patient(max(1, engine.most // 2))  # nobody waits for a row of a run: to be woken for each costs more
+        engine.be_patient()  # nobody waits for a row of a run: to be woken for each costs more
         self._tick()
         try:
             while await engine.wait():
                 self._report.sort()
-                self._take()
+                await self._take()
                 if self._full or (self._batch.calls and monotonic() >= self._due):
                     await self._hand_over()
                 self._tell()
@@ -159,6 +175,23 @@ class Run:
             self._tell(last=True)
         await self._settle()
 
+    async def _take(self) -> None:
+        """Take what is ready, until the batch is full; a thread that waits for the bulk makes rows of many at once."""
+        engine, transform = self._engine, self._transform
+        if transform is None or _calling.current.get() is None:
+            self._take_here()
+            return
+        while engine.ready and len(self._taken) < _AT_ONCE:
+            self._taken.append(engine.take()[:2])
+        values = [outcome.value if type(outcome) is Ok else None for outcome, _ in self._taken]
+        made, error = await _calling.call(_made, transform, values)
+        taken, self._taken = self._taken, []
+        for (outcome, mark), rows in zip(taken, made, strict=False):
+            self._add(outcome, mark, rows)
+        if error is not None:
+            error.add_note(f"transform: of a row of {taken[len(made)][0].call!r}")
+            raise error
+
     async def _end(self) -> None:
         """Stop what is in flight, take what is there, and commit it, however often that is cancelled."""
         interrupted: asyncio.CancelledError | None = None
@@ -166,14 +199,19 @@ class Run:
             await self._engine.aclose()
         except asyncio.CancelledError as error:
             interrupted = error
-        while self._engine.ready:
-            with contextlib.suppress(Exception):  # a transform that fails has been heard of
-                self._add(*self._engine.take()[:2])
+        while self._engine.ready or self._taken:
+            try:
+                await self._take_last()
+            except asyncio.CancelledError as error:
+                interrupted = error
+            except Exception:  # noqa: BLE001 - a transform that fails has been heard of
+                self._taken = []
         for _ in range(2):  # what is under way, and what was gathered meanwhile
             try:
                 if not self._commit_failed:
                     await self._settle()
                     if self._batch.calls:
+                        self._sample(monotonic())
                         self._hand()
                     await self._settle()
             except asyncio.CancelledError as error:
@@ -181,36 +219,46 @@ class Run:
         if interrupted is not None:
             raise interrupted
 
+    async def _take_last(self) -> None:
+        """Take what is there at the end; what fails is left out."""
+        if self._transform is not None and _calling.current.get() is not None:
+            await self._take()
+        else:
+            self._add(*self._engine.take()[:2])
+
     @property
     def _full(self) -> bool:
-        return len(self._batch.rows) >= MOST or self._batch.calls >= MOST
+        rows, calls = self._writing
+        return rows + len(self._batch.rows) >= MOST or calls + self._batch.calls >= MOST
 
-    def _take(self) -> None:
-        """Take what is ready, until the batch is full."""
-        engine, batch, answered = self._engine, self._batch, self._report.answered
+    def _take_here(self) -> None:
+        """Take what is ready, until the batch is full, in this very thread."""
+        engine, batch, answered, sampler = self._engine, self._batch, self._report.answered, self._sampler
         rows, keys, ready, plain = batch.rows, batch.keys, engine.ready, self._transform is None
         keeps = self._keeper.keeps_rows
-        for _ in range(min(len(ready), MOST - batch.calls)):
-            if len(rows) >= MOST:
+        most_rows, most_calls = (MOST - writing for writing in self._writing)
+        for _ in range(min(len(ready), most_calls - batch.calls)):
+            if len(rows) >= most_rows:
                 break
             outcome, mark, _ = engine.take()
             value = outcome.value if type(outcome) is Ok else None
             if plain and value is not None and type(value) is not list and outcome.call.tags is None:
                 # One row of one answer, which is what nearly all are: `_add`, spelled out.
-                meta = outcome.meta
                 if keeps:
                     rows.append(value)
-                    keys.append(meta.key)
+                    keys.append(outcome.meta.key)
                 else:
                     batch.dropped += 1
-                answered(meta)
+                answered(outcome.meta)
                 if mark is not None:
-                    batch.done.append(mark)
+                    batch.note(mark, last=outcome.meta.last)
                 batch.calls += 1
+                if sampler is not None:
+                    sampler.see(outcome)
             else:
                 self._add(outcome, mark)
 
-    def _add(self, outcome: Outcome[Any], mark: bytes | None) -> None:
+    def _add(self, outcome: Outcome[Any], mark: bytes | PageMark | None, made: list[Any] | None = None) -> None:
         batch = self._batch
         if type(outcome) is Ok:
             value = outcome.value
@@ -218,7 +266,7 @@ class Run:
                 batch.rows.append(value)
                 batch.keys.append(outcome.meta.key)
             else:
-                rows = self._rows(outcome)
+                rows = self._rows(outcome, made)
                 batch.rows += rows
                 batch.keys += [outcome.meta.key] * len(rows)
             self._tally.count(outcome)
@@ -228,8 +276,7 @@ class Run:
                         Rejected(outcome.meta.key, each.index, each.path, each.message, each.raw)
                         for each in outcome.rejects
                     )
-                if outcome.meta.last:
-                    batch.done.append(mark)
+                batch.note(mark, last=outcome.meta.last)
         elif self._tally.count(outcome):
             if mark is not None:
                 assert type(outcome) is Err  # noqa: S101 - there is no third
@@ -237,14 +284,15 @@ class Run:
             if self._tally.exceeded:
                 self._engine.stop()
         elif mark is not None:
-            batch.done.append(mark)
+            batch.note(mark, last=True)
         batch.calls += 1
+        if self._sampler is not None:
+            self._sampler.see(outcome)
 
-    def _rows(self, outcome: Ok[Any]) -> list[Any]:
-        """Make the rows of an answer, as they go to the sink."""
-        value = outcome.value
-        rows: list[Any] = value if type(value) is list else [] if value is None else [value]
-        if self._transform is not None:
+    def _rows(self, outcome: Ok[Any], made: list[Any] | None) -> list[Any]:
+        """Make the rows of an answer, as they go to the sink; of those that a transform has made already, if it has."""
+        rows = rows_of(outcome.value) if made is None else made
+        if self._transform is not None and made is None:
             try:
                 rows = [each for row in rows for each in several(self._transform(row))]
             except Exception as error:
@@ -259,15 +307,20 @@ class Run:
     async def _hand_over(self) -> None:
         """Give the batch to the thread, once that is done with the one before."""
         await self._settle()
-        self._hand()
+        if self._batch.calls:
+            self._hand()
         self._due = monotonic() + self._every
 
     def _hand(self) -> None:
         batch, self._batch = self._batch, Batch()
+        if self._sampler is not None:
+            batch.routes = {name: msgspec.structs.replace(route) for name, route in self._sampler.routes.items()}
+        self._writing = (len(batch.rows), batch.calls)
         self._commit = self._thread.begin(self._keeper.commit, batch)
         self._commit.add_done_callback(self._committed)
 
     def _committed(self, commit: asyncio.Future[Any]) -> None:
+        self._writing = (0, 0)
         self._engine.nudge()
         if commit.cancelled() or commit.exception() is not None:
             self._engine.stop()  # nothing more can be kept
@@ -296,11 +349,36 @@ class Run:
         self._engine.nudge()
         self._timer = asyncio.get_running_loop().call_later(min(self._every, _TICK_SECONDS), self._tick)
 
+    def _sample(self, now: float) -> None:
+        """Note how it goes; the next commit keeps that."""
+        if self._sampler is not None:
+            self._sampled = now
+            rows = len(self._batch.rows) + self._batch.dropped
+            self._batch.samples.append(self._sampler.take(self._report.seconds, rows))
+
     def _tell(self, *, last: bool = False) -> None:
+        if self._sampler is not None and monotonic() - self._sampled >= _SAMPLE_SECONDS:
+            self._sample(monotonic())
         now = monotonic()
         if self._progress is not None and (last or now - self._told >= _PROGRESS_SECONDS):
             self._told = now
             self._progress(self._report)
+
+
+def rows_of(value: Any) -> list[Any]:
+    """Read the rows of an answer."""
+    return value if type(value) is list else [] if value is None else [value]
+
+
+def _made(transform: Callable[[Any], Any], values: list[Any]) -> tuple[list[list[Any]], Exception | None]:
+    """Transform the rows of answers, as far as that goes, and give the error that it ends with."""
+    made: list[list[Any]] = []
+    try:
+        for value in values:
+            made.append([each for row in rows_of(value) for each in several(transform(row))])  # noqa: PERF401 - may end
+    except Exception as error:  # noqa: BLE001 - raised behind what came before it
+        return made, error
+    return made, None
 
 
 def several(made: Any) -> Any:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import types
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, Literal, Union, get_args, get_origin
+
+import msgspec
 
 from headrace import _redact
 from headrace._checks import shown
 from headrace._core.call import Call
+from headrace._core.pages.strategies import Single
 from headrace._core.values.decode import BodyDecoder
 from headrace._core.values.formats import find
 from headrace._core.values.measured import Measure, Measured
@@ -20,10 +23,14 @@ from headrace.errors import AsyncClientError, ResponseParseError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
 
+    from headrace._core.pages.incremental import Incremental
     from headrace._core.values.partial import Reject
-    from headrace.bulk.outbox import Ended
+    from headrace.bulk.ordering import Ended
     from headrace.bulk.outcomes import Outcome
-    from headrace.bulk.pulling import Pulled
+    from headrace.bulk.source import Pulled
+
+#: Of a call that is a series of one page, so that its rows are told apart.
+_SINGLE: Final = Single()
 
 
 class Shape:
@@ -33,18 +40,25 @@ class Shape:
         response_format: What an answer becomes; with `items`, what a row becomes.
         items: The place of the rows, or `None`.
         on_invalid: What becomes of rows that do not fit.
+        pages: How there is a next page, or `None`.
+        incremental: How new rows are told from old ones, or `None`.
 
     Attributes:
+        serial: Whether every call is a series of pages, if of one.
         decoder: Reads the value of an answer from its content; `None` where more is needed.
 
     Raises:
         headrace.errors.ValidationError: One of them is wrong, or they do not go together.
     """
 
-    def __init__(self, response_format: Any, items: Any, on_invalid: Any) -> None:
+    def __init__(self, response_format: Any, items: Any, on_invalid: Any, pages: Any, incremental: Any) -> None:
         self.format = response_format
         self.items = items
+        self.pages = pages
+        self.incremental = incremental
+        self.on_invalid = on_invalid
         self.skips = on_invalid == "skip"
+        self.serial = pages is not None or incremental is not None
         self._rows = items is not None
         check_on_invalid(on_invalid)
         # What is skipped is collected, and dropped: one way for both.
@@ -72,6 +86,27 @@ class Shape:
             call.timeout, call.error_responses, self._on_invalid, self.items if call.items is None else call.items,
         )  # fmt: skip
 
+    def is_series(self, call: Call) -> bool:
+        """Tell whether a call is a series of pages, whose answers are pages."""
+        return self.serial or call.pages is not None or call.incremental is not None
+
+    def incremental_of(self, call: Call) -> Incremental | None:
+        """Find how the new rows of a call are told from old ones; `None` where all are given."""
+        found: Incremental | None = self.incremental if call.incremental is None else call.incremental
+        return found
+
+    def first(self, call: Call) -> Call:
+        """Make what a series of pages is made of: the call, with what the bulk says where it is silent."""
+        pages = self.pages if call.pages is None else call.pages
+        return msgspec.structs.replace(
+            call,
+            response_format=self.format if call.response_format is None else call.response_format,
+            items=self.items if call.items is None else call.items,
+            pages=_SINGLE if pages is None else pages,
+            incremental=self.incremental_of(call),
+            on_invalid=self.on_invalid,
+        )
+
     def takes_none(self, call: Call) -> bool:
         """Tell whether an answer without a body fits."""
         return self._none if call.response_format is None else _takes_none(call.response_format)
@@ -96,12 +131,13 @@ class Shape:
             rejects = () if self.skips else value.rejects
             value = value.items
         elif value is None and not meta.bytes and not self.takes_none(call):
-            return failed(self.empty(call), call, meta.key, meta.elapsed)
+            return failed(self.empty(call, meta.status or 0), call, meta.key, meta.elapsed)
         return Ok(value, call, meta, rejects)
 
-    def empty(self, call: Call) -> ResponseParseError:
+    def empty(self, call: Call, status: int) -> ResponseParseError:
         """Make the error of a success without a body."""
         error = ResponseParseError("the answer is a success without a body, which the format does not take")
+        error.status_code = status
         error.method = call.method
         error.url = "" if call.path is None else shown(_redact.path(call.path))
         return error

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
-from typing import Any, Final
+from time import monotonic
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from yarl import URL
 
-from headrace import _words
+from headrace import _calling, _words
 from headrace._checks import given, wrong
 from headrace._core.call import Call
+from headrace._core.pages.incremental import Incremental
 from headrace._core.request.proof import EMPTY_BODY
 from headrace.errors import ValidationError
 from headrace.types import UNSET
 
+#: Seconds that calls are taken for before the first of them goes out, where a thread has to be asked for them.
+_MOMENT: Final = 0.001
 _FIELDS: Final = frozenset(Call.__struct_fields__)
+_OF_ROWS: Final = ("items", "pages", "incremental")
 _TAKES: Final = "a path, a mapping of Call's arguments, or a Call"
+
+#: A call that has to be asked, with its key and digest, its number from 1, and whether it is plain.
+Pulled: TypeAlias = tuple[Call, str | None, bytes | None, int, bool]
 
 
 class Source:
@@ -24,7 +32,8 @@ class Source:
 
     Args:
         calls: One path or `Call`, or an (async) iterable of paths, mappings and `Call`s.
-        has_items: Whether the bulk names a place of rows, so that a call may name another.
+        has_rows: Whether the bulk names `items` or `pages`, so that a call may name others.
+        has_journal: Whether the bulk has one.
 
     Attributes:
         asynchronous: Whether `apull` is to be used, and not `pull`.
@@ -35,8 +44,9 @@ class Source:
         headrace.errors.ValidationError: `calls` is nothing of the kind.
     """
 
-    def __init__(self, calls: Any, *, has_items: bool) -> None:
-        self._has_items = has_items
+    def __init__(self, calls: Any, *, has_rows: bool, has_journal: bool) -> None:
+        self._has_rows = has_rows
+        self._has_journal = has_journal
         self.count = 0
         self.is_plain = True
         self._iterator: Iterator[Any] = iter(())
@@ -70,6 +80,16 @@ class Source:
             return None
         return self._read(each)
 
+    def pull_where_called(self, most: int) -> None:
+        """Have the iterator run in the thread that waits for the bulk, where one does; it is asked some calls ahead.
+
+        Args:
+            most: How many.
+        """
+        if self._aiterator is None and _calling.current.get() is not None:
+            self._aiterator = _pulled(self._iterator, most)
+            self.asynchronous = True
+
     async def aclose(self) -> None:
         """Close an async generator that was left."""
         close = getattr(self._aiterator, "aclose", None)
@@ -89,11 +109,56 @@ class Source:
             each = Call(**each)
         if not isinstance(each, Call):
             raise ValidationError(f"calls[{index}]: got {given('calls', each)}, takes {_TAKES}")
-        if each.items is not None and not self._has_items:
-            message = f"calls[{index}]: has items, which a call may change only where the bulk has items="
-            raise ValidationError(message)
+        if not self._has_rows:
+            for name in _OF_ROWS:
+                if getattr(each, name) is not None:
+                    message = (
+                        f"calls[{index}]: has {name}, which a call may change only where the bulk has items= or pages="
+                    )
+                    raise ValidationError(message)
+        asked = each.incremental
+        if asked is not None and (not isinstance(asked, Incremental) or not self._has_journal):
+            check_incremental(f"calls[{index}]: incremental", asked, has_journal=self._has_journal)
         self.is_plain = _is_plain(each)
         return each
+
+
+async def _pulled(iterator: Iterator[Any], most: int) -> AsyncIterator[Any]:
+    """Give what an iterator gives that runs in the thread that waits."""
+    while True:
+        found, error = await _calling.call(_take, iterator, most)
+        for each in found:
+            yield each
+        if error is not None:
+            raise error
+        if not found:
+            return
+
+
+def _take(iterator: Iterator[Any], most: int) -> tuple[list[Any], Exception | None]:
+    """Take what comes in a moment, and the error that it ends with."""
+    found: list[Any] = []
+    until = monotonic() + _MOMENT
+    try:
+        for each in iterator:
+            found.append(each)
+            if len(found) >= most or monotonic() >= until:
+                break
+    except Exception as error:  # noqa: BLE001 - raised behind what came before it
+        return found, error
+    return found, None
+
+
+def check_incremental(argument: str, value: Any, *, has_journal: bool) -> None:
+    """Check what a bulk is asked to tell new rows by.
+
+    Raises:
+        headrace.errors.ValidationError: It is nothing of the kind, or there is no journal.
+    """
+    if not isinstance(value, Incremental):
+        raise wrong(argument, value, "a headrace.Incremental")
+    if not has_journal:
+        raise ValidationError(f"{argument}: is taken with a journal, which keeps the marks; give the bulk journal=")
 
 
 def _is_plain(call: Call) -> bool:
@@ -104,6 +169,8 @@ def _is_plain(call: Call) -> bool:
         and call.data is None
         and call.response_format is None
         and call.items is None
+        and call.pages is None
+        and call.incremental is None
         and call.timeout is UNSET
         and call.cookies is None
         and call.error_responses is None

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_EXTRA = ("click", "pycountry", "rich")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,9 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 for success, 1 for a failure, 2 for wrong usage or a missing extra, 130 after Ctrl-C.
     """
     try:
-        # All of it before anything starts, so that a run that begins also ends.
-        for name in _EXTRA:
-            importlib.import_module(name)
+        import click  # noqa: F401 - what else a command needs of the extra, it says itself
     except ImportError:
         print("headrace needs the extra `cli` for its commands: pip install 'headrace[cli]'", file=sys.stderr)
         return 2

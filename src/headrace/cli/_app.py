@@ -1,25 +1,78 @@
-"""The commands and their options, as click sees them."""
+"""The commands as click sees them; each is loaded, with what it needs of the extra, when it is asked for."""
 
 from __future__ import annotations
 
-import sys
-from contextlib import closing
-from typing import TYPE_CHECKING
+import importlib
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
-from rich.console import Console
 
-from headrace._run import run
 from headrace._version import __version__
-from headrace.cli import _bench, _data, _demo, _migrate, _process, _report, _structify
-from headrace.errors import FrameworkException
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_SETTINGS = {"help_option_names": ["-h", "--help"]}
-_MOST_CONNECTIONS = 512  # half of the 1,024 files that a process may open on most systems
-_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+SETTINGS: Final = {"help_option_names": ["-h", "--help"]}
+_INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it
+
+
+class _Command(NamedTuple):
+    """Where a command is, what of the extra it needs, and what it is for, which the help says without loading it."""
+
+    module: str
+    name: str
+    needs: tuple[str, ...]
+    help: str
+
+
+#: What nobody has to load to see what there is; `tests/cli` holds the words to those of the commands themselves.
+COMMANDS: Final = {
+    "bench": _Command("_bench", "bench", ("rich",), "Measure with what is yours."),
+    "completion": _Command("_completion", "completion", (), "Write what completes commands and options in a shell."),
+    "demo": _Command(
+        "_demo_command", "demo", ("pycountry", "rich"), "Fetch every country, subdivision and language there is."
+    ),
+    "fetch": _Command("_fetch.command", "fetch", (), "Fetch URLs into typed rows, with limits, retries and a journal."),
+    "init": _Command("_init.command", "init", (), "Look at an API, and write a job and models for it."),
+    "migrate": _Command("_migrate", "migrate", (), "Rewrite code that imports arya_api_framework."),
+    "report": _Command("_run_report.command", "report", (), "Tell how the runs of a journal went."),
+    "structify": _Command("_structify", "structify", ("rich",), "Tell which pydantic models become msgspec Structs."),
+    "tour": _Command("_tour", "tour", ("pycountry",), "Kill a fetch, go on, and prove that nothing is missing."),
+}
+
+
+class _MissingError(click.ClickException):
+    """Something of the extra is not installed."""
+
+    exit_code = 2
+
+
+class _Commands(click.Group):
+    """A group whose commands are loaded when one of them is run."""
+
+    def list_commands(self, _: click.Context) -> list[str]:
+        """Name the commands."""
+        return sorted(COMMANDS)
+
+    def get_command(self, _: click.Context, name: str) -> click.Command | None:
+        """Load a command; raises `click.ClickException` where something of the extra is missing."""
+        known = COMMANDS.get(name)
+        if known is None:
+            return None
+        for needed in known.needs:
+            try:
+                importlib.import_module(needed)
+            except ImportError as error:
+                message = f"headrace {name} needs {needed}, of the extra `cli`: pip install 'headrace[cli]'"
+                raise _MissingError(message) from error
+        module = importlib.import_module(f"headrace.cli.{known.module}")
+        command: click.Command = getattr(module, known.name)
+        return command
+
+    def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what there is, without loading it."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name].help) for name in sorted(COMMANDS)])
 
 
 def invoke(arguments: Sequence[str] | None) -> int:
@@ -33,77 +86,20 @@ def invoke(arguments: Sequence[str] | None) -> int:
     """
     try:
         # Not click's standalone mode, which answers Ctrl-C with 1.
-        code = cli.main(arguments, prog_name="headrace", standalone_mode=False)
+        code: Any = cli.main(arguments, prog_name="headrace", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except click.Abort:
         click.echo("Interrupted.", err=True)
         return _INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - a traceback helps nobody who typed a command
+        click.echo(f"Error: {type(error).__name__}: {error}", err=True)
+        return 1
     return code if isinstance(code, int) else 0
 
 
-@click.group(context_settings=_SETTINGS)
+@click.group(cls=_Commands, context_settings=SETTINGS)
 @click.version_option(__version__, prog_name="headrace")
 def cli() -> None:
     """The async client for rate-limited JSON APIs, straight into typed objects."""
-
-
-@cli.command(context_settings=_SETTINGS)
-@click.option(
-    "-c",
-    "--concurrency",
-    type=click.IntRange(1, _MOST_CONNECTIONS),
-    default=64,
-    show_default=True,
-    help="Requests under way at once.",
-)
-@click.option(
-    "-p",
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=0,
-    help="Loopback port of the server.  [default: one that is free]",
-)
-@click.option(
-    "--transport",
-    type=click.Choice(["wire", "aiohttp"]),
-    default="wire",
-    show_default=True,
-    help="What carries the requests.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON instead of a table.")
-@click.option("--quick", is_flag=True, hidden=True, help="Serve a small part of the data set.")
-@click.version_option(__version__, prog_name="headrace")
-def demo(*, concurrency: int, port: int, transport: str, as_json: bool, quick: bool) -> None:
-    """Fetch every country, subdivision and language there is.
-
-    Starts a server with the ISO codes of pycountry in a process of its own, and fetches all of them through a typed
-    client: without a limit, at the rate that the server advertises and enforces, and with pydantic models. Every
-    object is compared with the original. Exits with 0 only if each one arrived exactly once and correct.
-    """
-    progress = Console(stderr=True, highlight=False)
-    options = _demo.Options(concurrency=concurrency, transport=transport)
-    records = _data.load(quick=quick)
-    try:
-        with _process.serving(port, quick=quick) as server:
-            progress.print(_report.heading(server, records), soft_wrap=True)
-            # Closed, for Python warns of a coroutine that Ctrl-C has left before it began.
-            with closing(_demo.run_all(server, records, options, _report.Screen(progress))) as work:
-                result = run(work)
-    except _process.PortError as error:
-        raise click.BadParameter(str(error), param_hint="'--port'") from error
-    except (_process.StartError, FrameworkException, OSError) as error:
-        message = f"{type(error).__name__}: {error}"
-        raise click.ClickException(message) from error
-    if as_json:
-        click.echo(result.model_dump_json(indent=2))
-    else:
-        _report.show(result, sys.stdout)
-    if result.problems:
-        raise click.ClickException(_report.failure(result))
-
-
-cli.add_command(_structify.structify)
-cli.add_command(_bench.bench)
-cli.add_command(_migrate.migrate)

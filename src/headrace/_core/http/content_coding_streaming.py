@@ -202,7 +202,7 @@ class Decoding:
             headrace.errors.ProtocolError: The body is corrupt.
         """
         self._begun = True
-        return self._through(0, data)
+        return self._through(0, data) if self._layers else iter((data,))
 
     def _in_slices(self, layer: int, data: bytes) -> Iterator[bytes]:
         """Give a decoder no more than it can copy now and then; see `content_coding.SLICE`."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
-_TARGET: Final = re.compile(r"[\s,]*+<([^>]*+)>")
+_GAP: Final = re.compile(r"[\s,]*+")
 _PARAMETER: Final = re.compile(
     r"""[ \t]*+;[ \t;]*+([^\s=;,<>"]++)[ \t]*+(?:=[ \t]*+(?:"((?:[^"\\]|\\.)*+)"|([^\s;,"]*+)))?""", re.DOTALL
 )
@@ -35,17 +35,19 @@ def by_relation(values: Iterable[str], base: URL) -> dict[str, str]:
     found: dict[str, str] = {}
     for value in values:
         at = 0
-        while at < len(value):
-            target = _TARGET.match(value, at)
-            if target is None:
-                at = _TO_NEXT.match(value, at).end()  # type: ignore[union-attr] # it matches everywhere
+        while (at := _GAP.match(value, at).end()) < len(value):  # type: ignore[union-attr] # it matches everywhere
+            if value[at] != "<":
+                at = _TO_NEXT.match(value, at).end()  # type: ignore[union-attr] # the same
                 continue
-            parameters, at = _parameters(value, target.end())
-            if "anchor" in parameters:
-                continue
-            url = reference.resolve(base, target[1])
+            end = value.find(">", at)
+            if end < 0:
+                break  # nor does any other target end: to look for each of them would take time without measure
+            target = value[at + 1 : end]
+            parameters, at = _parameters(value, end + 1)
+            relations = parameters.get("rel", "").split()
+            url = reference.resolve(base, target) if relations and "anchor" not in parameters else None
             if url is not None:
-                for relation in parameters.get("rel", "").split():
+                for relation in relations:
                     found.setdefault(relation if ":" in relation else relation.lower(), str(url))
     return found
 

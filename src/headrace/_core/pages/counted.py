@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import attrs
 
 from headrace._checks import checked, is_number, wrong
-from headrace._core.pages.strategies import FLAG, NAME, Strategy, is_place, is_total
+from headrace._core.pages.strategies import FLAG, NAME, Strategy, Total, is_place, is_total
 from headrace.errors import PaginationError, ValidationError
 from headrace.types import Items
 
@@ -29,8 +29,8 @@ class PageNumber(Strategy):
         first: The number of the first page.
         size: Items that a page has; needed to see that a server gives fewer than it was asked for.
         size_parameter: The query parameter that `size` is sent as; with `body`, its place there.
-        total_pages: The place of the number of pages in the document, or the number itself.
-        total_items: The place of the number of items in the document, or the number itself.
+        total_pages: The place of the number of pages in the document, a `Header`, or the number itself.
+        total_items: The place of the number of items in the document, a `Header`, or the number itself.
         body: Instead of `parameter`: the place in the JSON body that the number is sent at.
         filtered: Whether pages may have fewer items than `size` because some are left out behind the total.
         more: The place of a flag in the document that is false on the last page.
@@ -46,8 +46,8 @@ class PageNumber(Strategy):
     )
     size: int | None = attrs.field(default=None, kw_only=True, validator=is_whole)
     size_parameter: Items = attrs.field(default=None, kw_only=True, validator=is_place)
-    total_pages: Items | int = attrs.field(default=None, kw_only=True, validator=is_total)
-    total_items: Items | int = attrs.field(default=None, kw_only=True, validator=is_total)
+    total_pages: Total = attrs.field(default=None, kw_only=True, validator=is_total)
+    total_items: Total = attrs.field(default=None, kw_only=True, validator=is_total)
     body: Items = attrs.field(default=None, kw_only=True, validator=is_place)
     filtered: bool = attrs.field(default=False, kw_only=True, validator=FLAG)
 
@@ -114,7 +114,7 @@ class Offset(Strategy):
         parameter: The query parameter that the offset is sent as; that of the first item is 0.
         limit: Items that a page has; needed to see that a server gives fewer than it was asked for.
         limit_parameter: The query parameter that `limit` is sent as; with `body`, its place there.
-        total: The place of the number of items in the document, or the number itself.
+        total: The place of the number of items in the document, a `Header`, or the number itself.
         body: Instead of `parameter`: the place in the JSON body that the offset is sent at.
         filtered: Whether pages may have fewer items than `limit` because some are left out behind the offset: the next
             page begins `limit` further on then, whatever came.
@@ -126,7 +126,7 @@ class Offset(Strategy):
     parameter: str = attrs.field(default="offset", validator=NAME)
     limit: int | None = attrs.field(default=None, kw_only=True, validator=is_whole)
     limit_parameter: Items = attrs.field(default=None, kw_only=True, validator=is_place)
-    total: Items | int = attrs.field(default=None, kw_only=True, validator=is_total)
+    total: Total = attrs.field(default=None, kw_only=True, validator=is_total)
     body: Items = attrs.field(default=None, kw_only=True, validator=is_place)
     filtered: bool = attrs.field(default=False, kw_only=True, validator=FLAG)
 

@@ -48,10 +48,20 @@ class Page(Generic[T]):
 
     def cut(self, count: int) -> Page[T]:
         """Copy it with its first items alone."""
+        return self.with_items(self.items[:count])
+
+    def with_items(self, items: list[T]) -> Page[T]:
+        """Copy it with other items."""
         copied: Page[T] = Page.__new__(Page)
         for name in Page.__slots__:
             setattr(copied, name, getattr(self, name))
-        copied.items = self.items[:count]
+        copied.items = items
+        return copied
+
+    def without_rows(self) -> Page[T]:
+        """Copy it with no items and no rejects."""
+        copied = self.with_items([])
+        copied.rejects = []
         return copied
 
     def __repr__(self) -> str:

@@ -11,10 +11,13 @@ from yarl import URL
 
 from headrace import _redact
 from headrace._checks import origin
+from headrace._core.pages import states
 from headrace._core.pages.driven import Called, Driven
 from headrace._core.pages.envelope import Fetched
 from headrace._core.pages.page import Page
-from headrace._core.pages.strategies import Facts
+from headrace._core.pages.sieve import Marks
+from headrace._core.pages.states import Progress
+from headrace._core.pages.strategies import Facts, Header
 from headrace._core.request import encode
 from headrace._core.values import places
 from headrace._core.values.whole import Answer
@@ -25,34 +28,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from headrace._core.call import Call
+    from headrace._core.pages.sieve import Sieve
     from headrace._core.pages.strategies import Strategy
 
 #: Positions that are remembered; of a longer series the latest, and one that is compared with all that come.
 _MOST_SEEN: Final = 65_536
-_VERSION: Final = 1
-#: What a state may say that its series is read by.
-_NAMES: Final = ("Called", "Cursor", "Driven", "HeaderCursor", "Link", "NextUrl", "Offset", "PageNumber")
 _SCALARS: Final = (str, int, float, bytes, type(None))
-
-
-class Progress(msgspec.Struct, frozen=True):
-    """How far a series has come.
-
-    Attributes:
-        position: Where it goes on; `None` where it has not begun, or is over.
-        number: How many pages there were.
-        rows: How many rows there were.
-        size: How many rows a page has: as asked for, else as the first one had.
-        total: How many rows or pages there are, as the last page said.
-        over: Whether that was the last page.
-    """
-
-    position: Any = None
-    number: int = 0
-    rows: int = 0
-    size: int | None = None
-    total: int | None = None
-    over: bool = False
 
 
 class Step(msgspec.Struct, frozen=True, eq=False):
@@ -110,10 +91,14 @@ class Series:
         call: What every page is asked for with.
         home: The origin that the call goes to; secrets of the call go to no other.
         shown: Shows a URL without secrets.
+        sieve: Lets new rows through; `None` for all.
     """
 
-    def __init__(self, strategy: Strategy, call: Call, home: str, shown: Callable[[URL], str]) -> None:
+    def __init__(
+        self, strategy: Strategy, call: Call, home: str, shown: Callable[[URL], str], sieve: Sieve | None = None
+    ) -> None:
         self.strategy = strategy
+        self._sieve = sieve
         self._call = call
         self._home = home
         self._shown = shown
@@ -122,7 +107,21 @@ class Series:
         self._check_names()
         self._seen = Seen()
         self._mark: int | None = None
-        self.progress = Progress(strategy.start(), size=strategy.asked_size(), total=self._known_total())
+        self._refused: Any = None
+        self.progress = self._start(None if sieve is None else Marks())
+        self._aim()
+
+    def _start(self, marks: Marks | None) -> Progress:
+        strategy = self.strategy
+        return Progress(strategy.start(), size=strategy.asked_size(), total=self._known_total(), marks=marks)
+
+    def _aim(self) -> None:
+        """Let the calls name the mark that the series begins at."""
+        sieve, marks = self._sieve, self.progress.marks
+        said = {} if sieve is None or marks is None else sieve.parameters(marks)
+        if said:
+            self._parameters = {**self._parameters, **said}
+            self._call = msgspec.structs.replace(self._call, parameters=self._parameters)
 
     def use(self, response_format: Any) -> None:
         """Decode the pages in this way."""
@@ -194,7 +193,15 @@ class Series:
     def _check_names(self) -> None:
         path = self._call.path
         query = {} if path is None or "?" not in str(path) else URL(str(path)).query
-        for name, _, _ in self._sends():
+        names = [name for name, _, _ in self._sends()]
+        marked = None if self._sieve is None else self._sieve.parameter
+        if marked is not None and marked in names:
+            message = f"incremental: parameter: {marked!r} is set by {type(self.strategy).__name__}"
+            raise ValidationError(message)
+        if marked is not None and marked in query:
+            message = f"path: its query has {marked!r}, which incremental= sets; leave it out there"
+            raise ValidationError(message)
+        for name in names:
             if name in query:
                 message = f"path: its query has {name!r}, which the pages set; leave it out there"
                 raise ValidationError(message)
@@ -223,26 +230,42 @@ class Series:
             fetched = Fetched([], [], 0, dict.fromkeys(self.strategy.places(), msgspec.UNSET), None, b"", ())
         before = self.progress
         count = len(fetched.items) + fetched.rejected
-        rows = before.rows + count
-        size = before.size or (count or None if before.number == 0 else None)
-        page: Page[Any] = Page(fetched, msgspec.structs.replace(answer, value=None), before.number + 1)
+        number, rows = before.number + 1, before.rows + count
+        if before.again:
+            number, rows = before.number, before.rows  # they were counted when they came
+        size = before.size or (count or None if number == 1 else None)
+        page: Page[Any] = Page(fetched, msgspec.structs.replace(answer, value=None), number)
         try:
-            total = self._total(fetched.values.get("total", msgspec.UNSET))
+            total = self._total(fetched.values.get("total", msgspec.UNSET), answer)
             facts = Facts(fetched.values, answer, page, count, fetched.last, rows, total, size)
-            if before.number == 0:
+            if number == 1:
                 self.strategy.check_first(facts)
             self._check_repeated(fetched, count)
+            given, marks, is_enough = self._sifted(page, before)
         except PaginationError as error:
             raise self._named(error, answer) from None
         self._remember(position, answer)
-        following, failure = self._following(position, facts)
-        self.progress = progress = Progress(following, before.number + 1, rows, size, total, following is None)
-        return Step(page, fetched.rejected, progress, failure)
+        following, failure = (None, None) if is_enough else self._following(position, facts)
+        if following is None and failure is None and self._sieve is not None and marks is not None:
+            marks = self._sieve.ended(marks)
+        over = following is None
+        self.progress = progress = Progress(following, number, rows, size, total, over, marks=marks)
+        return Step(given, 0 if before.again else fetched.rejected, progress, failure)
+
+    def _sifted(self, page: Page[Any], before: Progress) -> tuple[Page[Any], Marks | None, bool]:
+        """Take the rows of a page that are given, and tell what is known behind them, and whether that is enough."""
+        if before.again:
+            return page.without_rows(), before.marks, False
+        if self._sieve is None or before.marks is None:
+            return page, None, False
+        items, marks, is_enough = self._sieve.sift(before.marks, page.items)
+        return page if len(items) == len(page.items) else page.with_items(items), marks, is_enough
 
     def _following(self, position: Any, facts: Facts) -> tuple[Any, Exception | None]:
         try:
             following = self.strategy.following(position, facts)
             if following is not None and not self._is_new(following):
+                self._refused = following
                 number, where = facts.page.number, ""
                 if self.strategy.leads_by_url:
                     where = f" ({self._shown(URL(following, encoded=True))})"
@@ -279,8 +302,11 @@ class Series:
     def _known_total(self) -> int | None:
         return next((each for each in self.strategy.places().values() if type(each) is int), None)
 
-    def _total(self, value: Any) -> int | None:
+    def _total(self, value: Any, answer: Answer[Any]) -> int | None:
         """Read a total; a negative one is not known."""
+        place = self.strategy.places().get("total")
+        if isinstance(place, Header):
+            value = answer.headers.get(place.name, msgspec.UNSET)
         known = self._known_total()
         if known is not None:
             return known
@@ -291,8 +317,11 @@ class Series:
         if value is msgspec.UNSET or value is None:
             return None
         if type(value) is not int:
-            where = places.shown(places.as_path(self.strategy.places()["total"], "total"))
-            message = f"the total at {where} is no whole number: got {type(value).__name__}"
+            if isinstance(place, Header):
+                where = f"in {place.name}"
+            else:
+                where = f"at {places.shown(places.as_path(place, 'total'))}"
+            message = f"the total {where} is no whole number: got {type(value).__name__}"
             raise PaginationError(message)
         return value if value >= 0 else None
 
@@ -300,7 +329,9 @@ class Series:
         """Name the places in the document that the strategy asks for, and where they are."""
         given = self.strategy.places().items()
         return {
-            name: places.as_path(place, name) for name, place in given if place is not None and type(place) is not int
+            name: places.as_path(place, name)
+            for name, place in given
+            if place is not None and not isinstance(place, (int, Header))
         }
 
     def _named(self, error: FrameworkException, answer: Answer[Any]) -> FrameworkException:
@@ -309,52 +340,26 @@ class Series:
 
     # -- the state
 
-    def state(self, progress: Progress) -> dict[str, Any]:
-        """Write down how far the series is, so that JSON knows it.
+    def again(self, position: Any, progress: Progress) -> Progress:
+        """Tell how far it is where the rows of a page were taken, and the page led nowhere: what that says is asked."""
+        return msgspec.structs.replace(progress, position=position, over=False, again=True, refused=self._refused)
 
-        Raises:
-            headrace.errors.ValidationError: A function of the caller's has made a position that JSON does not know.
-        """
-        try:
-            position = orjson.loads(orjson.dumps(progress.position))
-        except (TypeError, orjson.JSONDecodeError):
-            message = "state: what leads to the next page is not all text, numbers, lists and mappings"
-            raise ValidationError(message) from None
-        known = msgspec.structs.asdict(progress)
-        return {"version": _VERSION, "pages": type(self.strategy).__name__, **known, "position": position}
+    def state(self, progress: Progress) -> dict[str, Any]:
+        """Write down how far the series is; see `states.written`."""
+        return states.written(progress, self.strategy, self._sieve)
 
     def resume(self, state: Any) -> None:
-        """Go on where a state says.
+        """Go on where a state says; where new rows alone are given and it is of a series that is over, from its mark.
 
         Raises:
             headrace.errors.ValidationError: It is no state of such a series.
         """
-        takes = "the .state of a series like this one"
-        if not isinstance(state, dict) or state.get("version") != _VERSION:
-            message = f"resume: got {type(state).__name__}, takes {takes}"
-            raise ValidationError(message)
-        name = type(self.strategy).__name__
-        if state.get("pages") != name:
-            given = state.get("pages")
-            other = repr(given) if given in _NAMES else "another strategy"
-            message = f"resume: is of a series by {other}, and this one is by {name!r}"
-            raise ValidationError(message)
-        try:
-            progress = msgspec.convert({key: state[key] for key in Progress.__struct_fields__}, Progress)
-        except (KeyError, msgspec.ValidationError):
-            message = f"resume: got a mapping with other keys or values, takes {takes}"
-            raise ValidationError(message) from None
-        wanted: Any = object
-        if self.strategy.counted:
-            wanted = int
-        elif self.strategy.leads_by_url:
-            wanted = str
-        elif isinstance(self.strategy, (Called, Driven)):
-            wanted = dict
-        if progress.position is not None and not isinstance(progress.position, wanted):
-            message = f"resume: its position is a {type(progress.position).__name__}, takes {takes}"
-            raise ValidationError(message)
-        self.progress = progress
+        progress = states.read(state, self.strategy, self._sieve)
+        if progress.refused is not None:
+            self._seen.add(progress.refused)
+        is_new = progress.over and self._sieve is not None  # what has come since is asked for
+        self.progress = self._start(progress.marks) if is_new else progress
+        self._aim()
 
 
 def _put(body: Any, path: tuple[Any, ...], value: Any) -> Any:

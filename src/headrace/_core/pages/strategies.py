@@ -6,7 +6,7 @@ Where to go on is a *position*, a value that JSON knows: a URL, a token, a numbe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeAlias
 
 import attrs
 import msgspec
@@ -56,12 +56,29 @@ def is_place(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
     places.as_path(value, attribute.name)
 
 
+@attrs.frozen
+class Header:
+    """A total that is in a header field, such as ``X-Total-Count``, instead of a place in the document.
+
+    Args:
+        name: The name of the field.
+    """
+
+    name: str = attrs.field(validator=checked(lambda value: isinstance(value, str) and value != "", "a name"))
+
+
 def is_total(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if isinstance(value, Header):
+        return
     if isinstance(value, int):
         if not is_number(value, integer=True, zero=True):
-            raise wrong(attribute.name, value, "a place in the document, or a whole number from 0 on")
+            raise wrong(attribute.name, value, "a place in the document, a Header, or a whole number from 0 on")
         return
     places.as_path(value, attribute.name)
+
+
+#: Where there is a total, or what it is.
+Total: TypeAlias = Items | Header | int
 
 
 @attrs.frozen(kw_only=True)
@@ -125,6 +142,15 @@ class Strategy:
         return flag in _LAST
 
 
+@attrs.frozen
+class Single(Strategy):
+    """There is one page alone."""
+
+    def following(self, position: Any, facts: Facts) -> Any:
+        """Find nothing."""
+        del position, facts
+
+
 def _shown(place: Items) -> str:
     return places.shown(places.as_path(place, "place"))
 
@@ -136,13 +162,13 @@ class Link(Strategy):
     Args:
         rel: The relation.
         more: The place of a flag in the document that is false on the last page.
-        total: The place of the number of all rows, for `Pages.total`.
+        total: The place of the number of all rows, or a `Header`, for `Pages.total`.
     """
 
     leads_by_url: ClassVar[bool] = True
 
     rel: str = attrs.field(default="next", validator=NAME)
-    total: Items = attrs.field(default=None, kw_only=True, validator=is_total)
+    total: Total = attrs.field(default=None, kw_only=True, validator=is_total)
 
     def places(self) -> dict[str, Any]:
         """Name the places in the document that the strategy asks for."""
@@ -162,13 +188,13 @@ class NextUrl(Strategy):
     Args:
         place: The place of the URL; missing, null or empty ends the series.
         more: The place of a flag in the document that is false on the last page.
-        total: The place of the number of all rows, for `Pages.total`.
+        total: The place of the number of all rows, or a `Header`, for `Pages.total`.
     """
 
     leads_by_url: ClassVar[bool] = True
 
     place: Items = attrs.field(validator=is_place)
-    total: Items = attrs.field(default=None, kw_only=True, validator=is_total)
+    total: Total = attrs.field(default=None, kw_only=True, validator=is_total)
 
     def places(self) -> dict[str, Any]:
         """Name the places in the document that the strategy asks for."""
@@ -206,14 +232,14 @@ class Cursor(Strategy):
         body: Or the place in the JSON body that it is sent at.
         last: Instead of `place`: the place of the token in the last item. A page without items ends the series then.
         more: The place of a flag in the document that is false on the last page.
-        total: The place of the number of all rows, for `Pages.total`.
+        total: The place of the number of all rows, or a `Header`, for `Pages.total`.
     """
 
     place: Items = attrs.field(default=None, validator=is_place)
     parameter: str | None = attrs.field(default=None, kw_only=True, validator=NAME)
     body: Items = attrs.field(default=None, kw_only=True, validator=is_place)
     last: Items = attrs.field(default=None, kw_only=True, validator=is_place)
-    total: Items = attrs.field(default=None, kw_only=True, validator=is_total)
+    total: Total = attrs.field(default=None, kw_only=True, validator=is_total)
 
     def __attrs_post_init__(self) -> None:
         _one_of("place", self.place, "last", self.last)
@@ -257,13 +283,13 @@ class HeaderCursor(Strategy):
         parameter: The query parameter that the token is sent as.
         body: Or the place in the JSON body that it is sent at.
         more: The place of a flag in the document that is false on the last page.
-        total: The place of the number of all rows, for `Pages.total`.
+        total: The place of the number of all rows, or a `Header`, for `Pages.total`.
     """
 
     header: str = attrs.field(validator=checked(lambda value: isinstance(value, str) and value != "", "a name"))
     parameter: str | None = attrs.field(default=None, kw_only=True, validator=NAME)
     body: Items = attrs.field(default=None, kw_only=True, validator=is_place)
-    total: Items = attrs.field(default=None, kw_only=True, validator=is_total)
+    total: Total = attrs.field(default=None, kw_only=True, validator=is_total)
 
     def __attrs_post_init__(self) -> None:
         _one_of("parameter", self.parameter, "body", self.body)

@@ -157,6 +157,12 @@ class Defaults:
             return self.parameters
         return merge_mapping(self.credentials.parameters, self.parameters)
 
+    def secrets(self) -> dict[str, str]:
+        """Find the default parameters that are, or may be, credentials; a URL of our own origin gets those it lacks."""
+        known = set() if self.credentials is None else set(self.credentials.parameters)
+        pairs = encode.pairs(self._parameters(), "parameters")
+        return {name: value for name, value in pairs if name in known or _redact.is_secret(name)}
+
     def _query_for(self, parameters: Any) -> str:
         """Write the query behind the path: that of the client's URI, then the parameters."""
         merged: Any = self._parameters()

@@ -56,6 +56,7 @@ def value(body: bytes, decoder: Any, request: Request, response: Response, now: 
         decoded = decode.decode(body, decoder)
     except ResponseParseError as error:
         explain.undecoded(error, response.headers.get("Content-Type", ""))
+        error.status_code = response.status
         raise
     if decoder.stamp is not None:
         decoder.stamp(decoded, request.shown, now())

@@ -16,7 +16,7 @@ import orjson
 
 from headrace import _redact, models
 from headrace._core.call import Undecoded
-from headrace._core.values import charsets, explain, shims
+from headrace._core.values import charsets, collector, explain, shims
 from headrace._models import foreign
 from headrace.errors import ResponseParseError, ResponseValidationError, ValidationError
 
@@ -66,10 +66,10 @@ def decode(body: bytes, decoder: BodyDecoder) -> Any:
         headrace.errors.ResponseValidationError: It does not fit the format.
     """
     try:
-        many = decoder.many
+        read, many = decoder.one, decoder.many
         if many is not None and body[0] != _OPEN_BRACE and body.lstrip(_JSON_SPACE)[:1] == b"[":
-            return many(body)
-        return decoder.one(body)
+            read = many
+        return read(body) if len(body) < collector.LARGE else collector.held_off(read, body)
     except msgspec.ValidationError as error:
         message, path = _placed(str(error))
         raise ResponseValidationError(message, body, path) from error

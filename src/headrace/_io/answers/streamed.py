@@ -45,6 +45,7 @@ class StreamedResponse:
 
     def __init__(self, request: Request, response: Response, due: float) -> None:
         self._request = request
+        self._sink = request.sink
         self._response = response
         self._due = due
         self._whole: bytes | None = response.body  # what a transport that cannot stream answers with
@@ -237,8 +238,8 @@ class StreamedResponse:
     async def aclose(self) -> None:
         """Take no more of the body; a connection whose body has not ended is closed. May be called more than once."""
         self._closed = True
-        if self._request.sink is not None:
-            self._request.sink.close()
+        if self._sink is not None:
+            self._sink.close()
 
     async def _pieces(self) -> AsyncGenerator[bytes, None]:
         if self._content is not None:
@@ -276,7 +277,7 @@ class StreamedResponse:
     async def _read(self) -> bytes:
         """Wait for the next piece, until the time of the call is over where it was given one."""
         self._check_open()
-        source = None if self._request.sink is None else self._request.sink.source
+        source = None if self._sink is None else self._sink.source
         if source is None:
             whole, self._whole = self._whole, None
             return whole or b""
@@ -290,7 +291,7 @@ class StreamedResponse:
             tell: Called in the loop, now and then, when something was written.
         """
         self._check_open()
-        source = None if self._request.sink is None else self._request.sink.source
+        source = None if self._sink is None else self._sink.source
         pulling = getattr(source, "pull", None)  # a transport need not be able to
         if pulling is not None and not self._taken:
             try:

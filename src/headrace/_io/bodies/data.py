@@ -5,26 +5,26 @@ from __future__ import annotations
 import asyncio
 import codecs
 import io
+import sys
 from collections.abc import AsyncGenerator, AsyncIterable, Collection, Iterable, Mapping
 from contextlib import aclosing
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import msgspec
-from aiohttp import payload
 
-from headrace import _calling, _redact
+from headrace import _redact
 from headrace._checks import wrong
 from headrace._core.request import encode
 from headrace._core.values import shims
-from headrace._io.bodies.files import Begun, FileBody, check_binary, check_refusal, guess_type
+from headrace._io.bodies.files import FileBody, check_binary, guess_type
 from headrace._io.bodies.multipart import MultipartBody
 from headrace._io.bodies.pieces import pieces_of
-from headrace.errors import UploadError, ValidationError
+from headrace._io.bodies.refusal import check_refusal
+from headrace.errors import ValidationError
 
 if TYPE_CHECKING:
-    from aiohttp.abc import AbstractStreamWriter
+    from aiohttp.payload import Payload
 
     from headrace._core.messages import StreamedBody
     from headrace.types import Progress
@@ -74,12 +74,14 @@ class IterableBody:
             return "its body came from an iterator that was sent once; give a list, a file or bytes"
         return None
 
-    def payload(self) -> payload.Payload:
+    def payload(self) -> Payload:
         """Begin at the first piece.
 
         Raises:
             headrace.errors.UploadError: The pieces came from an iterator that is used up.
         """
+        from headrace._io.bodies.payloads import Begun
+
         return Begun(self)
 
     async def write(self, writer: Any) -> None:
@@ -135,10 +137,10 @@ class PayloadBody:
     def refusal(self) -> str | None:
         """Why it cannot be begun any more; see `headrace._core.messages.StreamedBody`."""
         # Only bytes are whole again whatever has happened to them: others keep their place where they were cut off.
-        again = not self._begun or isinstance(self._payload, payload.BytesPayload)
+        again = not self._begun or isinstance(self._payload, sys.modules["aiohttp.payload"].BytesPayload)
         return None if again and not self._payload.consumed else f"{self._what} can be sent once"
 
-    def payload(self) -> payload.Payload:
+    def payload(self) -> Payload:
         """Begin the body.
 
         Raises:
@@ -217,13 +219,21 @@ def of_data(data: Any) -> tuple[bytes | StreamedBody, str]:
     return _streamed(_of_source(data))
 
 
+def borrows(data: Any) -> bool:
+    """Tell whether aiohttp makes the body of some data: it is a form with a part that is no text."""
+    fields = data.items() if isinstance(data, Mapping) else data if isinstance(data, (list, tuple)) else ()
+    return any(isinstance(pair, (list, tuple)) and len(pair) == 2 and isinstance(pair[1], _PARTS) for pair in fields)
+
+
 def _of_source(data: Any) -> FileBody | MultipartBody | IterableBody | PayloadBody:
     """Find how something is sent that is not in memory."""
     if isinstance(data, (FileBody, MultipartBody, IterableBody)):
         return data
-    if isinstance(data, aiohttp.FormData):
-        return PayloadBody(data(), "an aiohttp.FormData")
-    if isinstance(data, payload.Payload):
+    aiohttp: Any = sys.modules.get("aiohttp")  # where nobody has loaded it, nobody has made anything of it
+    if isinstance(data, getattr(aiohttp, "FormData", ())):
+        form: Any = data
+        return PayloadBody(form(), "an aiohttp.FormData")
+    if isinstance(data, getattr(aiohttp, "Payload", ())):
         return PayloadBody(data, "a payload of aiohttp")
     if hasattr(data, "read"):
         return _of_file(data)
@@ -241,6 +251,8 @@ def _form(fields: Collection[tuple[Any, Any]]) -> tuple[bytes | StreamedBody, st
     """Make a form of pairs: one with parts where a value is a file or bytes."""
     if not any(isinstance(value, _PARTS) for _, value in fields):
         return encode.form(fields), _FORM
+    import aiohttp
+
     parts: list[tuple[str, Any]] = []
     for name, value in fields:
         parts += [(name, value)] if isinstance(value, _PARTS) else encode.listed([(name, value)], "data")
@@ -261,90 +273,3 @@ def _of_file(file: Any) -> FileBody:
 
 def _streamed(body: FileBody | MultipartBody | IterableBody | PayloadBody) -> tuple[StreamedBody, str]:
     return body, body.content_type
-
-
-class Exact(payload.Payload):
-    """A body under way, held to the size that was announced for it: a byte more would be read as the next request.
-
-    Args:
-        body: The body; begun when it is written, for until then it has not been sent.
-
-    Attributes:
-        failure: What the body itself has raised, as against the connection that it was written to.
-    """
-
-    def __init__(self, body: StreamedBody) -> None:
-        check_refusal(body)
-        super().__init__(None, content_type=body.content_type)
-        self._body = body
-        self._size = body.size
-        self.failure: Exception | None = None
-
-    async def write(self, writer: AbstractStreamWriter) -> None:
-        """Write the whole body; raises `UploadError` rather than send a byte more, or end with one less."""
-        counter = _Counter(writer, self._size, _calling.teller(getattr(self._body, "progress", None)))
-        try:
-            counter.tell()
-            await self._body.payload().write_with_length(counter, None)
-            counter.check_complete()
-        except Exception as error:
-            if not counter.broken:
-                self.failure = error
-            raise
-        finally:
-            await self._body.finish()
-
-    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002 - aiohttp's signature
-        """Name what is sent, for logs."""
-        return repr(self._body)
-
-
-class _Counter:
-    """A writer that counts what goes through it, tells of it, and knows whether it was the one that failed."""
-
-    def __init__(self, writer: AbstractStreamWriter, size: int | None, progress: Progress | None) -> None:
-        self._writer = writer
-        self._size = size
-        self._progress = progress
-        self.written = 0
-        self.broken = False
-
-    def tell(self) -> None:
-        if self._progress is not None:
-            self._progress(self.written, self._size)
-
-    async def write(self, chunk: bytes | bytearray | memoryview) -> None:
-        if self._size is not None and self.written + len(chunk) > self._size:
-            message = f"the body is longer than the {self._size} bytes that were announced"
-            raise UploadError(message)
-        try:
-            await self._writer.write(chunk)
-        except Exception:
-            self.broken = True
-            raise
-        if chunk:
-            self.written += len(chunk)
-            self.tell()
-
-    async def send_file(self, descriptor: int, start: int, count: int) -> int:
-        """Let a writer that can do so send a piece of a file; 0 is that it cannot."""
-        send: Any = getattr(self._writer, "send_file", None)
-        if send is None:
-            return 0
-        try:
-            sent: int = await send(descriptor, start, count)
-        except Exception:
-            self.broken = True
-            raise
-        if sent:
-            self.written += sent
-            self.tell()
-        return sent
-
-    def check_complete(self) -> None:
-        if self._size is not None and self.written < self._size:
-            message = f"the body ended after {self.written} of the {self._size} bytes that were announced"
-            raise UploadError(message)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._writer, name)

@@ -15,14 +15,14 @@ import tempfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from aiohttp import payload
-
 from headrace._checks import wrong
 from headrace._io import threads
+from headrace._io.bodies.refusal import check_refusal
 from headrace.errors import UploadError, ValidationError
 
 if TYPE_CHECKING:
-    from headrace._core.messages import StreamedBody
+    from aiohttp.payload import Payload
+
     from headrace.types import FileLike, Progress
 
 #: Bytes of one read. Measured: 4 MiB are hardly faster, and cost 24 MB where the loop keeps a copy of what it writes.
@@ -97,12 +97,14 @@ class FileBody:
             return f"the file {self.name!r} has grown to {size} bytes since it was measured"
         return None
 
-    def payload(self) -> payload.Payload:
+    def payload(self) -> Payload:
         """Begin the file where it stood when it was given, wherever it stands now.
 
         Raises:
             headrace.errors.UploadError: It is closed, or was sent before and cannot be wound back.
         """
+        from headrace._io.bodies.payloads import Begun
+
         return Begun(self)
 
     async def write(self, writer: Any) -> None:
@@ -206,28 +208,6 @@ class FileBody:
                 self._file.close()
 
 
-class Begun(payload.Payload):
-    """What aiohttp calls a payload, of a body or part of ours that writes itself.
-
-    Args:
-        body: The body; begun when it is written.
-    """
-
-    def __init__(self, body: Any) -> None:
-        check_refusal(body)
-        super().__init__(None, content_type=body.content_type)
-        self._size = body.size
-        self._body = body
-
-    async def write(self, writer: Any) -> None:
-        """Write all of it."""
-        await self._body.write(writer)
-
-    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002 - aiohttp's signature
-        """Name it, for logs: it is never read into memory as a whole."""
-        return repr(self._body)
-
-
 def _read_at(descriptor: int, at: int, count: int) -> tuple[bytes, int]:
     """Read a piece of a plain file; return it with the size that the file has behind it."""
     chunk = os.pread(descriptor, count, at)
@@ -286,13 +266,6 @@ def _descriptor_of(file: Any) -> int | None:
         file.flush()  # what was written to it belongs to it
     descriptor: int = file.fileno()
     return descriptor if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
-
-
-def check_refusal(body: StreamedBody) -> None:
-    """Raise an `UploadError` if a body cannot be begun any more."""
-    if body.refusal is not None:
-        message = f"the request cannot be sent: {body.refusal}"
-        raise UploadError(message, maybe_sent=False)
 
 
 async def open_body(file: FileLike, argument: str = "file", **options: Any) -> FileBody:

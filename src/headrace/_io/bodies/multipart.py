@@ -11,12 +11,14 @@ import msgspec
 from headrace._checks import wrong
 from headrace._core.pieces import Pieces
 from headrace._core.request import encode
-from headrace._io.bodies.files import Begun, guess_type
+from headrace._io.bodies.files import guess_type
 from headrace.errors import ValidationError
 from headrace.types import Bytes, FileSource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from aiohttp.payload import Payload
 
     from headrace.types import Progress
 
@@ -84,8 +86,10 @@ class MultipartBody:
         """Why it cannot be begun any more; see `headrace._core.messages.StreamedBody`."""
         return next((content.refusal for content in self._files if content.refusal is not None), None)
 
-    def payload(self) -> Begun:
+    def payload(self) -> Payload:
         """Begin the form at its start; raises as its files do."""
+        from headrace._io.bodies.payloads import Begun
+
         return Begun(self)
 
     async def write(self, writer: Any) -> None:

@@ -6,13 +6,12 @@ import logging
 from http.cookies import CookieError, Morsel
 from typing import TYPE_CHECKING, Any, Final
 
-import aiohttp
-
 from headrace._core.request import encode, set_cookie
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import aiohttp
     from yarl import URL
 
     from headrace._core.messages import Response
@@ -93,6 +92,8 @@ class Cookies:
 
     def receive(self, response: Response, url: URL) -> None:
         """Store what an answer may set (RFC 6265bis, section 5.7), and drop what could not be sent back."""
+        import aiohttp
+
         jar = aiohttp.CookieJar(quote_cookie=False) if self.jar is None else self.jar
         kept = 0
         for field in response.headers.getall("Set-Cookie", []):

@@ -8,6 +8,7 @@ import msgspec
 
 from headrace._core.messages import Delivery, HeaderBlock, replaced
 from headrace._core.request import redirect
+from headrace._io import threads
 from headrace.policies import IDEMPOTENCY_KEY, IDEMPOTENT_METHODS
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class Settling:
         hops = 0
         while True:
             if response.has_cookies is not False and "Set-Cookie" in response.headers:
+                await threads.load("aiohttp")  # whose jar keeps them
                 self._cookies.receive(response, request.url)
             following: Request | None = None
             if response.status == 401:

@@ -85,6 +85,10 @@ class StartQueue:
         """Count starts."""
         raise NotImplementedError
 
+    def _is_too_late(self, waiter: _Waiter) -> bool:  # noqa: ARG002 - a subclass looks at it
+        """Tell whether what a waiter was released for is gone when it runs; then it waits again, for another future."""
+        return False
+
     @property
     def waiting(self) -> int:
         """How many are waiting now; `waited` is how many seconds callers have waited in all."""
@@ -121,7 +125,7 @@ class StartQueue:
             elif first:
                 loop.call_soon(self._release)
         try:
-            while waiter not in self._released:
+            while waiter not in self._released or self._is_too_late(waiter):
                 # Whoever was released and is held up again before it could start waits for another future.
                 await waiter.future
         except BaseException:
@@ -186,6 +190,14 @@ class StartQueue:
             if self._due(now, 0) > now:
                 self._take_back()
         self._release()
+
+    def _fail(self, error: Callable[[], Exception]) -> None:
+        """Let all who wait and were not released fail, each with an error of its own."""
+        aside = [queue for one in self._aside.values() for queue in (one.returned, one.waiters)]
+        for queue in (self._returned, self._waiters, *aside):
+            for waiter in queue:
+                if not waiter.future.done():
+                    waiter.future.set_exception(error())
 
     def _take_back(self) -> None:
         """Put those that were released and have not started to the head of the queue, in their order."""

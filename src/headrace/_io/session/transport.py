@@ -15,8 +15,8 @@ from headrace._core.messages import CONTINUE_SECONDS, Connections, Response, Wai
 from headrace._core.pieces import Pieces
 from headrace._core.request import encode, proof
 from headrace._core.stats import Stats
-from headrace._io import borrowed
-from headrace._io.bodies import data as bodies
+from headrace._io import borrowed, reasons
+from headrace._io.bodies import payloads as bodies
 from headrace._io.closing import CLOSED, Closing
 from headrace._io.session.body import SessionBody
 from headrace._io.session.connector import Connector
@@ -337,8 +337,8 @@ class _Phase:
         """Say what took too long."""
         where = self._request.origin.text
         if self.queued:
-            return borrowed.crowded(where, self.limits.pool)
-        return borrowed.slow(where, self.limits.connect)
+            return reasons.crowded(where, self.limits.pool)
+        return reasons.slow(where, self.limits.connect)
 
 
 def _session(pool: PoolLimits, stats: Stats) -> aiohttp.ClientSession:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from headrace._core.http.parser import ResponseParser, read_whole
 from headrace._core.http.parser_streaming import StreamingParser
-from headrace._io import borrowed, idle
+from headrace._io import idle, reasons
 from headrace._io.wire.body import Arriving
 from headrace._io.wire.sendfile import pusher_of
 from headrace._io.wire.splice import puller_of
@@ -28,7 +28,7 @@ _ENDED = "the server ended the connection while the body was sent"
 _LOOKS = 8  # while a large body waits for the socket, that often in each silence that is allowed
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BaseProtocol):
     """A connection that the pool lends to one exchange after the other.
 
     It is used again only after an exchange that was complete, kept alive and had no byte behind it. Any byte that
@@ -130,7 +130,7 @@ class Connection(asyncio.Protocol):
         """Fail the exchange that is under way, if any."""
         self._transport = None  # asyncio of Python 3.11.2 trips over aborting a TLS connection that is already lost
         if self._request is not None:
-            nothing = borrowed.before_an_answer(self.key if self.is_new else "")
+            nothing = reasons.before_an_answer(self.key if self.is_new else "")
             missing = nothing if self._parser is None else self._parser.describe_missing()
             error = ConnectionLost(f"the server ended the connection {missing}")
             error.__cause__ = exc

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING, Any
-
-import aiohttp
-from aiohttp.client_reqrep import ClientRequest
-from yarl import URL
+from typing import TYPE_CHECKING, Protocol
 
 from headrace._core.messages import Connections, Wait
-from headrace._core.request import encode, proof
-from headrace._io import borrowed, idle
+from headrace._core.request import proof
+from headrace._io import idle, reasons, threads
 from headrace._io.closing import CLOSED, Closing, wait_then_abort
-from headrace._io.wire.connection import Connection
+from headrace._io.wire.dialing import DirectDialer
+from headrace._io.wire.encrypted import Maker
 from headrace._io.wire.lanes import Lane, first
 from headrace._io.wire.waiting import waited
 from headrace.errors import ConnectError, TransportError
@@ -26,11 +23,26 @@ from headrace.errors import ConnectError, TransportError
 if TYPE_CHECKING:
     import ssl
 
-    from headrace._core.messages import Origin, Request
+    from yarl import URL
+
+    from headrace._core.messages import Request
     from headrace._core.stats import Stats
+    from headrace._io.wire.connection import Connection
     from headrace.config import PoolLimits
 
 _CLOSE_SECONDS = 1.0  # how long `close` waits for peers to end their TLS in good order
+
+
+class Dialer(Protocol):
+    """What makes connections."""
+
+    async def dial(self, request: Request, connection: Connection, /) -> None:
+        """Give a connection its transport; see `headrace._io.wire.dialing.DirectDialer.dial`."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of what is open."""
+        ...
 
 
 class Pool:
@@ -55,8 +67,9 @@ class Pool:
         self._loop = loop
         self._limits = limits
         self._keepalive = limits.keepalive
-        self._proxy, self._proxy_fields = encode.proxy_and_fields(proxy)
         self._tls = tls
+        self._proxy = proxy
+        self._dialer: Dialer | None = None if proxy is not None else DirectDialer(loop, tls)
         self._stats = stats
         self._lanes: dict[str, Lane] = {}
         self._open = 0
@@ -67,8 +80,7 @@ class Pool:
         self._drained: asyncio.Future[None] | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
-        # Limits and keeping alive are ours: aiohttp dials, and forgets every connection as soon as it is made.
-        self._connector = aiohttp.TCPConnector(limit=0, force_close=True)
+        self._make = Maker(loop)
 
     def take(self, key: str) -> Connection | None:
         """Take an idle connection of an origin, the last used first; `None` where there is none."""
@@ -314,51 +326,34 @@ class Pool:
     async def _dial(self, request: Request) -> Connection:
         if self._closed:
             raise ConnectError(CLOSED, maybe_sent=False)
-        origin = request.origin
-        wanted = ClientRequest(
-            "GET",
-            URL(origin.text),
-            loop=self._loop,
-            ssl=self._tls,
-            proxy=self._proxy,
-            proxy_headers=dict(self._proxy_fields),  # aiohttp writes into it
-            headers={"Host": origin.authority},
-        )
+        origin = request.origin.text
+        told = (self._free, self._gone, self._lost, self._stats)
+        connection = self._make(origin, *told, encrypted=request.origin.scheme == "https")
+        self._granted.add(connection)
         task = self._dials.begin()
         try:
             async with asyncio.timeout(request.timeout.connect):
-                made = await self._connector.connect(wanted, [], aiohttp.ClientTimeout())
-        except asyncio.CancelledError:
-            if self._dials.is_mine(task):
+                await (self._dialer or await self._proxy_dialer()).dial(request, connection)
+        except BaseException as error:
+            connection.abort()
+            if isinstance(error, asyncio.CancelledError) and self._dials.is_mine(task):
                 raise ConnectError(CLOSED, maybe_sent=False) from None
+            if isinstance(error, TimeoutError) and not isinstance(error, TransportError):
+                raise reasons.slow(origin, request.timeout.connect) from error
             raise
-        except TimeoutError as error:
-            raise borrowed.slow(origin.text, request.timeout.connect) from error
-        except (aiohttp.ClientError, ValueError, OSError) as error:  # ValueError: a host that IDNA cannot write
-            message = f"no connection to {origin.text}: {borrowed.reason(error)}"
-            raise ConnectError(message, maybe_sent=False) from borrowed.scrubbed(error, request)
         finally:
+            self._granted.discard(connection)
             self._dials.end(task)
-        return self._take_over(made, origin)
-
-    def _take_over(self, made: Any, origin: Origin) -> Connection:
-        """Take a new connection out of aiohttp's hands, which then knows nothing of it."""
-        handler = made.protocol
-        transport = handler.transport
-        if transport is None or transport.is_closing() or handler.exception() is not None:
-            made.close()
-            raise idle.refusal(origin.text, ended=True)
-        if handler.should_close:  # bytes have come that aiohttp keeps
-            made.close()
-            raise idle.refusal(origin.text, ended=False)
-        connection = Connection(self._loop, origin.text, self._free, self._gone, self._lost, self._stats)
-        transport.set_protocol(connection)
-        connection.connection_made(transport)
-        handler.transport = None
-        made.close()
         self._sockets.add(connection)
         self._stats.connections_opened += 1
         return connection
+
+    async def _proxy_dialer(self) -> Dialer:
+        """Make what dials through the proxy when it is first needed: only that needs aiohttp."""
+        module = await threads.load("headrace._io.wire.proxied")
+        if self._dialer is None:
+            self._dialer = module.ProxyDialer(self._loop, self._proxy, self._tls)
+        return self._dialer
 
     async def close(self) -> None:
         """Close every connection; whatever waits or is under way fails at once. May be called more than once."""
@@ -369,7 +364,7 @@ class Pool:
             self._lanes.clear()
             self._sockets.clear()
             self._open = 0
-            await self._connector.close()
+            await self._close_dialer()
             return
         if self._sweeper is not None:
             self._sweeper.cancel()
@@ -384,7 +379,11 @@ class Pool:
         if self._sockets:
             self._drained = self._loop.create_future()
             await wait_then_abort(self._drained, _CLOSE_SECONDS, self._sockets)
-        await self._connector.close()
+        await self._close_dialer()
+
+    async def _close_dialer(self) -> None:
+        if self._dialer is not None:
+            await self._dialer.close()
 
     @property
     def connections(self) -> Connections:

@@ -6,8 +6,10 @@ another connection's as soon as the event loop has closed it, the duplicate's is
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
+import socket
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from headrace._io import threads
@@ -53,6 +55,15 @@ class Bypass:
             self._poll = select.poll()
             self._poll.register(self.socket, event)
         return bool(self._poll.poll(_PATIENCE))
+
+    def set_option(self, option: int, value: int) -> None:
+        """Set a number of the socket's level, which holds for the original as well; a socket that is gone has none."""
+        with contextlib.suppress(OSError):
+            view = socket.socket(fileno=self.socket)
+            try:
+                view.setsockopt(socket.SOL_SOCKET, option, value)
+            finally:
+                view.detach()
 
     def close(self) -> None:
         """Give up the duplicate."""

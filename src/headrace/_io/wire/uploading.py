@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-from aiohttp.abc import AbstractStreamWriter
-
 from headrace._core.messages import CONTINUE_SECONDS
-from headrace._io.bodies import data
-from headrace._io.bodies.files import check_refusal
+from headrace._io.bodies.exact import Exact
+from headrace._io.bodies.refusal import check_refusal
 from headrace.errors import ConnectionLost
 
 if TYPE_CHECKING:
@@ -96,14 +94,18 @@ async def _end(task: asyncio.Task[None]) -> None:
 async def _write(connection: Connection, body: StreamedBody) -> None:
     writer = _BodyWriter(connection, body.size)
     try:
-        await data.Exact(body).write(writer)
+        await Exact(body).write(writer)
         await writer.write_eof()
     finally:
         writer.close()
 
 
-class _BodyWriter(AbstractStreamWriter):
-    """What bodies write to: our connection, chunked where the size is unknown."""
+class _BodyWriter:
+    """What bodies write to: our connection, chunked where the size is unknown. It is an `AbstractStreamWriter`."""
+
+    buffer_size = 0  # every write waits for the socket itself
+    output_size = 0
+    length: int | None = None
 
     def __init__(self, connection: Connection, size: int | None) -> None:
         self._connection = connection

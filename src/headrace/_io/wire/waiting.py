@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from headrace._core.messages import Wait
-from headrace._io import borrowed
+from headrace._io import reasons
 from headrace.errors import TransportError
 
 if TYPE_CHECKING:
@@ -35,4 +35,4 @@ async def _within(waiter: asyncio.Future[Connection | None], key: str, seconds: 
     except TimeoutError as error:
         if isinstance(error, TransportError):  # told by whoever closed the pool
             raise
-        raise borrowed.crowded(key, seconds) from error
+        raise reasons.crowded(key, seconds) from error

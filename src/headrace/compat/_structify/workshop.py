@@ -12,7 +12,7 @@ import pydantic
 
 from headrace import models
 from headrace._models import foreign
-from headrace.compat._structify import defaults, naming, reasons
+from headrace.compat._structify import cycles, defaults, naming, reasons
 from headrace.compat._structify.kinds import Kinds
 from headrace.compat._structify.reasons import Unfaithful
 from headrace.compat._structify.running import Run
@@ -108,7 +108,9 @@ class Workshop:
             forbid_unknown_fields=model.model_config.get("extra") == "forbid",
             tag_field=None if tag is None else tag.key,
             tag=None if tag is None else tag.text,
-            gc=not self.mode.twin,  # a twin lives for the blink of an eye, and JSON makes no cycles
+            # A twin lives for the blink of an eye, and JSON makes no cycles.
+            gc=not self.mode.twin
+            and (issubclass(base, models.Response) or any(cycles.possible(kind) for _, kind, _ in fields)),
         )
 
     def settings(self, key: Key, name: str, info: FieldInfo) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Bulks and Datasets on a Ray that runs on this machine."""
