@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from benchmarks import data
+from benchmarks.bulk.floor import Floor
+from benchmarks.instructions.memory import HOST, PORT
 from benchmarks.models.structs import Created, Order, User
-from headrace import AsyncClient, RateLimiter, Retry
+from headrace import AsyncClient, RateLimiter, Retry, sinks
+from headrace.bulk import Ok
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 _USER = data.as_json(data.user(1))
 _USERS = data.as_json(data.users(100))
 _ORDER = msgspec.convert(data.order(), Order)
 _PIECE = 16 * 1024
+IN_FLIGHT = 64
 #: Seconds between two starts on the clock of the limiter. Time as it is would differ from run to run.
 _TICK = 2e-5
 
@@ -61,12 +65,43 @@ async def _stream(client: AsyncClient) -> Any:
         return sum([len(piece) async for piece in answer.aiter_bytes()])
 
 
+async def _floor(_: AsyncClient, count: int) -> Any:
+    taken: list[Any] = []
+    floor = Floor(HOST, PORT, IN_FLIGHT, msgspec.json.Decoder(User).decode)
+    await floor.run(_paths(count), taken.append)
+    await floor.close()
+    assert len(taken) == count
+    return taken[-1:]
+
+
+async def _bulk(client: AsyncClient, count: int) -> Any:
+    taken, last = 0, None
+    async with client.bulk(_paths(count), response_format=User, in_flight=IN_FLIGHT) as outcomes:
+        async for outcome in outcomes:
+            taken += 1
+            last = outcome
+    assert taken == count
+    assert isinstance(last, Ok)
+    return [last.value]
+
+
+async def _bulk_run(client: AsyncClient, count: int) -> Any:
+    report = await client.bulk(_paths(count), response_format=User, in_flight=IN_FLIGHT, sink=sinks.Discard()).run()
+    assert report.ok
+    assert report.rows == count
+    return []
+
+
+def _paths(count: int) -> Iterator[str]:
+    return (f"/users/{number}" for number in range(count))
+
+
 @dataclass(frozen=True)
 class Row:
     """One kind of exchange."""
 
     title: str
-    call: Callable[[AsyncClient], Awaitable[Any]]
+    call: Callable[[AsyncClient], Awaitable[Any]] | None
     pieces: Sequence[bytes]
     """The answer; a piece comes a step of the loop after the one before."""
     expected: Any
@@ -76,6 +111,8 @@ class Row:
     tls: bool = False
     rounds: int = 32
     """How often each of those in flight is repeated where it is counted."""
+    many: Callable[[AsyncClient, int], Awaitable[list[Any]]] | None = None
+    """Makes so many calls at once, in the place of `call`, and returns some of the answers."""
 
 
 ROWS: dict[str, Row] = {
@@ -98,4 +135,7 @@ ROWS: dict[str, Row] = {
         len(_USERS),
         rounds=8,
     ),
+    "floor": Row("a raw protocol that is called back", None, [_answer(_USER)], data.user(1), many=_floor),
+    "bulk": Row("a bulk of the first, iterated", None, [_answer(_USER)], data.user(1), many=_bulk),
+    "bulk-run": Row("the same, run into Discard", None, [_answer(_USER)], data.user(1), many=_bulk_run),
 }

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from benchmarks.instructions.memory import HOST, PORT, MemoryLoop
-from benchmarks.instructions.rows import ROWS, Row
+from benchmarks.instructions.rows import IN_FLIGHT, ROWS, Row
 from headrace import AsyncClient, PoolLimits
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 #: The C function behind `os.ctermid`, whose calls are the marks.
 MARK = "ctermid"
-IN_FLIGHT = 64
 WARM_ROUNDS = 16
 #: What is counted depends on these; on the machine's own code for `memcpy` and AES, too.
 _PACKAGES = ("httptools", "isal", "msgspec", "multidict", "orjson", "uvloop", "yarl")
@@ -91,11 +90,15 @@ async def exchange(row: Row, warm: int, rounds: int, folder: Path, mark: Callabl
 
 async def _together(row: Row, client: AsyncClient, times: int) -> list[Any]:
     """Repeat the call of a row, with as many in flight as there are connections; return each one's last answer."""
+    call = row.call
+    if call is None:
+        assert row.many is not None
+        return await row.many(client, IN_FLIGHT * times)
 
     async def repeat() -> Any:
         answer = None
         for _ in range(times):
-            answer = await row.call(client)
+            answer = await call(client)
         return answer
 
     return await asyncio.gather(*[repeat() for _ in range(IN_FLIGHT)])

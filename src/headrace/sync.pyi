@@ -637,7 +637,7 @@ class SyncClient(Settings):
                 answer. A page is asked for when the one before it has come; `in_flight` bounds them all.
             incremental: An `Incremental`: rows that are new since the last run that has ended, each once; the journal
                 keeps a mark for each call.
-            in_flight: How many calls may be under way at once.
+            in_flight: How many calls may be under way at once; ``"auto"``, or `(least, most)`, finds it out.
             ordered: Whether outcomes come in the order of their calls.
             retry: A `Retry`, or `None`; unset, the client's own, or else `Retry()`.
             expected: Statuses that are no failure, such as ``{404, 410}``.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypedDict, runtime_checkable
 
 if TYPE_CHECKING:
@@ -252,78 +252,6 @@ class Auth(Protocol):
         Returns:
             The credentials. The very object that was refused means that there are no others: the 401 is raised.
         """
-        ...
-
-
-class BulkClient(Protocol):
-    """A client as a bulk knows it."""
-
-    @property
-    def uri(self) -> str:
-        """What the client asks, with secrets masked."""
-        ...
-
-    @property
-    def closed(self) -> bool:
-        """Whether the client was closed."""
-        ...
-
-    def place(self, path: Any) -> str:
-        """Join a path to that of the client, without the client's parameters."""
-        ...
-
-    def series(self, call: Any) -> Any:
-        """Put together the series of pages that begins with a call; its `pages` say how there is a next page."""
-        ...
-
-    def unsaid(self, state: Any, call: Any) -> Any:
-        """Leave the credentials of client and call out of the state of a series."""
-        ...
-
-    def said(self, state: Any, call: Any) -> Any:
-        """Undo `unsaid`."""
-        ...
-
-    async def begin(self, retry: Any) -> BulkWay:
-        """Make what sends calls, with a `Retry`, with `None`, or, unset, with the client's own or `Retry()`."""
-        ...
-
-
-class BulkWay(Protocol):
-    """How a bulk sends its calls."""
-
-    @property
-    def lane(self) -> BulkLane | None:
-        """The way of plain calls, where there is one."""
-        ...
-
-    def __call__(self, call: Any, /) -> Coroutine[Any, Any, Any]:
-        """Send any call, and wait for what comes of it."""
-        ...
-
-
-class BulkLane(Protocol):
-    """The way of plain calls, which needs no task: what waits for an answer is called back."""
-
-    @property
-    def seconds(self) -> float | None:
-        """How long a call may take that names no timeout of its own; `None` is without end."""
-        ...
-
-    def begin(self, method: str, path: Any, body: Any, answer: Any) -> Any:
-        """Write a request to an idle connection; `None` where that cannot be, and nothing has happened then."""
-        ...
-
-    def read(self, response: Any, decoder: Any) -> Any:
-        """Read the value of an answer; `UNREAD` where it is no plain success."""
-        ...
-
-    def go_on(self, call: Any, begun: Any, outcome: Any, deadline: Any, asked: float, /) -> Coroutine[Any, Any, Any]:
-        """Go on with a call whose first exchange has ended otherwise."""
-        ...
-
-    def room(self) -> float | None:
-        """Tell how many connections may be opened where none is idle; `None` where one is."""
         ...
 
 

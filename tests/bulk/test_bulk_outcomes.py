@@ -242,7 +242,13 @@ async def test_a_bulk_is_used_once() -> None:
     ("options", "told"),
     [
         ({"in_flight": 0}, "in_flight: got int"),
-        ({"in_flight": "auto"}, r"in_flight: got str \('auto'\), takes a whole number above 0"),
+        (
+            {"in_flight": "wide"},
+            r"in_flight: got str \('wide'\), takes a whole number above 0, \"auto\", or \(least, most",
+        ),
+        ({"in_flight": (4, 2)}, r"in_flight: got tuple"),
+        ({"in_flight": (0, 2)}, r"in_flight: got tuple"),
+        ({"in_flight": (1, 2, 3)}, r"in_flight: got tuple"),
         ({"expected": 404}, "expected: got int"),
         ({"expected": {"404"}}, "expected: got str"),
         ({"on_invalid": "drop"}, "on_invalid: got 'drop'"),

@@ -42,6 +42,7 @@ LEVELS: Final[tuple[tuple[str, ...], ...]] = (
     ("_client.signatures", "_client.binding", "_client.desk", "_client.unmade"),
     ("_client.verbs",),
     ("_client.uploads", "_client.pipeline", "_client.loop_thread"),
+    ("_client.forms",),
     ("_client.lane",),
     ("_client.streams", "_client.settings", "_client.iterating", "_client.pages", "_client.calling"),
     ("bulk",),

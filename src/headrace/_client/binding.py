@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from headrace._io.flow.chain import Send
     from headrace._io.flow.cookies import Cookies
     from headrace._io.flow.credential_cache import CredentialCache
+    from headrace._io.flow.pacing import Pacer
     from headrace.config import ClientConfig
     from headrace.policies import Retry
     from headrace.types import Limiter, Transport
@@ -178,20 +179,23 @@ class Binding:
         self.send, self.settle = self._layers(transport, config.retry, self.layers)
 
     def _layers(
-        self, transport: Transport, retry: Retry | None, made: dict[type, Any]
+        self, transport: Transport, retry: Retry | None, made: dict[type, Any], pacer: Pacer | None = None
     ) -> tuple[Send, Callable[[Request, Response], Awaitable[Response]]]:
         """Put the layers around the transport; returns `send` and `settle`, and gives `made` those a lane asks."""
         stats, home = self._stats, self._defaults.origin
         send = chain(
-            Parts(transport, self._limiter, retry, self._circuits, home, stats, self.deadlines, self._closing, made)
-        )
+            Parts(
+                transport, self._limiter, retry, self._circuits, home, stats, self.deadlines, self._closing, made, pacer
+            )
+        )  # fmt: skip
         return send, Settling(send, self._defaults, self._cookies, self._auth, stats, retry).settle
 
-    async def apart(self, retry: Retry | None) -> Apart:
+    async def apart(self, retry: Retry | None, pacer: Pacer | None = None) -> Apart:
         """Make what many calls of one kind go through: the same as all others, with other retries.
 
         Args:
             retry: When their requests are repeated, or `None`.
+            pacer: When their attempts start, or `None`.
 
         Raises:
             headrace.errors.AsyncClientError: The client belongs to another loop or process.
@@ -199,7 +203,7 @@ class Binding:
         _ = await self.bind()
         assert self.transport is not None  # noqa: S101 - bound above
         layers: dict[type, Any] = {}
-        return Apart(self, retry, layers, *self._layers(self.transport, retry, layers))
+        return Apart(self, retry, layers, *self._layers(self.transport, retry, layers, pacer))
 
     def begin_own(self, own: Any, task: asyncio.Task[Any]) -> Deadline:
         """Give a task the time that a call names; raises `ValidationError` where that is none."""

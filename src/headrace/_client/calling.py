@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from headrace._core.pages.series import Series
     from headrace._core.request.prepare import Defaults
     from headrace._core.stats import Stats
+    from headrace._io.flow.pacing import Pacer
     from headrace.policies import Timeout
 
 
 class Calling:
-    """See `headrace.types.BulkClient`.
+    """See `headrace.bulk.client.BulkClient`.
 
     Args:
         client: An `AsyncClient`.
@@ -136,11 +137,12 @@ class Calling:
         said = {name: own[name] for name in state.pop("left") if name in own}
         return {**state, "position": str(URL(state["position"], encoded=True).extend_query(said))}
 
-    async def begin(self, retry: Any) -> Way:
+    async def begin(self, retry: Any, pacer: Pacer | None = None) -> Way:
         """Make what sends the calls of a bulk.
 
         Args:
             retry: A `Retry`, `None`, or unset: the client's own, or else `Retry()`.
+            pacer: When attempts start, and what hears of them; or `None`.
 
         Raises:
             headrace.errors.AsyncClientError: The client is closed, or belongs to another loop or process.
@@ -151,7 +153,7 @@ class Calling:
             raise AsyncClientError(message)
         if retry is UNSET:
             retry = client.config.retry or Retry()
-        apart = await client._binding.apart(retry)  # noqa: SLF001 - our own client
+        apart = await client._binding.apart(retry, pacer)  # noqa: SLF001 - our own client
         parts = (client.config, self._defaults, client._cookies, client._auth, client.stats, apart)  # noqa: SLF001
         pipeline: Pipeline = client._pipeline_class(*parts)  # noqa: SLF001
         run = _from_start(pipeline.run, client.config.timeout) if client.is_rate_limited else pipeline.run
@@ -180,7 +182,7 @@ class Calling:
 
 
 class Way:
-    """See `headrace.types.BulkWay`.
+    """See `headrace.bulk.client.BulkWay`.
 
     Args:
         ask: Sends any call.

@@ -10,22 +10,15 @@ from __future__ import annotations
 import copy
 from asyncio import current_task
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
-from headrace._client.pipeline import INLINE_DECOMPRESSION, is_logged
+from headrace._client.forms import Ahead, Begun, Form
+from headrace._client.pipeline import INFO, INLINE_DECOMPRESSION, LEVELS, is_logged
 from headrace._core.call import Call
 from headrace._core.messages import Delivery, HeaderBlock, Request
-from headrace._core.request import encode
-from headrace._core.request.proof import EMPTY_BODY
 from headrace._core.values import answer as answer_of
 from headrace._core.values import decode, formats
-from headrace._io.flow.admission import Admission
-from headrace._io.flow.retrying import Retrying
-from headrace._io.limits.leased import is_simple
-from headrace._io.wire.connection import Answer, Connection
-from headrace._io.wire.transport import WireTransport
 from headrace.policies import IDEMPOTENT_METHODS
 
 if TYPE_CHECKING:
@@ -40,69 +33,11 @@ if TYPE_CHECKING:
     from headrace._io.deadline import Deadline
     from headrace._io.flow.cookies import Cookies
     from headrace._io.flow.credential_cache import CredentialCache
-    from headrace._io.limits.leased import LeasedLimiter
-    from headrace._io.limits.rate import RateLimiter
+    from headrace._io.wire.answer import Answer
+    from headrace._io.wire.connection import Connection
     from headrace.config import ClientConfig
 
 _JSON: Final = "application/json"
-#: Bytes of a body that goes out in one write with its head, whatever the transport thinks of it.
-_MOST_BODY: Final = 64 * 1024
-
-
-class Ahead(NamedTuple):
-    """What lies ahead of a plain request on a loop: the parts of the chain that it goes past.
-
-    Attributes:
-        transport: Sends it.
-        limiter: Lets it start, or `None`.
-        admission: Hears of its answer, where there is a limiter.
-        retrying: Sends it again, or `None`.
-    """
-
-    transport: WireTransport
-    limiter: RateLimiter | LeasedLimiter | None
-    admission: Admission | None
-    retrying: Retrying | None
-
-    @classmethod
-    def of(cls, binding: Binding | Apart, config: ClientConfig) -> Ahead | None:
-        """Find what lies ahead; `None` where a setting lets no request go past the chain."""
-        transport, layers = binding.transport, binding.layers
-        admission, retry = layers.get(Admission), binding.retry
-        limiter = None if admission is None else admission.limiter
-        if (
-            type(transport) is not WireTransport
-            or config.transport != "wire"
-            or config.proxy is not None
-            or config.circuit_breaker is not None
-            or not (limiter is None or is_simple(limiter))
-            or not (retry is None or (retry.attempt_timeout is None and retry.deadline is None))
-        ):
-            return None
-        return cls(transport, limiter, admission, layers.get(Retrying))
-
-
-class Begun(msgspec.Struct, eq=False):
-    """A request that is under way.
-
-    Attributes:
-        connection: Where it was written.
-        answer: Its exchange.
-        block: The header fields that it has.
-        target: Where it goes.
-        content: The body that was written: what it was made of may be another by now.
-        began: When a `Retrying` was told of it.
-    """
-
-    connection: Connection
-    answer: Answer
-    block: HeaderBlock
-    target: str
-    content: bytes | None
-    began: float
-
-    def __repr__(self) -> str:
-        return f"<Begun on {self.connection!r}>"
 
 
 class Lane:
@@ -119,7 +54,7 @@ class Lane:
     """
 
     __slots__ = (
-        "_ahead", "_auth", "_binding", "_config", "_cookies", "_defaults", "_limit", "_loop", "_pipeline", "_requests",
+        "_ahead", "_auth", "_binding", "_config", "_cookies", "_defaults", "_forms", "_limit", "_loop", "_pipeline",
         "_stats",
     )  # fmt: skip
 
@@ -143,7 +78,7 @@ class Lane:
         self._binding = binding
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ahead: Ahead | None = None
-        self._requests: dict[str, Request] = {}  # what connections know of a request, the same for all of a method
+        self._forms: dict[str, Form] = {}
 
     async def run(self, method: str, path: Any, body: Any, response_format: Any) -> Any:
         """Send a call and hand on what comes of it; see `Pipeline.run`."""
@@ -184,7 +119,7 @@ class Lane:
 
     def enter(self) -> None:
         """Find what lies ahead on the loop that the client belongs to now."""
-        self._requests.clear()
+        self._forms.clear()
         self._loop = loop = self._binding.loop
         self._ahead = None if loop is None else Ahead.of(self._binding, self._config)
 
@@ -210,59 +145,63 @@ class Lane:
         Returns:
             The request under way; `None` where that cannot be, and nothing has happened then.
         """
-        ahead, defaults = self._ahead, self._defaults
-        block = defaults.settled.get(None if body is None else _JSON)
-        target = defaults.plain_target(path)
-        origin = defaults.origin
+        form = self.form(method, body)
+        if form is None:
+            return None
+        begun = form.begin(path, body, answer, monotonic())
+        if begun is not None:
+            self.count(1, begun.began)
+        return begun
+
+    def form(self, method: str, body: Any) -> Form | None:
+        """Find what writes requests of a method that begin now; `None` where they do not go past the chain.
+
+        Args:
+            method: The method, one that is known.
+            body: What is sent as JSON, or `None`.
+        """
+        if self._binding.loop is not self._loop or self._auth.due is not None or self._cookies.jar is not None:
+            return None
+        block = self._defaults.settled.get(None if body is None else _JSON)
+        form = self._forms.get(method)
+        if form is not None and form.block is block:
+            return form
+        ahead = self._ahead
         if (
             ahead is None
             or block is None
-            or target is None
-            or self._binding.loop is not self._loop
-            or self._auth.due is not None
-            or self._cookies.jar is not None
-            or (ahead.retrying is not None and method not in IDEMPOTENT_METHODS)
             or block.framed
-            or block.written[0] is not origin
-            # `proof.target`, spelled out as in the transport: nothing is written that is not proven then and there.
-            or not (target.isascii() and target.isprintable() and " " not in target and target[:1] == "/")
+            or block.written[0] is not self._defaults.origin
+            or (ahead.retrying is not None and method not in IDEMPOTENT_METHODS)
         ):
             return None
-        fields = block.written[1]
-        connection = ahead.transport.take(origin.text)
-        if connection is None:
-            return None
-        limiter, content = ahead.limiter, None
-        if body is None:
-            head = f"{method} {target}{fields}{EMPTY_BODY[method]}\r\n".encode("latin-1")
-        else:
-            content = _content(body, ahead.transport, connection)
-            if content is None:
-                return None
-            head = f"{method} {target}{fields}Content-Length: {len(content)}\r\n\r\n".encode("latin-1") + content
-        if limiter is not None and not limiter.try_acquire(1, origin.text):
-            ahead.transport.put_back(connection)
-            return None
-        shared = self._requests.get(method)
-        if shared is None or shared.headers is not block:
-            shared = self._requests[method] = self._request(method, "/", block, None if body is None else b"")
-        try:
-            answer = connection.begin(shared, head, answer)
-            if answer is None:  # something lies in its socket
-                _give_back(ahead, connection)
-                return None
-            begun = Begun(connection, answer, block, target, content, 0.0)
-        finally:
-            del head, fields, path, body, content  # logs may show the variables of a frame
-        self._stats.requests += 1
-        self._stats.attempts += 1
-        if ahead.retrying is not None:
-            begun.began = ahead.retrying.begin()
-        return begun
+        request = self._request(method, "/", block, None if body is None else b"")
+        form = self._forms[method] = Form(ahead, self._defaults, block, request, self._stats)
+        return form
+
+    def count(self, requests: int, now: float) -> None:
+        """Count requests that were begun.
+
+        Args:
+            requests: How many.
+            now: When, in seconds of `time.monotonic`.
+        """
+        stats, ahead = self._stats, self._ahead
+        stats.requests += requests
+        stats.attempts += requests
+        if ahead is not None and ahead.retrying is not None and ahead.retrying.deposit is not None:
+            ahead.retrying.deposit(now, requests)
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody waits for a connection, so that none is to be kept."""
+        return self._ahead is None or self._ahead.transport.is_waited_for()
 
     def read(self, response: Response, decoder: decode.BodyDecoder) -> Any:
         """Read the value of an answer; `decode.UNREAD` where it is no plain success, which `go_on` sees to."""
-        if response.status >= 300 or response.has_cookies is not False or is_logged():
+        if response.status >= 300 or response.has_cookies is not False:
+            return decode.UNREAD
+        if LEVELS.get(INFO, True) and is_logged():
             return decode.UNREAD
         body = response.body
         try:
@@ -369,31 +308,3 @@ def decoder_of(response_format: Any) -> decode.BodyDecoder | None:
     except Exception:  # noqa: BLE001 - it is raised anew where its request is known
         return None
     return decoder if type(decoder) is decode.BodyDecoder and decoder.stamp is None else None
-
-
-def _give_back(ahead: Ahead, connection: Connection) -> None:
-    """Give back what was taken for a request that was not written."""
-    if ahead.limiter is not None:
-        ahead.limiter.hold()
-        ahead.limiter.drop()
-    ahead.transport.put_back(connection)
-
-
-def _content(body: Any, transport: WireTransport, connection: Connection) -> bytes | None:
-    """Write a body as JSON; `None` where it is too large to go with its head, or an error: the connection is put back.
-
-    The body may have code of its own, which can raise anything.
-    """
-    content = None
-    try:
-        content = encode.body(body)
-        if len(content) > _MOST_BODY:
-            content = None
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException:  # noqa: BLE001 - it is raised anew where its request is known
-        content = None
-    finally:
-        if content is None:
-            transport.put_back(connection)
-    return content

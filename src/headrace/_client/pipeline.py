@@ -57,8 +57,8 @@ _KNOWN_METHODS = {
 #: Kept here, because to look a member of an enum up costs as much as ten attributes do on Python 3.11.
 _STREAMED = Undecoded.STREAMED
 #: What the logger knows of its levels already. It is emptied, and `isEnabledFor` asked again, whenever one changes.
-_INFO = logging.INFO
-_levels: Mapping[int, bool] = getattr(logger, "_cache", {})
+INFO = logging.INFO
+LEVELS: Mapping[int, bool] = getattr(logger, "_cache", {})
 #: Bytes; what is larger is decompressed in a thread, so that the loop goes on.
 INLINE_DECOMPRESSION = 64 * 1024
 #: Bytes that an answer to an `Auth` may have: a token has some thousands at most.
@@ -180,7 +180,7 @@ class Pipeline:
         if response.status >= 300 or response.has_cookies is not False:
             response = await self._binding.settle(request, response)
             request = response.request or request
-        if _levels.get(_INFO, True) and logger.isEnabledFor(_INFO):
+        if LEVELS.get(INFO, True) and logger.isEnabledFor(INFO):
             logger.info(answer.log_line(request, response.status))
         if response.status >= 300:
             raise await self._error(request, response, self._models(call))
@@ -292,13 +292,13 @@ def is_plain(response: Response) -> bool:
         response.status < 300
         and response.has_cookies is False
         and response.coding == b""
-        and not (_levels.get(_INFO, True) and logger.isEnabledFor(_INFO))
+        and not (LEVELS.get(INFO, True) and logger.isEnabledFor(INFO))
     )
 
 
 def is_logged() -> bool:
-    """Tell whether requests are logged."""
-    return _levels.get(_INFO, True) and logger.isEnabledFor(_INFO)
+    """Tell whether requests are logged; asked where `LEVELS` does not say that they are not."""
+    return logger.isEnabledFor(INFO)
 
 
 def _whole(response: Response) -> Response:

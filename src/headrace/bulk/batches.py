@@ -14,6 +14,7 @@ import msgspec
 from headrace.bulk._letters import DeadLetter, Rejected, letter_of
 from headrace.bulk._sinks.base import Target
 from headrace.bulk._sinks.columns import builtins, plain_rows
+from headrace.bulk._sinks.discard import Discard
 from headrace.bulk.journal import More, Writer
 from headrace.errors import FrameworkException, JournalError, SinkError
 
@@ -64,9 +65,10 @@ class Batch:
         calls: How many calls ended.
         samples: How the run went since the last commit.
         routes: What was seen of each route so far.
+        dropped: How many rows a sink has taken that throws them away: they are not gathered.
     """
 
-    __slots__ = ("calls", "dead", "done", "keys", "rejects", "routes", "rows", "samples", "series")
+    __slots__ = ("calls", "dead", "done", "dropped", "keys", "rejects", "routes", "rows", "samples", "series")
 
     def __init__(self) -> None:
         self.rows: list[Any] = []
@@ -78,6 +80,7 @@ class Batch:
         self.calls = 0
         self.samples: list[Sample] = []
         self.routes: Mapping[str, Any] | None = None
+        self.dropped = 0
 
     def note(self, mark: bytes | PageMark, *, last: bool) -> None:
         """Note that a call is done, or how far its series is."""
@@ -105,6 +108,9 @@ class Keeper:
         path: Of the journal, or `None`.
         job: What the journal is of.
         settings: What a report shall show beside it, without secrets.
+
+    Attributes:
+        keeps_rows: Whether the sink has any use for rows.
     """
 
     def __init__(
@@ -113,6 +119,7 @@ class Keeper:
         self._settings = settings
         self._sink = sink
         self._ours = isinstance(sink, Target)
+        self.keeps_rows = type(sink) is not Discard
         self._path = path
         self._job = job
         self._journal: Writer | None = None
@@ -211,7 +218,7 @@ class Keeper:
             self._journal.mark()
         between(STEPS[4], number)
         self._number = number
-        return len(batch.rows) - len(misfits), misfits
+        return len(batch.rows) + batch.dropped - len(misfits), misfits
 
     def _write(self, batch: Batch) -> list[Rejected]:
         rows = batch.rows if self._ours else plain_rows(batch.rows)

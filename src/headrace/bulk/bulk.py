@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import warnings
-from collections.abc import Collection
 from functools import partial
 from hashlib import blake2b
-from time import monotonic, time
+from time import time
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import msgspec
@@ -16,14 +14,17 @@ import msgspec
 from headrace import _calling, _stopping
 from headrace._checks import is_number, wrong, wrong_number
 from headrace._core.call import Call
+from headrace._core.limits.pace import Pace
 from headrace._core.pages.sieve import Sieve
 from headrace._core.values.partial import check_on_invalid
-from headrace.bulk._sinks.base import Sink, Target
+from headrace._io.flow.pacing import Pacer
+from headrace.bulk import given
+from headrace.bulk._sinks.base import Sink
 from headrace.bulk.batches import Keeper
 from headrace.bulk.engine import Engine
 from headrace.bulk.handing import Handing
-from headrace.bulk.journal import Journal
 from headrace.bulk.keys import Digests
+from headrace.bulk.outcomes import Ok
 from headrace.bulk.pulling import Known
 from headrace.bulk.report import Report
 from headrace.bulk.running import Run, Tally, Thread
@@ -31,17 +32,13 @@ from headrace.bulk.samples import Sampler
 from headrace.bulk.series import Kept, Walks
 from headrace.bulk.shape import Shape
 from headrace.bulk.source import Source, check_incremental
-from headrace.config import is_status
 from headrace.errors import AsyncClientError, ValidationError
-from headrace.policies import Retry
 from headrace.types import UNSET
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from headrace._core.pages.incremental import Incremental
+    from headrace.bulk.client import BulkClient
     from headrace.bulk.outcomes import Outcome
-    from headrace.types import BulkClient
 
 T = TypeVar("T")
 
@@ -57,15 +54,14 @@ class Bulk(Generic[T]):
         self._client = client
         self._report = report = Report()
         in_flight, ordered = options["in_flight"], options["ordered"]
-        if not is_number(in_flight, integer=True):
-            raise wrong("in_flight", in_flight, "a whole number above 0")
+        self._client = client
         self._options = options
-        self._retry = _checked_retry(options["retry"])
-        self._path = journal_path(options["journal"], options["sink"])
+        self._retry = given.retry_of(options["retry"])
+        self._path = given.journal_path(options["journal"], options["sink"])
         self._shape = shape = self._shaped()
         has_rows = shape.items is not None or shape.pages is not None
         self._source = Source(calls, has_rows=has_rows, has_journal=self._path is not None)
-        self._tally = Tally(report, _statuses(options["expected"]), _most_failures(options["max_failures"]))
+        self._tally = Tally(report, given.statuses(options["expected"]), given.most_failures(options["max_failures"]))
         self._transform = options["transform"]
         if self._transform is not None and not callable(self._transform):
             raise wrong("transform", self._transform, "a function of a row")
@@ -78,7 +74,7 @@ class Bulk(Generic[T]):
         progress = options["progress"]
         if progress not in (None, False, True) and not callable(progress):
             raise wrong("progress", progress, "a function of the report, or True for a bar")
-        self._most = in_flight
+        self._in_flight = given.width(in_flight)
         self._ordered = bool(ordered)
         self._engine: Engine | None = None
         self._handing: Handing | None = None
@@ -145,6 +141,7 @@ class Bulk(Generic[T]):
             if engine.finished:
                 await thread.run(keeper.finish)
         finally:
+            self._report.end()
             self._report.stopped = self._engine is not None and self._engine.stopped
             _stopping.end(self)
             if bar is not None:
@@ -159,6 +156,26 @@ class Bulk(Generic[T]):
         return self
 
     async def __anext__(self) -> Outcome[T]:
+        engine = self._engine
+        if engine is None or self._handing is None or self._path is not None or not engine.ready:
+            engine = await self._next_ready()
+        outcome, mark, _ = engine.take()
+        report = self._report
+        if type(outcome) is Ok and not outcome.rejects:
+            failure = False
+            report.answered(outcome.meta)
+        else:
+            failure = self._tally.count(outcome)
+            if failure and self._tally.exceeded:
+                engine.stop()
+        if type(outcome) is Ok:
+            report.rows += len(outcome.value) if type(outcome.value) is list else 1
+        if self._handing is not None and self._path is not None:
+            self._handing.hand(outcome, mark, failure=failure)
+        return outcome
+
+    async def _next_ready(self) -> Engine:
+        """Wait until there is something to take; raises `StopAsyncIteration` where nothing comes any more."""
         if self._busy:
             raise AsyncClientError("a bulk is read by one task at a time")
         self._busy = True
@@ -169,16 +186,12 @@ class Bulk(Generic[T]):
             assert engine is not None and handing is not None  # noqa: S101, PT018 - begun above
             if handing.keeper is not None:
                 await handing.next_is_asked()
+            self._report.sort()
             if not engine.ready:
                 await self._wait(engine, handing)
         finally:
             self._busy = False
-        outcome, mark = engine.take()
-        failure = self._tally.count(outcome)
-        if failure and self._tally.exceeded:
-            engine.stop()
-        handing.hand(outcome, mark, failure=failure)
-        return outcome
+        return engine
 
     async def _wait(self, engine: Engine, handing: Handing) -> None:
         """Wait until something is ready; raises `StopAsyncIteration` behind the last."""
@@ -207,6 +220,7 @@ class Bulk(Generic[T]):
             await engine.aclose()
         finally:
             engine.ready.clear()
+            self._report.end()
             self._report.stopped = engine.stopped
             if handing is not None:
                 await handing.aclose()
@@ -240,7 +254,7 @@ class Bulk(Generic[T]):
         self._begin()
         keeper = None if self._path is None else Keeper(None, self._path, self.job)
         thread = None if keeper is None else Thread()
-        handing = Handing(keeper, thread, self._report, self._every)
+        handing = Handing(keeper, thread, self._every)
         try:
             self._engine = await self._start(None if keeper is None else await handing.open(), keeper, thread)
         except BaseException:  # a cancellation too, for which the thread was waited for
@@ -256,19 +270,21 @@ class Bulk(Generic[T]):
         if kept is not None:
             skipped = kept if not self._options["retry_failed"] else kept[:1]
             known = Known(self._client.place, skipped, Digests())
-        ask = await self._client.begin(self._retry)
+        width = self._in_flight
+        most = width if isinstance(width, int) else Pacer(Pace(*width))
+        ask = await self._client.begin(self._retry, None if isinstance(most, int) else most)
         known_series = None
         if keeper is not None and thread is not None and keeper.has_series:
             known_series = Kept(partial(thread.run, keeper.series))
         walks = Walks(self._client, self._shape, known_series)
-        self._source.pull_where_called(self._most)
-        engine = Engine(self._source, self._shape, self._report, known, walks, self._most, ordered=self._ordered)
+        self._source.pull_where_called(width if isinstance(width, int) else width[1])
+        engine = Engine(self._source, self._shape, self._report, known, walks, most, ordered=self._ordered)
         self._engine = engine
+        self._report.begin()
         _stopping.begin(self, asyncio.get_running_loop())
         engine.start(ask)
         if self._stopped:
             engine.stop()
-        self._began = monotonic()
         return engine
 
     def _shown(self) -> dict[str, str]:
@@ -318,45 +334,6 @@ def _schema(response_format: Any) -> str:
         schema = getattr(response_format, "model_json_schema", None)
         text = (str(schema()) if callable(schema) else name).encode()
     return f"{name} ({blake2b(text, digest_size=6).hexdigest()})"
-
-
-def _checked_retry(retry: Any) -> Any:
-    if retry is not UNSET and retry is not None and not isinstance(retry, Retry):
-        raise wrong("retry", retry, "a Retry or None")
-    return retry
-
-
-def _statuses(expected: Any) -> frozenset[int]:
-    takes = "a collection of statuses, such as {404, 410}"
-    if not isinstance(expected, Collection) or isinstance(expected, (str, bytes)):
-        raise wrong("expected", expected, takes)
-    for status in expected:
-        if not is_status(status):
-            raise wrong("expected", status, takes)
-    return frozenset(expected)
-
-
-def _most_failures(most: Any) -> float | None:
-    share = isinstance(most, float) and 0 < most < 1
-    if most is None or share or is_number(most, integer=True, zero=True):
-        return most  # type: ignore[no-any-return] # it is one of these
-    raise wrong_number("max_failures", most, "a whole number, or a share between 0 and 1")
-
-
-def journal_path(journal: Any, sink: Any) -> Path | None:
-    """Read where the journal of a bulk lies; `None` for none."""
-    if journal is None or journal is False:
-        return None
-    if journal is True:
-        beside: Path | None = sink.journal if isinstance(sink, Target) else None
-        if beside is None:
-            raise ValidationError("journal: True lies beside a sink that has a path; give the path of the journal")
-        return beside
-    if isinstance(journal, Journal):
-        return journal.path
-    if not isinstance(journal, (str, os.PathLike)):
-        raise wrong("journal", journal, "a path, a Journal, or True for one beside the sink")
-    return Journal(journal).path
 
 
 def _progress(progress: Any) -> tuple[Any, Any]:

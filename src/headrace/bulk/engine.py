@@ -3,62 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-import math
-from collections import deque
 from contextvars import copy_context
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 from headrace._core.messages import Response
-from headrace._core.request.proof import EMPTY_BODY
 from headrace._core.values.decode import UNREAD
-from headrace._core.values.measured import Measured
 from headrace._core.values.partial import Partial
-from headrace._io.deadline import Deadline
-from headrace._io.frames import clear_frames, go_on
-from headrace.bulk.flight import Flight, Sweep
-from headrace.bulk.ordering import Order
-from headrace.bulk.outcomes import Meta, Ok, failed
+from headrace._io.frames import clear_frames
+from headrace.bulk.feeding import Feeder
+from headrace.bulk.flight import Flights
+from headrace.bulk.outbox import Outbox
+from headrace.bulk.outcomes import Meta, Ok
 from headrace.bulk.pulling import Pulling
-from headrace.types import UNSET
+from headrace.bulk.seats import Seats
+from headrace.bulk.tasks import Tasks
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+    from collections.abc import Callable
 
-    from headrace._core.call import Call
-    from headrace._core.values.partial import Reject
-    from headrace.bulk.batches import PageMark
-    from headrace.bulk.ordering import Taken
-    from headrace.bulk.outcomes import Outcome
-    from headrace.bulk.pulling import Known, Pulled
+    from headrace._io.deadline import Deadline
+    from headrace._io.flow.pacing import Pacer
+    from headrace.bulk.client import BulkLane, BulkWay
+    from headrace.bulk.flight import Flight
+    from headrace.bulk.ordering import Ended
+    from headrace.bulk.pulling import Known
     from headrace.bulk.report import Report
     from headrace.bulk.series import Walks
     from headrace.bulk.shape import Shape
-    from headrace.bulk.source import Source
-    from headrace.types import BulkLane, BulkWay
+    from headrace.bulk.source import Pulled, Source
 
-
-class _Seat:
-    """The place of a series among the calls that are in flight; see `headrace.bulk.series.Seat`.
-
-    Args:
-        engine: Whose place it is.
-        number: Of its call.
-    """
-
-    __slots__ = ("_engine", "_number")
-
-    def __init__(self, engine: Engine, number: int) -> None:
-        self._engine = engine
-        self._number = number
-
-    def put(self, outcome: Outcome[Any], mark: PageMark | None) -> None:
-        """Hand over a page."""
-        self._engine.put(self._number, outcome, mark)
-
-    async def room(self) -> bool:
-        """Wait until another page may be asked for; `False` where the bulk was stopped."""
-        return await self._engine.room(self._number)
+_AT_ONCE: Final = 256  # calls that are begun in one step, at most
 
 
 class Engine:
@@ -73,13 +48,12 @@ class Engine:
         report: Where to count what is pulled.
         known: Which calls are skipped; `None` without a journal.
         walks: Walks series of pages.
-        in_flight: How many.
+        in_flight: How many, or what says so.
         ordered: Whether outcomes come in the order of their calls.
 
     Attributes:
         most: How many may be in flight.
-        ready: What has ended and may be taken, with the digest of its call.
-        patience: How many have to be ready before `wait` returns for them; `nudge` or the end is sooner.
+        ready: What has ended and may be taken, with the digest of its call and its number.
     """
 
     def __init__(
@@ -89,7 +63,7 @@ class Engine:
         report: Report,
         known: Known | None,
         walks: Walks,
-        in_flight: int,
+        in_flight: int | Pacer,
         *,
         ordered: bool,
     ) -> None:
@@ -97,34 +71,36 @@ class Engine:
         self._shape = shape
         self._pulling = Pulling(source, shape, report, known)
         self._walks = walks
-        self.most = in_flight
-        self._window = in_flight * (4 if ordered else 2)
-        self.ready: deque[Taken] = deque()
-        self._order = Order(self.ready) if ordered else None
+        self._report = report
+        self._pacer = None if isinstance(in_flight, int) else in_flight
+        self._ahead = 4 if ordered else 2
+        self._outbox = Outbox(ordered=ordered)
+        self.ready = self._outbox.ready
+        self._seats = Seats(self._outbox, self._may_fly, self._schedule)
+        self._is_patient = False
+        self._widen(in_flight if isinstance(in_flight, int) else in_flight.width)
         self._held = 0  # calls that are pulled and whose outcomes are not taken
-        self._pages = 0  # pages, but for the last of a series, that are not taken
-        self._cut = False  # whether a series was stopped before its end
         self._going = 0  # those of them that are under way
-        self._kept: Pulled | None = None  # one that is pulled, and waits for a connection to become idle
-        self._flights: set[Flight] = set()
-        self._free: list[Flight] = []
-        self._landed: list[Flight] = []
-        self._sweep: Sweep | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._kept: list[Pulled] = []  # those that are pulled, and wait for a connection to become idle
+        self._flights = Flights(self._schedule)
+        self._tasks = Tasks()
         self._dialing = 0  # tasks that were begun for want of an idle connection
-        self._feeder: asyncio.Task[None] | None = None
-        self._feeding = False  # whether it waits for the next call, not for room
-        self._room = asyncio.Event()
-        self._wake: asyncio.Future[None] | None = None
+        self._feeder: Feeder | None = None
+        self._full = False  # whether more would be pulled if outcomes were taken
         self._ask: BulkWay
         self._lane: BulkLane | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._soon: Callable[[], object]
         self._due = False  # whether a step is
-        self._stopping = False
-        self._closing = False
+        self._stopping = self._closing = False
         self._fault: BaseException | None = None
-        self.patience = 1
+
+    def _widen(self, width: int) -> None:
+        self.most = self._report.in_flight = width
+        self._window = self._seats.window = width * self._ahead
+        if self._is_patient:
+            self._outbox.patience = max(1, width // 2)
+            self._outbox.tell()
 
     def start(self, ask: BulkWay) -> None:
         """Begin to pull and to ask."""
@@ -132,40 +108,39 @@ class Engine:
         self._loop = loop = asyncio.get_running_loop()
         context = copy_context()
         self._soon = lambda: loop.call_soon(self._step, context=context)
-        if self._shape.decoder is not None and ask.lane is not None:
+        if self._shape.decoder is not None and ask.lane is not None and not self._shape.serial:
             self._lane = ask.lane
-            if self._lane.seconds is not None:
-                self._sweep = Sweep(self._flights, self._lane.seconds)
+            self._flights.limit(self._lane.seconds)
         if self._source.asynchronous:
-            self._feeder = asyncio.create_task(self._feed())
-            self._feeder.add_done_callback(self._fed)
+            self._feeder = Feeder(self._pulling, self._has_room, self._feed, self._tasks, self._fed)
         self._schedule()
 
     @property
     def ended(self) -> bool:
         """Whether nothing more becomes ready."""
         over = self._pulling.drained or self._stopping
-        return over and not self._going and self._feeder is None and self._kept is None
+        return over and not self._going and self._feeder is None and not self._kept
 
     @property
     def finished(self) -> bool:
         """Whether everything was asked for, and has ended."""
-        return self._pulling.drained and self.ended and not self._cut and self._fault is None
+        return self._pulling.drained and self.ended and not self._seats.cut and self._fault is None
 
     @property
     def stopped(self) -> bool:
         """Whether it was stopped while there may have been more calls, or pages."""
-        return self._cut or (self._stopping and not self._pulling.drained)
+        return self._seats.cut or (self._stopping and not self._pulling.drained)
 
     def stop(self) -> None:
         """Pull nothing more; what is pulled ends."""
         self._stopping = True
-        kept, self._kept = self._kept, None
-        if kept is not None and not self._closing:
-            self._spawn(kept, dials=False)
-        self._room.set()
-        if self._feeding and self._feeder is not None:
-            self._feeder.cancel()
+        kept, self._kept = self._kept, []
+        if not self._closing:
+            for each in kept:
+                self._spawn(each, dials=False)
+        self._seats.stop()
+        if self._feeder is not None:
+            self._feeder.stop()
         if self.ended:
             self.nudge()
 
@@ -173,21 +148,13 @@ class Engine:
         """End all that is in flight, and wait for that."""
         self._closing = True
         self.stop()
-        if self._landed:
+        if self._flights.landed:
             self._settle()
-        self._drop()
-        tasks = self._all_tasks()
-        for task in tasks:
-            task.cancel()
-        interrupted: asyncio.CancelledError | None = None
-        while not all(task.done() for task in tasks):
-            try:
-                await asyncio.wait(tasks)
-            except asyncio.CancelledError as error:
-                interrupted = error
-        await self._source.aclose()
-        if interrupted is not None:
-            raise interrupted
+        self._end()
+        try:
+            await self._tasks.gone()
+        finally:
+            await self._source.aclose()
 
     def abandon(self) -> None:
         """End all that is in flight, where nobody can wait for it."""
@@ -201,23 +168,10 @@ class Engine:
             self._end()
 
     def _end(self) -> None:
-        self._drop()
-        for task in self._all_tasks():
-            task.cancel()
-
-    def _all_tasks(self) -> list[asyncio.Task[None]]:
-        return [*self._tasks] if self._feeder is None else [*self._tasks, self._feeder]
-
-    def _drop(self) -> None:
-        """Forget the calls that no task has; what is under way ends, and its connections are not used again."""
-        if self._sweep is not None:
-            self._sweep.stop()
-        for flight in self._flights:
-            if flight.call is not None and flight.deadline is None:
-                flight.abandon()
-                self._going -= 1
-        self._flights.clear()
-        self._landed.clear()
+        if self._pacer is not None:
+            self._pacer.stop()
+        self._going -= self._flights.drop()
+        self._tasks.cancel()
 
     async def wait(self) -> bool:
         """Wait until something is ready, or `nudge` was called.
@@ -228,56 +182,38 @@ class Engine:
         Raises:
             BaseException: What the calls' own iterator has raised, once all that was in flight is taken.
         """
-        if len(self.ready) >= self.patience:
+        if len(self.ready) >= self._outbox.patience:
             return True
         if not self.ended:
-            self._wake = asyncio.get_running_loop().create_future()
-            try:
-                await self._wake
-            finally:
-                self._wake = None
+            await self._outbox.wait()
         if self.ready or not self.ended:
             return True
         if self._fault is not None:
             raise self._fault
         return False
 
+    def be_patient(self) -> None:
+        """Let `wait` return when half as many are ready as may be in flight, or at `nudge`, or at the end."""
+        self._is_patient = True
+        self._widen(self.most)
+
     def nudge(self) -> None:
         """Let whoever waits look again."""
-        if self._wake is not None and not self._wake.done():
-            self._wake.set_result(None)
+        self._outbox.nudge()
 
-    def take(self) -> Taken:
+    def take(self) -> Ended:
         """Take what is ready first; there has to be something."""
         taken = self.ready.popleft()
         if taken[0].meta.last:
             self._held -= 1
-            if not self._due:
+            if self._full:
+                self._full = False
                 self._schedule()
         else:
-            self._pages -= 1
-        if not self._room.is_set():
-            self._room.set()
+            self._seats.pages -= 1
+        if self._seats.waiting:
+            self._seats.look()
         return taken
-
-    async def room(self, number: int) -> bool:
-        """Wait until a series may ask for another page; `False` where it was stopped, and is cut off here.
-
-        Args:
-            number: Of its call.
-        """
-        order = self._order
-        while not self._stopping:
-            # Where outcomes are ordered, the first call goes on whatever others have ready behind it.
-            full = len(self.ready) if order is not None and number == order.first else self._pages
-            if full < self._window:
-                return True
-            self._room.clear()
-            await self._room.wait()
-        self._cut = True
-        if order is not None:
-            order.end(number)
-        return False
 
     # What is pulled, and when.
 
@@ -290,140 +226,146 @@ class Engine:
     def _step(self) -> None:
         """Make outcomes of what has ended, and begin as many as there is room for."""
         self._due = False
-        if self._landed:
+        if self._flights.landed:
             self._settle()
-        if self._feeder is None:
-            while self._going < self.most and (pulled := self._kept or self._next()) is not None:
-                if not self._begin(pulled):
-                    break
-        else:
-            if self._kept is not None and self._going < self.most:
-                self._begin(self._kept)
-            self._room.set()
-        if self._wake is not None and self.ended:
+        if self._pacer is not None and self._pacer.width != self.most:
+            self._widen(self._pacer.width)
+        if self._seats.waiting:
+            self._seats.look()
+        self._begin(self._kept or (self._pulled() if self._feeder is None else []))
+        if self._feeder is not None:
+            self._feeder.look()
+        self._flights.release()
+        if self.ended:
             self.nudge()
 
-    def _next(self) -> Pulled | None:
-        """Pull the next call that has to be asked, where there is room for its outcome; `None` is none, or not yet."""
+    def _pulled(self) -> list[Pulled]:
+        """Pull the calls that there is room for, in flight and for their outcomes."""
         pulling = self._pulling
-        if self._held >= self._window or pulling.drained or self._stopping:
-            return None
+        room = min(self.most - self._going, self._window - self._held, _AT_ONCE)
+        self._full = self._held >= self._window
+        if room <= 0 or pulling.drained or self._stopping:
+            return []
+        pulled: list[Pulled] = []
         try:
-            pulled = pulling.pull()
+            pulling.pull(room, pulled)
         except BaseException as error:  # noqa: BLE001 - it is raised where the outcomes are taken
             clear_frames(error)  # which know what is no call, or not yet
             self._fault = error
             self.stop()
-            return None
-        if pulled is not None:
-            self._held += 1
-        elif not pulling.drained:
-            self._schedule()  # many were skipped: others have their turn
+        else:
+            if len(pulled) < room or room == _AT_ONCE:
+                self._schedule()  # many were skipped, or more may be begun: others have their turn
+        self._held += len(pulled)
         return pulled
 
-    async def _feed(self) -> None:
-        """Pull from an async iterable, one call after the other, while there is room."""
-        while not self._stopping:
-            if self._going >= self.most or self._held >= self._window or self._kept is not None:
-                self._room.clear()
-                await self._room.wait()
-                continue
-            self._feeding = True
-            try:
-                pulled = await self._pulling.apull()
-            except asyncio.CancelledError:
-                if self._stopping:
-                    return
-                raise
-            finally:
-                self._feeding = False
-            if pulled is not None:
-                self._held += 1
-                self._begin(pulled)
-            elif self._pulling.drained:
-                return
+    def _may_fly(self, waiting: int) -> bool:
+        """Tell whether another call may be in flight, where so many of those under way wait."""
+        return self._going - waiting < self.most
 
-    def _fed(self, feeder: asyncio.Task[None]) -> None:
+    def _has_room(self) -> bool:
+        """Tell whether an async iterable may be pulled; where it may not, the feeder is told when to look again."""
+        self._full = self._held >= self._window
+        return self._going < self.most and not self._full and not self._kept
+
+    def _feed(self, call: Pulled) -> None:
+        self._held += 1
+        self._begin([call])
+        self._flights.release()
+
+    def _fed(self, error: BaseException | None) -> None:
         self._feeder = None
-        self._heed(feeder)
+        self._heed(error)
 
     # How a call is sent, and how it ends.
 
-    def _begin(self, pulled: Pulled) -> bool:
-        """Send a call, in a task where it is not plain; tells whether there was a connection for it, or to be made."""
-        self._kept = None
-        call, lane = pulled[0], self._lane
-        if lane is None or not _is_plain(call) or self._shape.is_series(call):
-            self._spawn(pulled, dials=False)
-            return True
-        if self._free:
-            flight = self._free.pop()
-        else:
-            flight = Flight(self._land)
-            self._flights.add(flight)
-        begun = lane.begin(call.method, call.path, call.body, flight)
-        if begun is None:
-            self._free.append(flight)
-            room = lane.room()
-            if room is not None and self._going and self._dialing >= room:
-                self._kept = pulled  # something is under way, and will end
-                return False
-            self._spawn(pulled, dials=room is not None)
-            return True
-        flight.call, flight.key, flight.mark, flight.number = pulled
-        flight.begun = begun
-        flight.began = monotonic()
-        self._going += 1
-        if self._sweep is not None and not self._sweep.is_watching:
-            self._sweep.watch()
-        return True
-
-    def _land(self, flight: Flight) -> None:
-        """Hear of the end of an exchange, in the middle of what its connection does: a step sees to it."""
-        self._landed.append(flight)
-        if not self._due:
-            self._due = True
-            self._soon()
+    def _begin(self, pulled: list[Pulled]) -> None:
+        """Send calls; those for which there is no connection now, nor one to be made, are kept."""
+        self._kept = []
+        lane, pacer, flights, free = self._lane, self._pacer, self._flights, self._flights.free
+        now, begun_here = monotonic(), 0
+        get = None if lane is None or not pulled else lane.form("GET", None)
+        try:
+            for index, each in enumerate(pulled):
+                if self._going + begun_here >= self.most:  # the width has shrunk since it was pulled
+                    self._kept = pulled[index:]
+                    break
+                call = each[0]
+                if lane is None or not each[4]:
+                    self._spawn(each, dials=False)
+                    continue
+                if pacer is not None and not pacer.try_start():
+                    pacer.when_free(self._schedule)
+                    self._kept = pulled[index:]
+                    break
+                form = get if call.body is None and call.method == "GET" else lane.form(call.method, call.body)
+                flight = free.pop() if free else flights.new()
+                if form is not None:
+                    kept, flight.begun = flight.begun, None
+                    kept = None if kept is None else kept.connection
+                    flight.begun = form.begin(call.path, call.body, flight, now, kept)
+                    if flight.begun is not None:
+                        flight.pulled = each
+                        begun_here += 1
+                        continue
+                if pacer is not None:
+                    pacer.in_flight -= 1
+                flight.release()
+                free.insert(0, flight)
+                room = lane.room()
+                if room is not None and (self._going or begun_here) and self._dialing >= room:
+                    self._kept = pulled[index:]  # something is under way, and will end
+                    break
+                self._spawn(each, dials=room is not None)
+        finally:
+            if begun_here and lane is not None:
+                self._going += begun_here
+                lane.count(begun_here, now)
+                flights.watch()
 
     def _settle(self) -> None:
         """Make outcomes of the answers that are plain successes; a task sees to each of the others."""
-        lane, decoder = self._lane, self._shape.decoder
+        lane, shape, decoder = self._lane, self._shape, self._shape.decoder
         assert lane is not None  # noqa: S101 - or nothing would have landed
-        landed, self._landed = self._landed, []
+        read, free, put = lane.read, self._flights.free, self._outbox.put
+        landed = self._flights.landed[:]
+        self._flights.landed.clear()
+        wanted = lane.is_wanted
         for flight in landed:
-            response, call = flight.outcome, flight.call
-            value = lane.read(response, decoder) if type(response) is Response else UNREAD
-            if value is UNREAD or call is None:
+            response, pulled = flight.outcome, flight.pulled
+            if self._pacer is not None:
+                self._pacer.ended(response, flight.ended - flight.begun.began)
+            assert pulled is not None  # noqa: S101 - it is under way
+            if type(response) is not Response or (value := read(response, decoder)) is UNREAD:
                 self._hand_over(flight)
                 continue
-            key, mark, number = flight.key, flight.mark, flight.number
-            elapsed, size = flight.ended - flight.began, len(response.body)
-            flight.call = flight.begun = flight.outcome = None
-            self._free.append(flight)
+            call, key, mark, number, _ = pulled
+            flight.pulled = flight.outcome = None
+            free.append(flight)
             self._going -= 1
-            if value is None or type(value) is Partial:
-                outcome = self._outcome(value, call, Meta(key, response.status, elapsed, 1, size))
-            else:
-                outcome = Ok(value, call, Meta(key, response.status, elapsed, 1, size))
-            self.put(number, outcome, mark)
+            meta = Meta(key, response.status, flight.ended - flight.begun.began, 1, len(response.body))
+            if wanted:
+                flight.release()
+            is_plain = value is not None and type(value) is not Partial
+            outcome = Ok(value, call, meta) if is_plain else shape.outcome(value, call, meta)
+            put((outcome, mark, number))
+        self._outbox.tell()
 
     def _hand_over(self, flight: Flight) -> None:
         """Let a task go on with a call whose first exchange has not ended in a plain success."""
+        flight.begun.connection.release()
         if self._closing:
             return
-        seconds = math.inf if self._lane is None or self._lane.seconds is None else self._lane.seconds
-        deadline = Deadline({}, None, flight.began + seconds, 0, seconds)
-        deadline.expired = isinstance(flight.outcome, asyncio.CancelledError)
-        flight.deadline = deadline
-        deadline.task = self._run(self._resume(flight, deadline))
+        deadline = flight.hand_over(None if self._lane is None else self._lane.seconds)
+        deadline.task = self._tasks.begin(self._resume(flight, deadline), self._left)
 
     async def _resume(self, flight: Flight, deadline: Deadline) -> None:
-        lane, call = self._lane, flight.call
-        assert lane is not None and call is not None  # noqa: S101, PT018 - it is under way
+        lane, pulled, begun = self._lane, flight.pulled, flight.begun
+        assert lane is not None and pulled is not None  # noqa: S101, PT018 - it is under way
         try:
-            going_on = lane.go_on(self._shape.asked(call), flight.begun, flight.outcome, deadline, flight.began)
+            going_on = lane.go_on(self._shape.asked(pulled[0]), begun, flight.outcome, deadline, begun.began)
             flight.outcome = None
-            await self._ended(going_on, call, flight.key, flight.mark, flight.number, flight.began)
+            self._outbox.add(await self._shape.ended(going_on, pulled, begun.began))
         finally:
             self._flights.discard(flight)
 
@@ -431,100 +373,26 @@ class Engine:
         """Send a call in a task."""
         self._going += 1
         self._dialing += dials
-        _ = self._run(self._work(pulled, dials=dials))
+        _ = self._tasks.begin(self._work(pulled, dials=dials), self._left)
 
-    def _run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._left)
-        return task
-
-    async def _work(self, pulled: Pulled | None, *, dials: bool) -> None:
-        """Ask; where there is no lane, go on with the next call."""
+    async def _work(self, pulled: Pulled, *, dials: bool) -> None:
+        call, key, mark, number, _ = pulled
         try:
-            while pulled is not None:
-                call, key, mark, number = pulled
-                if self._shape.is_series(call):
-                    await self._walks.walk(call, key, mark, self._ask, _Seat(self, number))
-                else:
-                    await self._ended(self._ask(self._shape.asked(call)), call, key, mark, number, monotonic())
-                pulled = self._next() if self._lane is None and self._feeder is None else None
+            if self._shape.is_series(call):
+                await self._walks.walk(call, key, mark, self._ask, self._seats.seat(number))
+            else:
+                self._outbox.add(await self._shape.ended(self._ask(self._shape.asked(call)), pulled, monotonic()))
         finally:
             self._dialing -= dials
 
-    async def _ended(
-        self, asked: Awaitable[Any], call: Call, key: str | None, mark: bytes | None, number: int, began: float
-    ) -> None:
-        """Wait for what comes of a call, and make an outcome of it."""
-        try:
-            answer = await asked
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the outcome
-            go_on(error)
-            outcome: Outcome[Any] = failed(error, call, key, monotonic() - began)
-        else:
-            if type(answer) is not Measured:
-                raise self._shape.no_answer(answer)
-            meta = Meta(key, answer.status, answer.elapsed, answer.attempts, answer.size)
-            outcome = self._outcome(answer.value, call, meta)
-        self.put(number, outcome, mark)
-
-    def _left(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+    def _left(self, error: BaseException | None) -> None:
         self._going -= 1
-        self._heed(task)
+        self._heed(error)
 
-    def _heed(self, task: asyncio.Task[None]) -> None:
+    def _heed(self, error: BaseException | None) -> None:
         """Take note of how a task has ended; an error of its own ends the bulk."""
-        error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if error is not None and not self._closing:
             clear_frames(error)
             self._fault = self._fault or error
             self.stop()
         self._schedule()
-
-    def _outcome(self, value: Any, call: Call, meta: Meta) -> Outcome[Any]:
-        """Make the outcome of an answer that is a success."""
-        rejects: Sequence[Reject] = ()
-        if type(value) is Partial:
-            rejects = () if self._shape.skips else value.rejects
-            value = value.items
-        elif value is None and not meta.bytes and not self._shape.takes_none(call):
-            return failed(self._shape.empty(call, meta.status or 0), call, meta.key, meta.elapsed)
-        return Ok(value, call, meta, rejects)
-
-    def put(self, number: int, outcome: Outcome[Any], mark: bytes | PageMark | None) -> None:
-        """Make an outcome ready, where outcomes are ordered when its turn has come.
-
-        Args:
-            number: Of its call.
-            outcome: What comes of it, or of a page of it.
-            mark: What a journal is told.
-        """
-        order = self._order
-        if order is None:
-            self.ready.append((outcome, mark))
-        else:
-            order.put(number, (outcome, mark))
-        if not outcome.meta.last:
-            self._pages += 1
-        elif order is not None:
-            order.end(number)
-            self._room.set()
-        wake = self._wake
-        if wake is not None and len(self.ready) >= self.patience and not wake.done():
-            wake.set_result(None)
-
-
-def _is_plain(call: Call) -> bool:
-    """Tell whether a call names nothing that the lane does not know."""
-    return (
-        call.headers is None
-        and call.parameters is None
-        and call.data is None
-        and call.response_format is None
-        and call.items is None
-        and call.timeout is UNSET
-        and call.cookies is None
-        and call.error_responses is None
-        and call.method in EMPTY_BODY
-    )

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from headrace.bulk.batches import Keeper, PageMark
     from headrace.bulk.keys import Digests
     from headrace.bulk.outcomes import Outcome
-    from headrace.bulk.report import Report
     from headrace.bulk.running import Thread
 
 
@@ -24,21 +23,18 @@ class Handing:
     Args:
         keeper: Commits batches, or `None`.
         thread: Where it does so.
-        report: Where to count.
         every: Seconds after which a batch ends.
 
     Attributes:
         is_finished: Whether everything was asked for, and handed out.
     """
 
-    def __init__(self, keeper: Keeper | None, thread: Thread | None, report: Report, every: float) -> None:
+    def __init__(self, keeper: Keeper | None, thread: Thread | None, every: float) -> None:
         self.keeper = keeper
         self._thread = thread
-        self._report = report
         self._every = every
         self.is_finished = False
-        self._began = monotonic()
-        self._due = self._began + every
+        self._due = monotonic() + every
         self._batch = Batch()
         self._last: tuple[Outcome[Any], bytes | PageMark | None, bool] | None = None
 
@@ -48,13 +44,8 @@ class Handing:
         return await self._thread.run(self.keeper.open)
 
     def hand(self, outcome: Outcome[Any], mark: bytes | PageMark | None, *, failure: bool) -> None:
-        """Note what is handed out now."""
-        report = self._report
-        report.seconds = monotonic() - self._began
-        if type(outcome) is Ok:
-            report.rows += len(outcome.value) if type(outcome.value) is list else 1
-        if self.keeper is not None:
-            self._last = (outcome, mark, failure)
+        """Note what is handed out now; asked where there is a journal."""
+        self._last = (outcome, mark, failure)
 
     async def next_is_asked(self) -> None:
         """Take what was handed out last for done, and commit where that is due."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 if TYPE_CHECKING:
     import os
@@ -26,7 +26,7 @@ class BulkOptions(TypedDict, total=False):
     """The options of a bulk beside its format and the place of its rows."""
 
     incremental: Incremental | None
-    in_flight: int
+    in_flight: int | Literal["auto"] | tuple[int, int]
     ordered: bool
     retry: Retry | Unset | None
     expected: Collection[int]

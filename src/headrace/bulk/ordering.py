@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from headrace.bulk.batches import PageMark
     from headrace.bulk.outcomes import Outcome
 
-    #: An outcome, and what a journal is told of it.
-    Taken: TypeAlias = tuple[Outcome[Any], bytes | PageMark | None]
+    #: An outcome, what a journal is told of it, and the number of its call, from 1.
+    Ended: TypeAlias = tuple[Outcome[Any], bytes | PageMark | None, int]
 
 
 class Order:
@@ -27,18 +27,21 @@ class Order:
 
     __slots__ = ("_early", "_ended", "_ready", "first")
 
-    def __init__(self, ready: deque[Taken]) -> None:
+    def __init__(self, ready: deque[Ended]) -> None:
         self._ready = ready
-        self._early: dict[int, list[Taken]] = {}
+        self._early: dict[int, list[Ended]] = {}
         self._ended: set[int] = set()  # calls all of whose outcomes are early
-        self.first = 0
+        self.first = 1
 
-    def put(self, number: int, taken: Taken) -> None:
-        """Take an outcome of a call; see `end`."""
+    def put(self, ended: Ended) -> None:
+        """Take an outcome of a call; the last one ends it."""
+        number = ended[2]
         if number == self.first:
-            self._ready.append(taken)
+            self._ready.append(ended)
         else:
-            self._early.setdefault(number, []).append(taken)
+            self._early.setdefault(number, []).append(ended)
+        if ended[0].meta.last:
+            self.end(number)
 
     def end(self, number: int) -> None:
         """Note that a call has no more outcomes: the next may have its turn."""

@@ -15,10 +15,7 @@ if TYPE_CHECKING:
     from headrace.bulk.keys import Digests
     from headrace.bulk.report import Report
     from headrace.bulk.shape import Shape
-    from headrace.bulk.source import Source
-
-    #: A call that has to be asked, with its key and digest, and its number.
-    Pulled = tuple[Call, str | None, bytes | None, int]
+    from headrace.bulk.source import Pulled, Source
 
 #: Calls that are skipped before others on the loop have their turn.
 _PATIENCE = 512
@@ -65,25 +62,35 @@ class Pulling:
         self._skipped = 0
         self.drained = False
 
-    def pull(self) -> Pulled | None:
-        """Pull the next call that has to be asked.
+    def pull(self, count: int, pulled: list[Pulled]) -> None:
+        """Pull calls that have to be asked; fewer where there are no more, or where very many were skipped.
 
-        Returns:
-            The call; `None` where there is none, or where so many were skipped that others shall have their turn.
+        Args:
+            count: How many.
+            pulled: Where to put them; those that came before an error are there.
 
         Raises:
             headrace.errors.ValidationError: What came is no call.
         """
-        pull, wanted = self._source.pull, self._wanted
-        for _ in range(_PATIENCE):
-            call = pull()
-            if call is None:
-                self.drained = True
-                return None
-            pulled = wanted(call)
-            if pulled is not None:
-                return pulled
-        return None
+        source, known = self._source, self._known
+        patience = _PATIENCE
+        try:
+            while count > 0 and patience:
+                call = source.pull()
+                if call is None:
+                    self.drained = True
+                    return
+                if known is None:
+                    each: Pulled | None = (call, call.key, None, source.count, source.is_plain)
+                else:
+                    each = self._wanted(call, known)
+                if each is None:
+                    patience -= 1
+                else:
+                    pulled.append(each)
+                    count -= 1
+        finally:
+            self._report.calls = source.count
 
     async def apull(self) -> Pulled | None:
         """Pull the next call of an async iterable; `None` where it is skipped, or there is none."""
@@ -91,33 +98,30 @@ class Pulling:
         if call is None:
             self.drained = True
             return None
-        pulled = self._wanted(call)
+        self._report.calls = self._source.count
+        known = self._known
+        if known is None:
+            return call, call.key, None, self._source.count, self._source.is_plain
+        pulled = self._wanted(call, known)
         if pulled is None:
             self._skipped += 1
             if self._skipped % _PATIENCE == 0:
                 await asyncio.sleep(0)
         return pulled
 
-    def _wanted(self, call: Call) -> Pulled | None:
-        """Count a call, and give its key and digest; `None` where it need not be asked."""
-        report, known = self._report, self._known
-        report.calls += 1
-        if known is None:
-            key, mark = call.key, None
-        else:
-            asked = self._shape.incremental_of(call)
-            try:
-                mark = digest(call, known.place, None if asked is None else asked.parameter)
-            except ValidationError as error:
-                raise ValidationError(f"calls[{self._source.count - 1}]: {error}") from None
-            for each in known.skipped:
-                if mark in each:
-                    report.skipped += 1
-                    return None
-            if not known.begun.add(mark):
-                report.duplicates += 1
+    def _wanted(self, call: Call, known: Known) -> Pulled | None:
+        """Give the key and digest of a call; `None` where it need not be asked."""
+        source, asked = self._source, self._shape.incremental_of(call)
+        try:
+            mark = digest(call, known.place, None if asked is None else asked.parameter)
+        except ValidationError as error:
+            raise ValidationError(f"calls[{source.count - 1}]: {error}") from None
+        for each in known.skipped:
+            if mark in each:
+                self._report.skipped += 1
                 return None
-            key = call.key or mark.hex()
-        number = self._number
-        self._number = number + 1
-        return call, key, mark, number
+        if not known.begun.add(mark):
+            self._report.duplicates += 1
+            return None
+        self._number = number = self._number + 1
+        return call, call.key or mark.hex(), mark, number, source.is_plain

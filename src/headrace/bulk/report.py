@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from math import log2
+from threading import Lock
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from headrace.errors import ClientError, HTTPError
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 MOST_KEPT: Final = 1000
 #: Classes of latency in an octave: each is 4.4 % wide.
 _FINENESS: Final = 16
+#: What a report has only where its bulk runs.
+_ALIVE: Final = frozenset({"_lock", "_metas", "answered"})
 
 
 class Report:
@@ -24,38 +28,91 @@ class Report:
 
     Attributes:
         calls: Calls that were pulled.
-        done: Those that succeeded.
-        failed: Those that did not.
+        failed: Those that did not succeed.
         expected: Those that ended with an expected status.
         skipped: Those that the journal had as done, or failed and not to be asked again.
         duplicates: Those whose key has come before.
         rows: Rows that were written to the sink; where there is none, values and rows that were handed out.
         rejected: Rows that did not fit.
-        bytes: Of all contents, decompressed.
-        seconds: How long it has taken.
         errors: How many calls failed, by the name of the error; statuses with their number.
         failures: The first 1,000 failures.
         rejects: The first 1,000 rows that did not fit, each with the call it is of.
         stopped: Whether it ended before its calls did.
+        in_flight: How many calls may be under way at once; of a width that adapts itself, now.
     """
 
     def __init__(self) -> None:
         self.calls = 0
-        self.done = 0
+        self._done = 0
         self.failed = 0
         self.expected = 0
         self.skipped = 0
         self.duplicates = 0
         self.rows = 0
         self.rejected = 0
-        self.bytes = 0
-        self.seconds = 0.0
+        self._bytes = 0
+        self._seconds = 0.0
+        self._began: float | None = None
         self.errors: Counter[str] = Counter()
         self.failures: list[Err] = []
         self.rejects: list[Any] = []
         self.stopped = False
-        #: How many calls took how long; see `seconds_of`.
-        self.latencies: dict[int, int] = {}
+        self.in_flight = 0
+        self._latencies: Counter[int] = Counter()
+        self._metas: list[Meta] = []  # of successes that are not counted yet
+        self._lock = Lock()  # a thread that waits for the bulk may read while the loop counts
+        #: Count a success.
+        self.answered = self._metas.append
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Give what another process can read: what it is now."""
+        self.sort()
+        state = {name: value for name, value in vars(self).items() if name not in _ALIVE}
+        return state | {"_seconds": self.seconds, "_began": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__()  # type: ignore[misc] # made anew: its lock, and what is not counted yet
+        vars(self).update(state)
+
+    @property
+    def done(self) -> int:
+        """Those that succeeded."""
+        self.sort()
+        return self._done
+
+    @done.setter
+    def done(self, count: int) -> None:
+        self.sort()
+        self._done = count
+
+    @property
+    def bytes(self) -> int:
+        """Of all contents, decompressed."""
+        self.sort()
+        return self._bytes
+
+    @property
+    def latencies(self) -> Mapping[int, int]:
+        """How many calls took how long; see `seconds_of`."""
+        self.sort()
+        return self._latencies
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken."""
+        return self._seconds if self._began is None else monotonic() - self._began
+
+    @seconds.setter
+    def seconds(self, seconds: float) -> None:
+        self._seconds, self._began = seconds, None
+
+    def begin(self) -> None:
+        """Let the time run."""
+        self._began = monotonic()
+
+    def end(self) -> None:
+        """Let the time stand; may be called more than once."""
+        self.seconds = self.seconds
 
     @property
     def ok(self) -> bool:
@@ -73,16 +130,10 @@ class Report:
         """The seconds within which 50, 90, 95 and 99 % of the calls were answered, to 5 %; empty without a call."""
         return percentiles_of(self.latencies)
 
-    def answered(self, meta: Meta) -> None:
-        """Count a success."""
-        if meta.last:
-            self.done += 1
-        self.bytes += meta.bytes
-        self._took(meta.elapsed)
-
     def refused(self, outcome: Err, *, expected: bool) -> None:
         """Count a failure, or what was expected."""
-        self._took(outcome.meta.elapsed)
+        with self._lock:
+            self._latencies[bucket_of(outcome.meta.elapsed)] += 1
         if expected:
             self.expected += 1
             return
@@ -93,15 +144,25 @@ class Report:
 
     def add(self, part: Report) -> None:
         """Add what a part of the calls has done, which were counted when they were pulled."""
-        for name in ("done", "failed", "expected", "rows", "rejected", "bytes"):
+        self.sort()
+        self._done += part.done
+        self._bytes += part.bytes
+        for name in ("failed", "expected", "rows", "rejected"):
             setattr(self, name, getattr(self, name) + getattr(part, name))
         self.errors.update(part.errors)
-        for bucket, count in part.latencies.items():
-            self.latencies[bucket] = self.latencies.get(bucket, 0) + count
+        self._latencies.update(part.latencies)
 
-    def _took(self, seconds: float) -> None:
-        bucket = bucket_of(seconds)
-        self.latencies[bucket] = self.latencies.get(bucket, 0) + 1
+    def sort(self) -> None:
+        """Count the successes that came since: many at a time, which costs half. They are kept until then."""
+        metas = self._metas
+        if not metas:
+            return
+        with self._lock:
+            new = metas[:]
+            del metas[: len(new)]  # others may have come meanwhile
+            self._done += sum([meta.last for meta in new])
+            self._bytes += sum([meta.bytes for meta in new])
+            self._latencies.update([bucket_of(meta.elapsed) for meta in new])
 
     def raise_for_failures(self) -> None:
         """Raise if a call failed or the run was stopped.
@@ -120,6 +181,7 @@ class Report:
         """Show a table."""
         names = ("calls", "done", "failed", "expected", "skipped", "duplicates", "rows", "rejected", "bytes")
         lines = [(name, f"{getattr(self, name):,}") for name in names]
+        lines += [("in flight", f"{self.in_flight:,}")] if self.in_flight else []
         lines += [("seconds", f"{self.seconds:,.2f}"), ("calls a second", f"{self.rate:,.1f}")]
         lines += [(f"p{share}", f"{seconds * 1000:,.1f} ms") for share, seconds in self.percentiles.items()]
         lines += [(f"  {kind}", f"{count:,}") for kind, count in self.errors.most_common(20)]

@@ -149,8 +149,7 @@ class Run:
         self._sampler = sampler
         self._sampled = monotonic()
         self._told = 0.0
-        self._began = monotonic()
-        self._due = self._began + commit_every
+        self._due = monotonic() + commit_every
         self._batch = Batch()
         self._commit: asyncio.Future[Any] | None = None
         self._writing = (0, 0)  # rows and calls that are being committed
@@ -160,10 +159,11 @@ class Run:
     async def run(self) -> None:
         """Take everything; what is ready when it ends, however it ends, is committed."""
         engine = self._engine
-        engine.patience = max(1, engine.most // 2)  # nobody waits for a row of a run: to be woken for each costs more
+        engine.be_patient()  # nobody waits for a row of a run: to be woken for each costs more
         self._tick()
         try:
             while await engine.wait():
+                self._report.sort()
                 await self._take()
                 if self._full or (self._batch.calls and monotonic() >= self._due):
                     await self._hand_over()
@@ -179,11 +179,10 @@ class Run:
         """Take what is ready, until the batch is full; a thread that waits for the bulk makes rows of many at once."""
         engine, transform = self._engine, self._transform
         if transform is None or _calling.current.get() is None:
-            while engine.ready and not self._full:
-                self._add(*engine.take())
+            self._take_here()
             return
         while engine.ready and len(self._taken) < _AT_ONCE:
-            self._taken.append(engine.take())
+            self._taken.append(engine.take()[:2])
         values = [outcome.value if type(outcome) is Ok else None for outcome, _ in self._taken]
         made, error = await _calling.call(_made, transform, values)
         taken, self._taken = self._taken, []
@@ -225,12 +224,39 @@ class Run:
         if self._transform is not None and _calling.current.get() is not None:
             await self._take()
         else:
-            self._add(*self._engine.take())
+            self._add(*self._engine.take()[:2])
 
     @property
     def _full(self) -> bool:
         rows, calls = self._writing
         return rows + len(self._batch.rows) >= MOST or calls + self._batch.calls >= MOST
+
+    def _take_here(self) -> None:
+        """Take what is ready, until the batch is full, in this very thread."""
+        engine, batch, answered, sampler = self._engine, self._batch, self._report.answered, self._sampler
+        rows, keys, ready, plain = batch.rows, batch.keys, engine.ready, self._transform is None
+        keeps = self._keeper.keeps_rows
+        most_rows, most_calls = (MOST - writing for writing in self._writing)
+        for _ in range(min(len(ready), most_calls - batch.calls)):
+            if len(rows) >= most_rows:
+                break
+            outcome, mark, _ = engine.take()
+            value = outcome.value if type(outcome) is Ok else None
+            if plain and value is not None and type(value) is not list and outcome.call.tags is None:
+                # One row of one answer, which is what nearly all are: `_add`, spelled out.
+                if keeps:
+                    rows.append(value)
+                    keys.append(outcome.meta.key)
+                else:
+                    batch.dropped += 1
+                answered(outcome.meta)
+                if mark is not None:
+                    batch.note(mark, last=outcome.meta.last)
+                batch.calls += 1
+                if sampler is not None:
+                    sampler.see(outcome)
+            else:
+                self._add(outcome, mark)
 
     def _add(self, outcome: Outcome[Any], mark: bytes | PageMark | None, made: list[Any] | None = None) -> None:
         batch = self._batch
@@ -327,12 +353,13 @@ class Run:
         """Note how it goes; the next commit keeps that."""
         if self._sampler is not None:
             self._sampled = now
-            self._batch.samples.append(self._sampler.take(now - self._began, len(self._batch.rows)))
+            rows = len(self._batch.rows) + self._batch.dropped
+            self._batch.samples.append(self._sampler.take(self._report.seconds, rows))
 
     def _tell(self, *, last: bool = False) -> None:
         if self._sampler is not None and monotonic() - self._sampled >= _SAMPLE_SECONDS:
             self._sample(monotonic())
-        self._report.seconds = now = monotonic() - self._began
+        now = monotonic()
         if self._progress is not None and (last or now - self._told >= _PROGRESS_SECONDS):
             self._told = now
             self._progress(self._report)

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from headrace._core.call import Call
     from headrace._core.pages.series import Series, Step
+    from headrace.bulk.client import BulkClient
     from headrace.bulk.outcomes import Outcome
     from headrace.bulk.shape import Shape
-    from headrace.types import BulkClient
 
 
 class Seat(Protocol):

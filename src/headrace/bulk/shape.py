@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Literal, Union, get_args, get_origin
 
 import msgspec
@@ -13,13 +14,20 @@ from headrace._core.call import Call
 from headrace._core.pages.strategies import Single
 from headrace._core.values.decode import BodyDecoder
 from headrace._core.values.formats import find
-from headrace._core.values.measured import Measure
-from headrace._core.values.partial import check_on_invalid
+from headrace._core.values.measured import Measure, Measured
+from headrace._core.values.partial import Partial, check_on_invalid
+from headrace._io.frames import go_on
+from headrace.bulk.outcomes import Meta, Ok, failed
 from headrace.errors import AsyncClientError, ResponseParseError
 
 if TYPE_CHECKING:
-    from headrace._core.pages.incremental import Incremental
+    from collections.abc import Awaitable, Sequence
 
+    from headrace._core.pages.incremental import Incremental
+    from headrace._core.values.partial import Reject
+    from headrace.bulk.ordering import Ended
+    from headrace.bulk.outcomes import Outcome
+    from headrace.bulk.source import Pulled
 
 #: Of a call that is a series of one page, so that its rows are told apart.
 _SINGLE: Final = Single()
@@ -102,6 +110,29 @@ class Shape:
     def takes_none(self, call: Call) -> bool:
         """Tell whether an answer without a body fits."""
         return self._none if call.response_format is None else _takes_none(call.response_format)
+
+    async def ended(self, asked: Awaitable[Any], pulled: Pulled, began: float) -> Ended:
+        """Wait for what comes of a call, and make an outcome of it."""
+        call, key, mark, number, _ = pulled
+        try:
+            answer = await asked
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the outcome
+            go_on(error)
+            return failed(error, call, key, monotonic() - began), mark, number
+        if type(answer) is not Measured:
+            raise self.no_answer(answer)
+        meta = Meta(key, answer.status, answer.elapsed, answer.attempts, answer.size)
+        return self.outcome(answer.value, call, meta), mark, number
+
+    def outcome(self, value: Any, call: Call, meta: Meta) -> Outcome[Any]:
+        """Make the outcome of an answer that is a success."""
+        rejects: Sequence[Reject] = ()
+        if type(value) is Partial:
+            rejects = () if self.skips else value.rejects
+            value = value.items
+        elif value is None and not meta.bytes and not self.takes_none(call):
+            return failed(self.empty(call, meta.status or 0), call, meta.key, meta.elapsed)
+        return Ok(value, call, meta, rejects)
 
     def empty(self, call: Call, status: int) -> ResponseParseError:
         """Make the error of a success without a body."""

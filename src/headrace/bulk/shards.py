@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from headrace.bulk._letters import Rejected
-    from headrace.types import BulkClient
+    from headrace.bulk.client import BulkClient
 
 #: Calls of a shard at most: as many failures as a report remembers.
 MOST_CALLS: Final = MOST_KEPT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from yarl import URL
@@ -13,7 +13,9 @@ from headrace import _calling, _words
 from headrace._checks import given, wrong
 from headrace._core.call import Call
 from headrace._core.pages.incremental import Incremental
+from headrace._core.request.proof import EMPTY_BODY
 from headrace.errors import ValidationError
+from headrace.types import UNSET
 
 #: Seconds that calls are taken for before the first of them goes out, where a thread has to be asked for them.
 _MOMENT: Final = 0.001
@@ -23,6 +25,9 @@ _OF_ROWS: Final = ("items", "pages", "incremental")
 _PARTS: Final = ("body", "data", "parameters", "headers", "cookies", "tags")
 _CONTAINERS: Final = (dict, list)
 _TAKES: Final = "a path, a mapping of Call's arguments, or a Call"
+
+#: A call that has to be asked, with its key and digest, its number from 1, and whether it is plain.
+Pulled: TypeAlias = tuple[Call, str | None, bytes | None, int, bool]
 
 
 class Source:
@@ -36,6 +41,7 @@ class Source:
     Attributes:
         asynchronous: Whether `apull` is to be used, and not `pull`.
         count: How many calls were pulled.
+        is_plain: Whether the last of them names nothing but a path, a method and perhaps a body.
 
     Raises:
         headrace.errors.ValidationError: `calls` is nothing of the kind.
@@ -45,6 +51,7 @@ class Source:
         self._has_rows = has_rows
         self._has_journal = has_journal
         self.count = 0
+        self.is_plain = True
         self._iterator: Iterator[Any] = iter(())
         self._aiterator: AsyncIterator[Any] | None = None
         if isinstance(calls, (str, URL, Call, Mapping)):
@@ -62,6 +69,7 @@ class Source:
         for each in self._iterator:
             if type(each) is str:
                 self.count += 1
+                self.is_plain = True
                 return Call(each)
             return self._read(each)
         return None
@@ -93,6 +101,7 @@ class Source:
 
     def _read(self, each: Any) -> Call:
         self.count += 1
+        self.is_plain = type(each) is str
         if isinstance(each, (str, URL)):
             return Call(each)
         return self._checked(_settled(each if isinstance(each, Call) else _of_mapping(each, self.count - 1)))
@@ -109,6 +118,7 @@ class Source:
         asked = each.incremental
         if asked is not None and (not isinstance(asked, Incremental) or not self._has_journal):
             check_incremental(f"calls[{index}]: incremental", asked, has_journal=self._has_journal)
+        self.is_plain = _is_plain(each)
         return each
 
 
@@ -177,3 +187,20 @@ def check_incremental(argument: str, value: Any, *, has_journal: bool) -> None:
         raise wrong(argument, value, "a headrace.Incremental")
     if not has_journal:
         raise ValidationError(f"{argument}: is taken with a journal, which keeps the marks; give the bulk journal=")
+
+
+def _is_plain(call: Call) -> bool:
+    """Tell whether a call names nothing that the lane of a client does not know."""
+    return (
+        call.headers is None
+        and call.parameters is None
+        and call.data is None
+        and call.response_format is None
+        and call.items is None
+        and call.pages is None
+        and call.incremental is None
+        and call.timeout is UNSET
+        and call.cookies is None
+        and call.error_responses is None
+        and call.method in EMPTY_BODY
+    )

@@ -12,7 +12,7 @@ from headrace._client.calling import Calling
 from headrace._core.limits.windows import positive
 from headrace.bulk._sinks.base import Target
 from headrace.bulk._sinks.discard import Discard
-from headrace.bulk.bulk import journal_path
+from headrace.bulk.given import journal_path
 from headrace.bulk.running import Tally
 from headrace.bulk.shards import MOST_CALLS, Ledger, Shard, ShardResult, ShardWork, refuse_series, run_shard
 from headrace.errors import ClientError
@@ -119,8 +119,11 @@ def _prepared(
 def _sent(words: dict[str, Any]) -> dict[str, Any]:
     """Choose the words that go to the shards; those of one actor share what may be in flight."""
     sent = {name: value for name, value in words.items() if name not in _OURS}
-    if is_number(sent.get("in_flight", 64), integer=True):
-        sent["in_flight"] = -(-sent.get("in_flight", 64) // _EACH)
+    width = sent.get("in_flight", 64)
+    if is_number(width, integer=True):
+        sent["in_flight"] = -(-width // _EACH)
+    elif isinstance(width, (tuple, list)):
+        sent["in_flight"] = tuple(-(-each // _EACH) for each in width)
     return sent
 
 

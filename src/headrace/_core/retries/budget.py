@@ -26,7 +26,7 @@ class Budget:
         self._ratio = settings.ratio
         self._reserve = settings.reserve
         self._tally = Tally(settings.window, now)
-        #: Count a request at the moment `now`: `deposit(now)`.
+        #: Count a request, or several, at the moment `now`: `deposit(now)`, `deposit(now, 3)`.
         self.deposit = self._tally.add
 
     def withdraw(self, now: float) -> bool:

@@ -34,12 +34,12 @@ class Tally:
         self.events = 0
         self.marks = 0
 
-    def add(self, now: float) -> None:
-        """Count an event."""
+    def add(self, now: float, events: int = 1) -> None:
+        """Count events."""
         if now >= self._turn:
             self.advance(now)
-        self._parts[-1][0] += 1
-        self.events += 1
+        self._parts[-1][0] += events
+        self.events += events
 
     def mark(self, now: float) -> None:
         """Count a mark."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from headrace._io.closing import Closing
     from headrace._io.deadline import Deadlines
     from headrace._io.flow.circuits import Circuits
+    from headrace._io.flow.pacing import Pacer
     from headrace.policies import Retry
     from headrace.types import Limiter, Transport
 
@@ -39,6 +40,7 @@ class Parts(NamedTuple):
         deadlines: What bounds the time of requests.
         closing: Ends what waits when the client is closed.
         made: The layers that a lane asks itself where a request goes past them, by their class.
+        pacer: What says when attempts start, and hears of them, or `None`.
     """
 
     transport: Transport
@@ -50,11 +52,16 @@ class Parts(NamedTuple):
     deadlines: Deadlines
     closing: Closing
     made: dict[type, Any]
+    pacer: Pacer | None = None
 
 
 def _marking(parts: Parts, send: Send) -> Send:
     transport = parts.transport
     return send if isinstance(transport, MarkingTransport) and transport.marks_sent else Marked(send).send
+
+
+def _measuring(parts: Parts, send: Send) -> Send:
+    return send if parts.pacer is None else parts.pacer.measuring(send)
 
 
 def _timing(parts: Parts, send: Send) -> Send:
@@ -79,6 +86,10 @@ def _admitting(parts: Parts, send: Send) -> Send:
     return layer.send
 
 
+def _pacing(parts: Parts, send: Send) -> Send:
+    return send if parts.pacer is None else parts.pacer.pacing(send)
+
+
 def _checking(parts: Parts, send: Send) -> Send:
     return send if parts.circuits is None else parts.circuits.ahead_of(send)
 
@@ -101,9 +112,11 @@ def _bounding(parts: Parts, send: Send) -> Send:
 #: told of attempts before `_timing`, and of requests by the pipeline.
 LAYERS: Final[tuple[Callable[[Parts, Send], Send], ...]] = (
     _marking,  # notes that a request may have been sent, for a transport that does not
+    _measuring,  # tells a width that adapts itself how long attempts take
     _timing,  # bounds one attempt
     _breaking,  # keeps the circuit of each origin
     _admitting,  # waits for the limiter
+    _pacing,  # waits for the rate that goes with such a width
     _checking,  # refuses before anything waits where the circuit is open
     _retrying,  # sends again
     _bounding,  # bounds all attempts together

@@ -48,11 +48,14 @@ class Retrying:
         clock: Seconds on a clock that never goes back.
         chance: A random number from 0 to 1 for each wait.
         sleep: Waits for a number of seconds.
+
+    Attributes:
+        deposit: Counts a request that is sent for the first time; `None` where the retries have no budget.
     """
 
     __slots__ = (
-        "_budget", "_chance", "_circuits", "_clock", "_closing", "_deposit", "_policy", "_send",
-        "_sleep", "_stats", "_statuses",
+        "_budget", "_chance", "_circuits", "_clock", "_closing", "_policy", "_send", "_sleep", "_stats", "_statuses",
+        "deposit",
     )  # fmt: skip
 
     def __init__(
@@ -77,7 +80,7 @@ class Retrying:
         self._sleep = sleep
         self._closing = closing
         self._budget = None if policy.budget is None else Budget(policy.budget, clock())
-        self._deposit = None if self._budget is None else self._budget.deposit
+        self.deposit = None if self._budget is None else self._budget.deposit
 
     def send(self, request: Request) -> Awaitable[Response]:
         """Send a request, the first one of a call with an idempotency key where the policy asks for one."""
@@ -108,9 +111,9 @@ class Retrying:
 
     def begin(self) -> float:
         """Note that a request is sent for the first time; returns when."""
-        began = self._clock()
-        if self._deposit is not None:
-            self._deposit(began)
+        began: float = self._clock()
+        if self.deposit is not None:
+            self.deposit(began)
         return began
 
     async def go_on_with(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Protocol, overload
+from typing import TYPE_CHECKING, Any
 
 from headrace._core.http.parser import ResponseParser, read_whole
 from headrace._core.http.parser_streaming import StreamingParser
@@ -18,36 +18,14 @@ if TYPE_CHECKING:
 
     from headrace._core.messages import Request, Response, StreamedBody
     from headrace._core.stats import Stats
+    from headrace._io.wire.answer import Answer
     from headrace._io.wire.sendfile import Pusher
     from headrace._io.wire.splice import Puller
 
 #: A body up to this many bytes goes out in one write with its head; a copy is cheaper than a second system call.
 _ONE_WRITE = 64 * 1024
+_ENDED = "the server ended the connection while the body was sent"
 _LOOKS = 8  # while a large body waits for the socket, that often in each silence that is allowed
-
-
-class Answer(Protocol):
-    """Where the answer to a request goes, or the error there is instead: a future, or what is called back at once."""
-
-    def done(self) -> bool:
-        """Whether there is nobody any more to give anything to."""
-        ...
-
-    def cancelled(self) -> bool:
-        """Whether whoever waited has given up."""
-        ...
-
-    def set_result(self, response: Response, /) -> None:
-        """Take the answer."""
-        ...
-
-    def set_exception(self, error: TransportError, /) -> None:
-        """Take the error."""
-        ...
-
-    def exception(self) -> BaseException | None:
-        """Hear of the error; asked where it is done."""
-        ...
 
 
 class Connection(asyncio.BaseProtocol):
@@ -67,7 +45,7 @@ class Connection(asyncio.BaseProtocol):
     __slots__ = (
         "_heard_at", "_look", "_loop", "_on_free", "_on_gone", "_on_lost", "_parser", "_request", "_resumed",
         "_silence", "_silence_timer", "_stats", "_streaming", "_transport", "_unsent", "_waiter", "answered",
-        "continued", "gone", "idle_until", "is_encrypted", "is_new", "key",
+        "continued", "gone", "idle_until", "is_encrypted", "is_kept", "is_new", "key",
     )  # fmt: skip
 
     def __init__(
@@ -90,6 +68,7 @@ class Connection(asyncio.BaseProtocol):
         self._request: Request | None = None  # the one under way
         self._parser: ResponseParser | None = None  # made where an answer does not come in one piece
         self._waiter: Answer | None = None
+        self.is_kept = False  # whether it stays with its waiter behind the answer
         self._resumed: asyncio.Future[None] | None = None
         self._streaming = False
         self._silence = 0.0
@@ -174,23 +153,16 @@ class Connection(asyncio.BaseProtocol):
 
     # What the transport above calls.
 
-    @overload
-    def begin(self, request: Request, head: bytes, answer: None = None) -> asyncio.Future[Response] | None: ...
-
-    @overload
-    def begin(self, request: Request, head: bytes, answer: Answer | None) -> Answer | None: ...
-
     def begin(self, request: Request, head: bytes, answer: Any = None) -> Any:
         """Write a request's head, and its body where that is bytes, unless something lies in the socket before.
 
         Args:
             request: The request.
             head: Its head.
-            answer: Where its answer goes; `None` makes a future.
+            answer: What is given its answer, and keeps the connection until `release`; `None` makes a future.
 
         Returns:
-            Where its answer goes. The connection is back in the pool, or gone, before that is given anything. `None`
-            where nothing was written, see `headrace._io.wire.transport.judge`.
+            That; a future is done once the connection is back in the pool, or gone. `None` is for nothing written.
         """
         body = request.body
         if body is not None and isinstance(body, bytes) and len(body) <= _ONE_WRITE:
@@ -199,6 +171,7 @@ class Connection(asyncio.BaseProtocol):
         if self._look(0):  # nothing may come between this and the writing
             return None
         self._transport.write(head)
+        self.is_kept = answer is not None
         self._waiter = waiter = self._loop.create_future() if answer is None else answer
         self._request = request
         self._stats.bytes_out += len(head)
@@ -233,8 +206,7 @@ class Connection(asyncio.BaseProtocol):
             headrace.errors.ConnectionLost: The connection is gone.
         """
         if self.gone or self._transport.is_closing():
-            message = "the server ended the connection while the body was sent"
-            raise ConnectionLost(message)
+            raise ConnectionLost(_ENDED)
         self._transport.write(chunk)
         if self._resumed is not None:
             await self._resumed
@@ -259,8 +231,7 @@ class Connection(asyncio.BaseProtocol):
                 await asyncio.sleep(0)
             else:
                 return
-        message = "the server ended the connection while the body was sent"
-        raise ConnectionLost(message)
+        raise ConnectionLost(_ENDED)
 
     async def paused(self) -> None:
         """Wait for `resume_writing`, which whoever asks has to arrange; the end of the connection calls it too."""
@@ -282,16 +253,18 @@ class Connection(asyncio.BaseProtocol):
         self._streaming = False
 
     def abandon(self, waiter: Answer | None) -> None:
-        """End the exchange of a caller that gave up; if it had ended, the connection may be another's by now.
-
-        Args:
-            waiter: What `begin` returned; `None` where it did not.
-        """
+        """End the exchange of a caller that gave up, unless it had ended: the connection may be another's by now."""
         if self._waiter is waiter:
             self._request = self._parser = self._waiter = None
             self.abort()
         elif waiter is not None and waiter.done() and not waiter.cancelled():
             waiter.exception()  # it failed in the same step: heard here, or asyncio says that nobody has heard it
+
+    def release(self) -> None:
+        """Go back to the pool, kept by nobody any more; may be called where it is gone, or has gone back."""
+        if self.is_kept and not self.gone:
+            self._on_free(self)
+        self.is_kept = False
 
     def abort(self) -> None:
         """Close the connection at once."""
@@ -340,8 +313,7 @@ class Connection(asyncio.BaseProtocol):
             return ResponseParser(request.method, request.max_response_bytes)
 
         def begin(response: Response) -> Arriving:
-            # Who streams waits for a future.
-            arriving = Arriving(self, waiter, self._loop)  # type: ignore[arg-type]
+            arriving = Arriving(self, waiter, self._loop)  # type: ignore[arg-type] # who streams waits for a future
             if not waiter.done():  # else nobody waits for it any more, and the connection is about to be closed
                 sink.attach(arriving)
                 waiter.set_result(response)
@@ -359,7 +331,8 @@ class Connection(asyncio.BaseProtocol):
         if request.body is not None and (self._streaming or self._transport.get_write_buffer_size()):
             reusable = False
         if reusable and not request.headers.closes and not self._transport.is_closing():
-            self._on_free(self)
+            if not self.is_kept:
+                self._on_free(self)
         else:
             self._hang_up()
         if waiter is not None and not waiter.done():
@@ -401,8 +374,7 @@ class Connection(asyncio.BaseProtocol):
         now = self._loop.time()
         before, unsent = self._unsent, self._transport.get_write_buffer_size()
         self._unsent = unsent = unsent if unsent > _ONE_WRITE else 0  # uvloop writes what is small a step later
-        # The server is not silent while our own body has not come, while it takes what has, or while its reader makes
-        # it wait.
+        # It is not silent while our own body has not come, while it takes what has, or while its reader makes it wait.
         if (
             (self._streaming and self._resumed is None)
             or unsent < before

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from headrace._core.messages import Connections, Wait
@@ -17,6 +16,7 @@ from headrace._io import idle, reasons, threads
 from headrace._io.closing import CLOSED, Closing, wait_then_abort
 from headrace._io.wire.dialing import DirectDialer
 from headrace._io.wire.encrypted import Maker
+from headrace._io.wire.lanes import Lane, first
 from headrace._io.wire.waiting import waited
 from headrace.errors import ConnectError, TransportError
 
@@ -32,23 +32,6 @@ if TYPE_CHECKING:
     from headrace.config import PoolLimits
 
 _CLOSE_SECONDS = 1.0  # how long `close` waits for peers to end their TLS in good order
-
-
-class _Lane:
-    """The connections and waiters of one origin."""
-
-    __slots__ = ("idle", "key", "open", "waiters")
-
-    def __init__(self, key: str) -> None:
-        self.key = key
-        self.idle: dict[Connection, None] = {}  # the last one in is the first one out
-        self.open = 0
-        self.waiters: OrderedDict[asyncio.Future[Connection | None], int] = OrderedDict()
-
-
-def _first(lane: _Lane) -> int:
-    """Tell when the lane's first waiter came."""
-    return next(iter(lane.waiters.values()))
 
 
 class Pool:
@@ -77,7 +60,7 @@ class Pool:
         self._proxy = proxy
         self._dialer: Dialer | None = None if proxy is not None else DirectDialer(loop, tls)
         self._stats = stats
-        self._lanes: dict[str, _Lane] = {}
+        self._lanes: dict[str, Lane] = {}
         self._open = 0
         self._arrivals = 0
         self._granted: set[Connection | None] = set()  # not yet used: if one ends, its slot stays with its waiter
@@ -102,15 +85,21 @@ class Pool:
         return None
 
     def put_back(self, connection: Connection) -> None:
-        """Put a connection back that was taken in this very step, as though it had not been."""
+        """Put a connection back that was taken in this very step, or kept, as though it had not been."""
         self.note_unused(connection)
+        if connection.is_kept:
+            connection.release()
+            return
         self._lanes[connection.key].idle[connection] = None
 
-    def room(self, key: str) -> float | None:
-        """Tell how many connections to an origin may be opened now, those of others that lie idle giving way.
+    def is_waited_for(self) -> bool:
+        """Tell whether somebody waits for a connection, of whatever origin."""
+        return any(lane.waiters for lane in self._lanes.values())
 
-        Returns:
-            The number, infinity where origins have limits of their own; `None` where one of this origin lies idle.
+    def room(self, key: str) -> float | None:
+        """Tell how many connections to an origin may be opened, those of others that lie idle giving way.
+
+        It is infinity where origins have limits of their own, and `None` where one of this origin lies idle.
         """
         own = self._lanes.get(key)
         if own is not None and own.idle:
@@ -213,10 +202,10 @@ class Pool:
         self._lane(key).open += 1
         self._open += 1
 
-    def _lane(self, key: str) -> _Lane:
+    def _lane(self, key: str) -> Lane:
         lane = self._lanes.get(key)
         if lane is None:
-            lane = self._lanes[key] = _Lane(key)
+            lane = self._lanes[key] = Lane(key)
         return lane
 
     def _give_back(self, key: str) -> None:
@@ -233,17 +222,17 @@ class Pool:
         if not lane.open and not lane.waiters:
             self._lanes.pop(key, None)
 
-    def _next_to_open(self) -> _Lane | None:
+    def _next_to_open(self) -> Lane | None:
         """Find the lane that may open a connection and whose first waiter came first; a step for each lane."""
         if self._open >= self._limits.max_connections:
             return None
         return min(
             (lane for lane in self._lanes.values() if lane.waiters and self._below_limit(lane)),
-            key=_first,
+            key=first,
             default=None,
         )
 
-    def _below_limit(self, lane: _Lane) -> bool:
+    def _below_limit(self, lane: Lane) -> bool:
         return self._limits.max_per_origin is None or lane.open < self._limits.max_per_origin
 
     def _queue_up(self, key: str) -> asyncio.Future[Connection | None]:
@@ -280,7 +269,7 @@ class Pool:
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(self._limits.keepalive, self._sweep)
 
-    def _owes_its_slot(self, lane: _Lane) -> bool:
+    def _owes_its_slot(self, lane: Lane) -> bool:
         """Tell whether a connection of this lane has to make room for another origin that waits.
 
         It does where nobody waits here, or where that origin has waited longer and has no connection at all: without
@@ -295,7 +284,7 @@ class Pool:
         ]
         if not lane.waiters:
             return bool(others)
-        return any(not other.open and _first(other) < _first(lane) for other in others)
+        return any(not other.open and first(other) < first(lane) for other in others)
 
     def _gone(self, connection: Connection) -> None:
         """Forget a connection that will never serve again."""

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from headrace._core.messages import Connections, HeaderBlock, Origin, Request, Response, Turn
-    from headrace._io.wire.connection import Answer, Connection
+    from headrace._io.wire.answer import Answer
+    from headrace._io.wire.connection import Connection
 
 
 class WireTransport:
@@ -48,6 +49,10 @@ class WireTransport:
         stats: Stats | None = None,
     ) -> None:
         self._pool = Pool(asyncio.get_running_loop(), pool or PoolLimits(), proxy, tls, stats or Stats())
+        #: Takes an idle connection of an origin, to begin a request on it at once; `None` where there is none.
+        self.take = self._pool.take
+        #: Tells whether somebody waits for a connection.
+        self.is_waited_for = self._pool.is_waited_for
         self._proxy_line = ""
         self._proxied = proxy is not None
         self._site = ""  # the origin that was proven last, which is never empty
@@ -63,7 +68,7 @@ class WireTransport:
             if request.delivery.turn is None
             else self._in_turn(self._pool.acquire(request), request, request.delivery.turn)
         )
-        answer = connection.begin(request, head)
+        answer: asyncio.Future[Response] | None = connection.begin(request, head)
         if answer is None:
             connection, answer = await self._begin_elsewhere(connection, request, head, request.delivery.turn)
         try:
@@ -74,10 +79,6 @@ class WireTransport:
             if not self.may_send_anew(request, connection, answer, error):
                 raise
         return await self.send_anew(request)
-
-    def take(self, origin: str) -> Connection | None:
-        """Take an idle connection of an origin, to begin a request on it at once; `None` where there is none."""
-        return self._pool.take(origin)
 
     def put_back(self, connection: Connection) -> None:
         """Leave a connection that was taken in this very step as it was: nothing was written to it."""
@@ -142,7 +143,7 @@ class WireTransport:
         head = self._head(request)
         try:
             connection = await self._pool.acquire(request)
-            answer = connection.begin(request, head)
+            answer: asyncio.Future[Response] | None = connection.begin(request, head)
             if answer is None:
                 connection, answer = await self._begin_elsewhere(connection, request, head, None)
         except TransportError as error:
