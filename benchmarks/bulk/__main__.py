@@ -52,9 +52,9 @@ def main() -> None:
         (Path(made) / "pages").mkdir()
         pages.write(Path(made) / "pages")
         parts = {
-            "rows": lambda: _rows(server.http, options.rounds, options.rows),
-            "waiting": lambda: _waiting(server.http, max(1, options.rounds // 2)),
-            "large": lambda: _large(server.http, options.calls),
+            "rows": lambda: _rows(server.origin("http"), options.rounds, options.rows),
+            "waiting": lambda: _waiting(server.origin("http"), max(1, options.rounds // 2)),
+            "large": lambda: _large(server.origin("http"), options.calls),
             "pages": lambda: pages.measure(server, max(1, options.rounds // 2)),
         }
         for name, part in parts.items():

@@ -51,7 +51,7 @@ def measure(server: Server, rounds: int) -> dict[str, Any]:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as slow:
         assert slow.stdout is not None
         port = int(slow.stdout.readline())
-        for key, origin, wide in (("fast", server.http, 1), ("slow", f"http://127.0.0.1:{port}", 32)):
+        for key, origin, wide in (("fast", server.origin("http"), 1), ("slow", f"http://127.0.0.1:{port}", 32)):
             samples: dict[str, list[dict[str, float]]] = {name: [] for name in peers.PEERS}
             for _ in range(rounds):
                 for name in peers.PEERS:

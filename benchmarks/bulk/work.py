@@ -141,7 +141,7 @@ async def _resume(count: int, origin: str, folder: Path, meter: Meter) -> None:
     async with AsyncClient(origin) as client:
         bulk = client.bulk(paths(1), response_format=User, sink=sinks.Discard(), journal=str(folder / "journal"))
         await bulk.run()
-        place, job = bulk._client.place, bulk._job()  # noqa: SLF001 - a journal of a million calls takes too long else
+        place, job = bulk._client.place, bulk.job  # noqa: SLF001 - a journal of a million calls takes too long else
         keeper = Keeper(sinks.Discard(), folder / "journal", job)
         keeper.open()
         for first in range(1, count, 5000):

@@ -18,6 +18,9 @@ if __name__ == "__main__":
         url_base = f"{origin}/"
         primary_key = "id"
 
+        def get_cursor(self) -> None:
+            """Read all pages in one go."""
+
         def path(self, **_: Any) -> str:
             """Name the path."""
             return "pages"
