@@ -56,6 +56,7 @@ class Batch:
     Attributes:
         rows: Rows for the sink.
         keys: The key of the call of each row.
+        indexes: Which row of its answer each is, or is made of.
         done: The digests of the calls that are done.
         series: By the digest of its call, how far a series of pages is, and whether it is over; see `More`.
         dead: The calls that failed.
@@ -63,11 +64,12 @@ class Batch:
         calls: How many calls ended.
     """
 
-    __slots__ = ("calls", "dead", "done", "keys", "rejects", "rows", "series")
+    __slots__ = ("calls", "dead", "done", "indexes", "keys", "rejects", "rows", "series")
 
     def __init__(self) -> None:
         self.rows: list[Any] = []
         self.keys: list[str | None] = []
+        self.indexes: list[int] = []
         self.done: list[bytes] = []
         self.series: dict[bytes, tuple[bytes | None, bool]] = {}
         self.dead: list[tuple[bytes, DeadLetter]] = []
@@ -207,8 +209,9 @@ class Keeper:
         if not self._ours or not found:
             return []
         return [
-            Rejected(batch.keys[each.row], each.row, each.path, each.message, _raw(batch.rows[each.row]))
+            Rejected(batch.keys[at], batch.indexes[at], each.path, each.message, _raw(batch.rows[at]))
             for each in found
+            for at in (each.row,)
         ]
 
     def _commit_sink(self, number: int) -> None:

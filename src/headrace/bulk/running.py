@@ -19,7 +19,7 @@ from headrace.bulk.report import MOST_KEPT
 from headrace.errors import HTTPError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from headrace.bulk.batches import Keeper, PageMark
     from headrace.bulk.engine import Engine
@@ -193,10 +193,12 @@ class Run:
             if self._transform is None and outcome.call.tags is None and type(value) is not list and value is not None:
                 batch.rows.append(value)
                 batch.keys.append(outcome.meta.key)
+                batch.indexes.append(0)
             else:
-                rows = self._rows(outcome)
+                rows, indexes = self._rows(outcome)
                 batch.rows += rows
                 batch.keys += [outcome.meta.key] * len(rows)
+                batch.indexes += indexes
             self._tally.count(outcome)
             if mark is not None:
                 if outcome.rejects:
@@ -215,21 +217,30 @@ class Run:
             batch.note(mark, last=True)
         batch.calls += 1
 
-    def _rows(self, outcome: Ok[Any]) -> list[Any]:
-        """Make the rows of an answer, as they go to the sink."""
+    def _rows(self, outcome: Ok[Any]) -> tuple[list[Any], Sequence[int]]:
+        """Make the rows of an answer, as they go to the sink; tells of each which row of the answer it is of."""
         value = outcome.value
         rows: list[Any] = value if type(value) is list else [] if value is None else [value]
+        indexes: Sequence[int] = range(len(rows))
+        if outcome.rejects:
+            misfits = {each.index for each in outcome.rejects}
+            indexes = [index for index in range(len(rows) + len(misfits)) if index not in misfits]
         if self._transform is not None:
             try:
-                rows = [each for row in rows for each in several(self._transform(row))]
+                made = [
+                    (each, index)
+                    for row, index in zip(rows, indexes, strict=True)
+                    for each in several(self._transform(row))
+                ]
             except Exception as error:
                 error.add_note(f"transform: of a row of {outcome.call!r}")
                 raise
+            rows, indexes = [row for row, _ in made], [index for _, index in made]
         tags = outcome.call.tags
         if tags is not None:
             added = encode.mapping(tags, "tags")
             rows = [Tagged(row, added) for row in rows]
-        return rows
+        return rows, indexes
 
     async def _hand_over(self) -> None:
         """Give the batch to the thread, once that is done with the one before."""
