@@ -58,6 +58,7 @@ class Batch:
     Attributes:
         rows: Rows for the sink.
         keys: The key of the call of each row.
+        indexes: Which row of its answer each is, or is made of.
         done: The digests of the calls that are done.
         series: By the digest of its call, how far a series of pages is, and whether it is over; see `More`.
         dead: The calls that failed.
@@ -68,11 +69,14 @@ class Batch:
         dropped: How many rows a sink has taken that throws them away: they are not gathered.
     """
 
-    __slots__ = ("calls", "dead", "done", "dropped", "keys", "rejects", "routes", "rows", "samples", "series")
+    __slots__ = (
+        "calls", "dead", "done", "dropped", "indexes", "keys", "rejects", "routes", "rows", "samples", "series",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.rows: list[Any] = []
         self.keys: list[str | None] = []
+        self.indexes: list[int] = []
         self.done: list[bytes] = []
         self.series: dict[bytes, tuple[bytes | None, bool]] = {}
         self.dead: list[tuple[bytes, DeadLetter]] = []
@@ -226,8 +230,9 @@ class Keeper:
         if not self._ours or not found:
             return []
         return [
-            Rejected(batch.keys[each.row], each.row, each.path, each.message, _raw(batch.rows[each.row]))
+            Rejected(batch.keys[at], batch.indexes[at], each.path, each.message, _raw(batch.rows[at]))
             for each in found
+            for at in (each.row,)
         ]
 
     def _commit_sink(self, number: int) -> None:

@@ -21,7 +21,7 @@ from headrace.bulk.report import MOST_KEPT
 from headrace.errors import HTTPError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from headrace.bulk.batches import Keeper, PageMark
     from headrace.bulk.engine import Engine
@@ -258,17 +258,19 @@ class Run:
             else:
                 self._add(outcome, mark)
 
-    def _add(self, outcome: Outcome[Any], mark: bytes | PageMark | None, made: list[Any] | None = None) -> None:
+    def _add(self, outcome: Outcome[Any], mark: bytes | PageMark | None, made: list[list[Any]] | None = None) -> None:
         batch = self._batch
         if type(outcome) is Ok:
             value = outcome.value
             if self._transform is None and outcome.call.tags is None and type(value) is not list and value is not None:
                 batch.rows.append(value)
                 batch.keys.append(outcome.meta.key)
+                batch.indexes.append(0)
             else:
-                rows = self._rows(outcome, made)
+                rows, indexes = self._rows(outcome, made)
                 batch.rows += rows
                 batch.keys += [outcome.meta.key] * len(rows)
+                batch.indexes += indexes
             self._tally.count(outcome)
             if mark is not None:
                 if outcome.rejects:
@@ -289,20 +291,32 @@ class Run:
         if self._sampler is not None:
             self._sampler.see(outcome)
 
-    def _rows(self, outcome: Ok[Any], made: list[Any] | None) -> list[Any]:
-        """Make the rows of an answer, as they go to the sink; of those that a transform has made already, if it has."""
-        rows = rows_of(outcome.value) if made is None else made
-        if self._transform is not None and made is None:
-            try:
-                rows = [each for row in rows for each in several(self._transform(row))]
-            except Exception as error:
-                error.add_note(f"transform: of a row of {outcome.call!r}")
-                raise
+    def _rows(self, outcome: Ok[Any], made: list[list[Any]] | None) -> tuple[list[Any], Sequence[int]]:
+        """Make the rows of an answer, as they go to the sink; tells of each which row of the answer it is of.
+
+        Args:
+            outcome: The answer.
+            made: What a transform has made of each row already, if it has.
+        """
+        rows = rows_of(outcome.value)
+        indexes: Sequence[int] = range(len(rows))
+        if outcome.rejects:
+            misfits = {each.index for each in outcome.rejects}
+            indexes = [index for index in range(len(rows) + len(misfits)) if index not in misfits]
+        if self._transform is not None:
+            if made is None:
+                try:
+                    made = _transformed(self._transform, rows)
+                except Exception as error:
+                    error.add_note(f"transform: of a row of {outcome.call!r}")
+                    raise
+            pairs = [(row, index) for found, index in zip(made, indexes, strict=True) for row in found]
+            rows, indexes = [row for row, _ in pairs], [index for _, index in pairs]
         tags = outcome.call.tags
         if tags is not None:
             added = encode.mapping(tags, "tags")
             rows = [Tagged(row, added) for row in rows]
-        return rows
+        return rows, indexes
 
     async def _hand_over(self) -> None:
         """Give the batch to the thread, once that is done with the one before."""
@@ -370,13 +384,18 @@ def rows_of(value: Any) -> list[Any]:
     return value if type(value) is list else [] if value is None else [value]
 
 
-def _made(transform: Callable[[Any], Any], values: list[Any]) -> tuple[list[list[Any]], Exception | None]:
+def _transformed(transform: Callable[[Any], Any], rows: list[Any]) -> list[list[Any]]:
+    """Transform rows: of each, what it becomes."""
+    return [list(several(transform(row))) for row in rows]
+
+
+def _made(transform: Callable[[Any], Any], values: list[Any]) -> tuple[list[list[list[Any]]], Exception | None]:
     """Transform the rows of answers, as far as that goes, and give the error that it ends with."""
-    made: list[list[Any]] = []
+    made: list[list[list[Any]]] = []
     try:
         for value in values:
-            made.append([each for row in rows_of(value) for each in several(transform(row))])  # noqa: PERF401 - may end
-    except Exception as error:  # noqa: BLE001 - raised behind what came before it
+            made.append(_transformed(transform, rows_of(value)))  # noqa: PERF401 - may end
+    except Exception as error:  # noqa: BLE001 - raised where the outcomes are
         return made, error
     return made, None
 

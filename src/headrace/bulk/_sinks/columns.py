@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import operator
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -31,6 +34,10 @@ _KINDS: Final[dict[type, str]] = {
     inspect.TimeDeltaType: "text",
 }
 _MOST: Final = 2**63
+#: What JSON has a text for, whatever the value.
+_SCALARS: Final = frozenset({int, str, bool, bytes, datetime, date, time, timedelta, type(None), type(msgspec.UNSET)})
+#: Years in which a time may be none in UTC.
+_EDGES: Final = (1, 9999)
 
 
 class Kind(NamedTuple):
@@ -179,17 +186,115 @@ def native(value: Any) -> Any:
     return msgspec.to_builtins(value, builtin_types=_NATIVE, enc_hook=encode.plain)
 
 
+# What makes of a value what a column holds. Each raises what `Columns.values` makes a misfit of where it would have to
+# be another value: a decoder gives none of that, but a transform may, and a model with code of its own.
+
+
 def as_json(value: Any) -> str:
     """Write a part of a row as JSON text."""
-    return msgspec.json.encode(value, enc_hook=encode.plain).decode()
+    text = msgspec.json.encode(value, enc_hook=encode.plain).decode()
+    if "null" in text and not is_finite(builtins(value)):
+        raise ValueError("NaN and infinities have no JSON text")
+    return text
+
+
+def is_finite(value: Any) -> bool:
+    """Tell whether plain JSON has no NaN and no infinity in it, which encoders write as `null`."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, (list, tuple)):
+        return True
+    return all(map(is_finite, value))
+
+
+def is_row_finite(row: Any) -> bool:
+    """Tell the same of a row, which is mostly flat."""
+    if isinstance(row, msgspec.Struct):
+        values: Any = msgspec.structs.astuple(row)
+    else:
+        values = row.values() if type(row) is dict else (row,)
+    for value in values:
+        kind = type(value)
+        if kind is float:
+            if value - value != 0.0:
+                return False
+        elif kind not in _SCALARS and not is_finite(builtins(value)):
+            return False
+    return True
 
 
 def whole(value: Any) -> int:
-    """Check that an integer has 64 bits."""
-    number = int(builtins(value))
-    if not -_MOST <= number < _MOST:
+    """Check that a value is an integer of 64 bits."""
+    plain = value if type(value) is int else builtins(value)
+    if isinstance(plain, float) and plain.is_integer():
+        plain = int(plain)
+    if not isinstance(plain, int):
+        raise ValueError(f"a {type(value).__name__} is no whole number")  # noqa: TRY004 - it is told by its text
+    if not -_MOST <= plain < _MOST:
         raise ValueError("the number has more than 64 bits")
-    return number
+    return int(plain)
+
+
+def real(value: Any) -> float:
+    """Check that a value is a number that a float holds."""
+    if type(value) is float:
+        return value
+    plain = value if isinstance(value, Decimal) else builtins(value)
+    if not isinstance(plain, (int, float, Decimal)) or float(plain) != plain:
+        raise ValueError(f"a {type(value).__name__} is no number, or has more digits than a float holds")
+    return float(plain)
+
+
+def truth(value: Any) -> bool:
+    """Check that a value is true or false."""
+    if value is True or value is False:
+        return bool(value)
+    plain = builtins(value)
+    if not isinstance(plain, (int, float)) or plain not in (0, 1):
+        raise ValueError(f"a {type(value).__name__} is neither true nor false")
+    return bool(plain)
+
+
+def octets(value: Any) -> bytes:
+    """Check that a value is bytes."""
+    if not isinstance(value, (bytes, bytearray, memoryview)):
+        raise TypeError(f"a {type(value).__name__} is no bytes")
+    return bytes(value)
+
+
+def day(value: Any) -> date:
+    """Check that a value is a date, without a time."""
+    if not isinstance(value, date) or isinstance(value, datetime):
+        raise TypeError(f"a {type(value).__name__} is no date")
+    return value
+
+
+def instant(value: Any) -> datetime:
+    """Check that a value is a time with its zone."""
+    if not isinstance(value, datetime):
+        raise TypeError(f"a {type(value).__name__} is no time")
+    if value.tzinfo is None:
+        raise ValueError("the time has no zone")
+    return value
+
+
+def instant_in_utc(value: Any) -> datetime:
+    """Check that a value is a time with its zone, which is one in UTC too: as such it is kept, and has to be read."""
+    found = instant(value)
+    if found.year in _EDGES:
+        _ = found.astimezone(UTC)
+    return found
+
+
+def local(value: Any) -> datetime:
+    """Check that a value is a time without a zone."""
+    if not isinstance(value, datetime):
+        raise TypeError(f"a {type(value).__name__} is no time")
+    if value.tzinfo is not None:
+        raise ValueError("the time has a zone")
+    return value
 
 
 def as_text(value: Any) -> str:
@@ -197,7 +302,30 @@ def as_text(value: Any) -> str:
     plain = value if type(value) is str else builtins(value)
     if not isinstance(plain, str):
         raise TypeError(f"a {type(value).__name__} is no text")
+    if not plain.isascii():
+        plain.encode()
     return plain
+
+
+def is_as_decoded(row_format: Any) -> bool:
+    """Tell whether rows are what JSON says: no code of a model's, nor of another library, has made a value."""
+    if row_format in (None, Any):
+        return True
+    try:
+        node = inspect.type_info(row_format)
+    except TypeError:
+        return False
+    return _is_as_decoded(node, set())
+
+
+def _is_as_decoded(node: Any, seen: set[int]) -> bool:
+    if id(node) in seen:
+        return True
+    seen.add(id(node))
+    kind = getattr(node, "cls", None)
+    if isinstance(node, inspect.CustomType) or hasattr(kind, "__post_init__") or hasattr(kind, "__attrs_post_init__"):
+        return False
+    return all(_is_as_decoded(each, seen) for each in _inside(node))
 
 
 def _needs(what: str) -> str:
@@ -243,11 +371,16 @@ def _recursive(node: Any, seen: tuple[int, ...] = ()) -> bool:
     """Tell whether a type holds itself: such a column would have no end."""
     if id(node) in seen:
         return True
+    return any(_recursive(each, (*seen, id(node))) for each in _inside(node))
+
+
+def _inside(node: Any) -> list[Any]:
+    """Name the types that a type is made of."""
     inner: list[Any] = []
-    for name in ("fields", "types"):
+    for name in ("fields", "types", "item_types"):
         inner += getattr(node, name, ())
-    inner += [each for name in ("type", "item_type") if (each := getattr(node, name, None)) is not None]
-    return any(_recursive(each, (*seen, id(node))) for each in inner)
+    names = ("type", "item_type", "key_type", "value_type")
+    return inner + [each for name in names if (each := getattr(node, name, None)) is not None]
 
 
 def _kind_of_value(value: Any) -> Kind:

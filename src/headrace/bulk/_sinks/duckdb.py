@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable  # noqa: TC003 - a constant is annotated with it
+from math import isfinite, isnan
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -62,6 +63,8 @@ class DuckDB(Target):
         self._insert = ""
         self._keys: list[int] = []
         self._open = False
+        self._made = False  # whether the table is made in the transaction of the batch
+        self._written: list[str] = []  # into the transaction of the batch, as JSON
         self._reader = columns.Reader(_converter)
 
     @property
@@ -81,7 +84,7 @@ class DuckDB(Target):
             headrace.errors.SinkError: The database cannot be opened, or the table is not empty.
         """
         duckdb = _duckdb()
-        self._insert, self._open = "", False
+        self._insert, self._open, self._made, self._written = "", False, False, []
         self._check_plain()
         if self.path.with_name(f"{self.path.name}.wal").is_symlink():  # DuckDB would write through it
             raise SinkError(f"{self.identity} cannot be written: {self.path.name}.wal beside it is a link; remove it")
@@ -126,26 +129,75 @@ class DuckDB(Target):
         if not values:
             return misfits
         try:
-            self._begin_batch()
-            if not self._insert:
-                self._insert = self._prepared()
-            values, _, keyless = keyed(values, which, self._keys)
-            misfits = sorted(misfits + keyless)
+            self._begin_rows()
+            values, which, keyless = keyed(values, which, self._keys)
+            pairs = list(zip(values, which, strict=True))
             if self._keys:  # the last of each, because one statement may not change a row twice
-                values = list({tuple(each[at] for at in self._keys): each for each in values}.values())
-            found = self._reader.columns
-            assert found is not None  # noqa: S101 - there was a row
-            names = [f"c{index}" for index in range(len(found.names))]
-            text = msgspec.json.encode([dict(zip(names, each, strict=True)) for each in values]).decode()
-            self._book.execute(self._insert, [text])
+                pairs = list({tuple(each[at] for at in self._keys): (each, number) for each, number in pairs}.values())
+            try:
+                self._put(pairs)
+            except _refusals():
+                misfits += self._sorted_out(pairs)
         except duckdb.Error as error:
             raise self._failed(error) from error
+        return sorted(misfits + keyless)
+
+    def _put(self, pairs: Sequence[tuple[list[Any], int]]) -> None:
+        text = self._as_json(pairs)
+        self._book.execute(self._insert, [text])
+        self._written.append(text)
+
+    def _as_json(self, pairs: Sequence[tuple[list[Any], int]]) -> str:
+        found = self._reader.columns
+        assert found is not None  # noqa: S101 - there was a row
+        names = [f"c{index}" for index in range(len(found.names))]
+        return msgspec.json.encode([dict(zip(names, each, strict=True)) for each, _ in pairs]).decode()
+
+    def _sorted_out(self, pairs: Sequence[tuple[list[Any], int]]) -> list[Misfit]:
+        """Write the rows that a table takes, without the others: one of those takes the whole transaction with it."""
+        good: list[tuple[list[Any], int]] = []
+        misfits: list[Misfit] = []
+        self._try_out(pairs, good, misfits)
+        self._begin_anew()
+        for text in self._written:
+            self._book.execute(self._insert, [text])
+        if good:
+            self._put(good)
         return misfits
+
+    def _try_out(
+        self, pairs: Sequence[tuple[list[Any], int]], good: list[tuple[list[Any], int]], misfits: list[Misfit]
+    ) -> None:
+        """Find by halves which rows a table takes."""
+        self._begin_anew()
+        try:
+            self._book.execute(self._insert, [self._as_json(pairs)])
+        except _refusals() as error:
+            if len(pairs) == 1:
+                misfits.append(Misfit(pairs[0][1], "$", str(error).partition("\n")[0]))
+                return
+            middle = len(pairs) // 2
+            self._try_out(pairs[:middle], good, misfits)
+            self._try_out(pairs[middle:], good, misfits)
+        else:
+            good += pairs
+
+    def _begin_anew(self) -> None:
+        self._book.execute("ROLLBACK")
+        self._open = False
+        if self._made:
+            self._insert, self._made = "", False
+        self._begin_rows()
 
     def _begin_batch(self) -> None:
         if not self._open:
             self._book.execute("BEGIN")
             self._open = True
+
+    def _begin_rows(self) -> None:
+        self._begin_batch()
+        if not self._insert:
+            self._insert = self._prepared()
 
     def _prepared(self) -> str:
         """Make the table where there is none, and write the statement that inserts rows."""
@@ -158,6 +210,7 @@ class DuckDB(Target):
         if there and missing:
             raise SinkError(f"{self.identity} has no column {missing[0]!r}; add it, or give another table")
         if not there:
+            self._made = True
             made = [f"{quoted(name)} {_type(kind)}" for name, kind in zip(found.names, found.kinds, strict=True)]
             made += [f"PRIMARY KEY ({', '.join(map(quoted, keys))})"] if keys else []
             self._book.execute(f"CREATE TABLE {quoted(self.table)} ({', '.join(made)})")
@@ -189,7 +242,8 @@ class DuckDB(Target):
             self._book.execute(f"DELETE FROM {_BATCHES} WHERE sink = ?", [self.table])  # noqa: S608 - no input
             self._book.execute(f"INSERT INTO {_BATCHES} VALUES (?, ?, ?)", [self.table, self.token, batch])  # noqa: S608
             self._book.execute("COMMIT")
-            self._open = False
+            self._open = self._made = False
+            self._written.clear()
         except duckdb.Error as error:
             raise self._failed(error) from error
 
@@ -206,6 +260,12 @@ def _duckdb() -> Any:
     except ImportError as error:
         raise ImportError("sinks.DuckDB needs the extra `duckdb`: pip install 'headrace[duckdb]'") from error
     return duckdb
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """Name what is raised where a row is wrong, and not the statement."""
+    duckdb = _duckdb()
+    return duckdb.IntegrityError, duckdb.DataError, duckdb.InvalidInputException, UnicodeEncodeError
 
 
 def _type(kind: columns.Kind) -> str:
@@ -242,10 +302,10 @@ def _picked(name: str, kind: columns.Kind) -> str:
 
 def _converter(kind: columns.Kind) -> Callable[[Any], Any]:
     if kind.name == "list":
-        one = _converter(kind.parts[0][1])
+        one = _part_converter(kind.parts[0][1])
         return lambda value: [None if each is None else one(each) for each in columns.native(value)]
     if kind.name == "struct":
-        parts = [(name, _converter(part)) for name, part in kind.parts]
+        parts = [(name, _part_converter(part)) for name, part in kind.parts]
 
         def change(value: Any) -> dict[str, Any]:
             given = columns.native(value)
@@ -255,10 +315,26 @@ def _converter(kind: columns.Kind) -> Callable[[Any], Any]:
     return _CONVERTERS.get(kind.name, columns.as_text)
 
 
+def _part_converter(kind: columns.Kind) -> Callable[[Any], Any]:
+    """Make the same for a part of a column, in which dates are text already."""
+    return columns.as_text if kind.name in ("date", "instant", "local") else _converter(kind)
+
+
+def _real(value: Any) -> float | str:
+    """Write a number; what JSON has none for is read from its name."""
+    number = columns.real(value)
+    if isfinite(number):
+        return number
+    return "NaN" if isnan(number) else "Infinity" if number > 0 else "-Infinity"
+
+
 _CONVERTERS: Final[dict[str, Callable[[Any], Any]]] = {
-    "bool": bool,
+    "bool": columns.truth,
     "int": columns.whole,
-    "float": float,
-    "bytes": bytes,
+    "float": _real,
+    "bytes": columns.octets,
+    "date": lambda value: columns.as_text(columns.day(value)),
+    "instant": lambda value: columns.as_text(columns.instant_in_utc(value)),
+    "local": lambda value: columns.as_text(columns.local(value)),
     "json": columns.as_json,
 }

@@ -11,7 +11,7 @@ import msgspec
 from headrace._core.http import content_coding
 from headrace._core.request import encode
 from headrace.bulk._sinks.base import Misfit, Mode, Tagged, Target
-from headrace.bulk._sinks.columns import builtins
+from headrace.bulk._sinks.columns import builtins, is_as_decoded, is_row_finite
 from headrace.bulk._sinks.durable import Mark, hold, sync, sync_folder, write_at
 from headrace.bulk._sinks.table import check_file
 from headrace.errors import JournalError, SinkError, ValidationError
@@ -44,6 +44,11 @@ class NDJSON(Target):
         self._end = 0
         self._pieces: list[bytes] = []
         self._torn = False
+        self._as_decoded = False
+
+    def expect(self, row_format: Any) -> None:
+        """Hear what a row is; see `Target.expect`."""
+        self._as_decoded = is_as_decoded(row_format)
 
     def open(self, batch: int, /) -> int:
         """Open the file, and cut it back to a batch; see `Sink.open`.
@@ -108,13 +113,15 @@ class NDJSON(Target):
             except (TypeError, ValueError, RecursionError, OverflowError):
                 pass
             else:
-                if text.count(b"\n") == len(rows):  # a part that was never decoded may have lines of its own
+                # A part that was never decoded may have lines of its own; a NaN is written as `null`.
+                is_whole = self._as_decoded or b"null" not in text or all(map(is_row_finite, rows))
+                if is_whole and text.count(b"\n") == len(rows):
                     self._pieces.append(text)
                     return []
         misfits, lines = [], []
         for index, row in enumerate(rows):
             try:
-                lines.append(_line(row))
+                lines.append(_line(row, as_decoded=self._as_decoded))
             except (TypeError, ValueError, RecursionError, OverflowError) as error:
                 misfits.append(Misfit(index, "$", str(error)))
         self._pieces.append(b"".join(lines))
@@ -149,6 +156,7 @@ class NDJSON(Target):
     def close(self) -> None:
         """Close the file; what was not committed is cut off."""
         descriptor, self._descriptor = self._descriptor, None
+        self._as_decoded = False  # of the run that ends
         self._mark.close()
         if descriptor is None:
             return
@@ -182,10 +190,12 @@ def _zstd() -> Any:
         raise ValidationError(message) from None
 
 
-def _line(row: Any) -> bytes:
+def _line(row: Any, *, as_decoded: bool) -> bytes:
     """Write a row in one line."""
     value = {**builtins(row.row), **row.tags} if type(row) is Tagged else row
     text = _encoder.encode(value)
+    if b"null" in text and not (as_decoded and value is row) and not is_row_finite(value):
+        raise ValueError("NaN and infinities have no JSON text")
     if b"\n" in text or b"\r" in text:
         text = msgspec.json.format(text, indent=-1)
     return text + b"\n"

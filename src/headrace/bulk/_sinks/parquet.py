@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PART: Final = re.compile(r"part-([0-9]{6,})\.parquet").fullmatch
+#: What Arrow raises for a value that it does not take; its own errors are some of these.
+_REFUSALS: Final = (ValueError, TypeError, OverflowError, NotImplementedError)
 _LENGTH: Final = struct.Struct("<Q")
 #: Rows of a row group: as many as are held in memory when a file is made.
 _GROUP: Final = 100_000
@@ -142,23 +144,32 @@ class Parquet(Target):
             headrace.errors.SinkError: They have no columns.
         """
         arrow = _arrow()
-        values, _, misfits = self._reader.read(rows)
-        if values:
-            found = self._reader.columns
-            assert found is not None  # noqa: S101 - there was a row
-            if self._schema is None:
-                self._schema = arrow.schema(
-                    [(name, arrow_type(kind)) for name, kind in zip(found.names, found.kinds, strict=True)]
-                )
-            try:
-                arrays = [
-                    arrow.array(each, field.type)
-                    for each, field in zip(zip(*values, strict=True), self._schema, strict=True)
-                ]
-            except arrow.ArrowException as error:
-                raise self._failed(error) from error
-            self._tables.append(arrow.Table.from_arrays(arrays, schema=self._schema))
-        return misfits
+        values, which, misfits = self._reader.read(rows)
+        if not values:
+            return misfits
+        found = self._reader.columns
+        assert found is not None  # noqa: S101 - there was a row
+        if self._schema is None:
+            self._schema = arrow.schema(
+                [(name, arrow_type(kind)) for name, kind in zip(found.names, found.kinds, strict=True)]
+            )
+        try:
+            self._tables.append(self._table(values))
+        except _REFUSALS:
+            for index, each in zip(which, values, strict=True):
+                try:
+                    self._tables.append(self._table([each]))
+                except _REFUSALS as error:
+                    misfits.append(Misfit(index, "$", str(error)))
+        return sorted(misfits)
+
+    def _table(self, values: list[list[Any]]) -> Any:
+        """Make a table of the values of rows; raises some `ValueError`, `TypeError` or `OverflowError`."""
+        arrow = _arrow()
+        arrays = [
+            arrow.array(each, field.type) for each, field in zip(zip(*values, strict=True), self._schema, strict=True)
+        ]
+        return arrow.Table.from_arrays(arrays, schema=self._schema)
 
     def commit(self, batch: int, /) -> None:
         """Put the rows with those that wait, and make files of them where they are enough; see `Sink.commit`.
@@ -323,29 +334,13 @@ def _native(value: Any) -> Any:
     return msgspec.to_builtins(value, builtin_types=(bytes, date, datetime), enc_hook=encode.plain)
 
 
-def _same(value: Any) -> Any:
-    return value
-
-
-def _instant(value: datetime) -> datetime:
-    if value.tzinfo is None:
-        raise ValueError("the time has no zone")
-    return value
-
-
-def _local(value: datetime) -> datetime:
-    if value.tzinfo is not None:
-        raise ValueError("the time has a zone")
-    return value
-
-
 _CONVERTERS: Final[dict[str, Callable[[Any], Any]]] = {
-    "bool": bool,
+    "bool": columns.truth,
     "int": columns.whole,
-    "float": float,
-    "bytes": bytes,
-    "date": _same,
-    "instant": _instant,
-    "local": _local,
+    "float": columns.real,
+    "bytes": columns.octets,
+    "date": columns.day,
+    "instant": columns.instant_in_utc,
+    "local": columns.local,
     "json": columns.as_json,
 }

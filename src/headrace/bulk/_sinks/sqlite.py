@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable  # noqa: TC003 - a constant is annotated with it
 from typing import TYPE_CHECKING, Any, Final
 
 from headrace.bulk._sinks import columns
@@ -12,18 +13,35 @@ from headrace.errors import SinkError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 _TYPES: Final = {"bool": "INTEGER", "int": "INTEGER", "float": "REAL", "bytes": "BLOB"}
 _BATCHES: Final = "_headrace_batches"
 
 
-def _converter(kind: columns.Kind) -> Callable[[Any], Any] | None:
-    if kind.name in ("bool", "float", "bytes"):
-        return {"bool": int, "float": float, "bytes": bytes}[kind.name]
-    if kind.name == "int":
-        return columns.whole
-    return columns.as_json if kind.name in ("json", "list", "struct") else columns.as_text
+def _converter(kind: columns.Kind) -> Callable[[Any], Any]:
+    return _CONVERTERS.get(kind.name, columns.as_text)
+
+
+def _real(value: Any) -> float:
+    number = columns.real(value)
+    if number != number:  # noqa: PLR0124 - a NaN, which SQLite takes for NULL
+        raise ValueError("SQLite has no NaN")
+    return number
+
+
+_CONVERTERS: Final[dict[str, Callable[[Any], Any]]] = {
+    "bool": lambda value: int(columns.truth(value)),
+    "int": columns.whole,
+    "float": _real,
+    "bytes": columns.octets,
+    "date": lambda value: columns.as_text(columns.day(value)),
+    "instant": lambda value: columns.as_text(columns.instant(value)),
+    "local": lambda value: columns.as_text(columns.local(value)),
+    "json": columns.as_json,
+    "list": columns.as_json,
+    "struct": columns.as_json,
+}
 
 
 class SQLite(Target):
