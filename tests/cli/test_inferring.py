@@ -102,6 +102,20 @@ def test_the_rows_fit_their_model(rows: list[dict[str, Any]]) -> None:
 
 
 @pytest.mark.parametrize(
+    "row",
+    [
+        {"字": {"a b": 1}, "more": {"字": {"c d": 1}}},
+        {"date": "2026-01-01", "due": "2026-01-02"},
+        {"field": "x", "a-b": 1},
+    ],
+)
+def test_a_name_is_no_type_that_is_used_behind_it(row: dict[str, Any]) -> None:
+    """An attribute that has the name of a type, or of a class in a script without capitals, hides neither."""
+    row = {**row, "undated": {"x y": None}}
+    assert msgspec.to_builtins(msgspec.convert(row, model_of([row]))) == row
+
+
+@pytest.mark.parametrize(
     ("url", "job", "model"),
     [
         ("https://a.example/v1/users?page=2", "users", "User"),

@@ -28,6 +28,7 @@ class Models:
         self._origin = origin
         self._used: set[str] = set()
         self._taken: set[str] = {"Any", "Struct", "UUID", "date", "datetime", "field"}
+        self._attributes: set[str] = set()  # a script without capitals has the same names for classes
         self._classes: list[str] = []
         self._renames = False
         self.name = self._named(name)
@@ -49,7 +50,7 @@ class Models:
 
     def _named(self, wanted: str) -> str:
         name, number = wanted, 2
-        while name in self._taken:
+        while name in self._taken or name in self._attributes:
             name, number = f"{wanted}{number}", number + 1
         self._taken.add(name)
         return name
@@ -63,12 +64,13 @@ class Models:
         for each, inner in shape.names.items():
             if not is_nameable(each):
                 continue
-            called = attribute(each)
-            while called in attributes:
-                called += "_"
-            attributes.add(called)
             optional = inner.seen < shape.objects
             kind = self._kind(inner, each)
+            called = attribute(each)
+            while called in attributes or called in self._taken:  # types behind it would mean the attribute
+                called += "_"
+            attributes.add(called)
+            self._attributes.add(called)
             if (optional or "None" in inner.kinds) and kind != "Any":
                 kind += " | None"
             same = called == each or (rename and _camel(called) == each)
