@@ -28,6 +28,7 @@ def client_of(sent: list[Request], status: int = 200) -> AsyncClient:
     return AsyncClient("http://a.example", transport=MockTransport(answer))
 
 
+@pytest.mark.hazard(74)
 @pytest.mark.parametrize("kind", [dict, Call])
 @pytest.mark.parametrize("journal", [False, True])
 async def test_a_call_is_read_when_it_is_pulled(tmp_path: Path, kind: type, *, journal: bool) -> None:
@@ -68,6 +69,7 @@ async def test_a_body_that_holds_itself_fails_alone() -> None:
     assert len(sent) == 2
 
 
+@pytest.mark.hazard(68)
 async def test_the_journal_is_let_go_of_by_who_gives_up_at_any_step(tmp_path: Path) -> None:
     """Iterating, too: while it is opened, the next run would find it in use."""
     api = Api()
@@ -132,6 +134,7 @@ class Raises:
         self._do("close")
 
 
+@pytest.mark.hazard(71)
 @pytest.mark.parametrize("step", ["open", "write", "commit", "close"])
 @pytest.mark.parametrize(
     "error",

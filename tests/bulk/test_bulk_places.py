@@ -123,6 +123,7 @@ async def test_what_the_user_links_is_followed(tmp_path: Path) -> None:
     assert len(read_lines(there / "rows")) == 5
 
 
+@pytest.mark.hazard(75)
 @pytest.mark.parametrize("kind", ["ndjson", "parquet"])
 async def test_two_runs_do_not_write_one_target(tmp_path: Path, kind: str) -> None:
     """Without a journal too: they would write over each other's rows, and count both."""
@@ -150,6 +151,7 @@ def test_what_names_no_file_is_refused(path: str) -> None:
                 make()
 
 
+@pytest.mark.hazard(73)
 async def test_a_path_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a database takes it for: rows went into memory, and were counted as written."""
     monkeypatch.chdir(tmp_path)

@@ -277,6 +277,7 @@ async def test_a_foreign_file_is_left_alone(tmp_path: Path) -> None:
             list(Journal(tmp_path / "nowhere").failed())
 
 
+@pytest.mark.hazard(75)
 async def test_there_is_one_writer_and_any_number_of_readers(tmp_path: Path) -> None:
     """A second writer is refused while the first is at work; who reads is not."""
     path = tmp_path / "journal"

@@ -174,6 +174,7 @@ async def check(kind: str, folder: Path, row: type, good: Any, wrong: Any) -> No
     assert found[0] == found[2]
 
 
+@pytest.mark.hazard(73)
 @pytest.mark.parametrize("kind", ["sqlite", "parquet", "duckdb"])
 @pytest.mark.parametrize(("row", "good", "wrong"), cases(WRONG))
 async def test_another_value_is_a_reject(tmp_path: Path, kind: str, row: type, good: Any, wrong: Any) -> None:
@@ -181,6 +182,7 @@ async def test_another_value_is_a_reject(tmp_path: Path, kind: str, row: type, g
     await check(kind, tmp_path, row, good, wrong)
 
 
+@pytest.mark.hazard(73)
 @pytest.mark.parametrize("kind", list(SINKS))
 @pytest.mark.parametrize(("row", "good", "wrong"), cases(WITHOUT_JSON))
 async def test_what_has_no_json_is_a_reject(tmp_path: Path, kind: str, row: type, good: Any, wrong: Any) -> None:
@@ -188,6 +190,7 @@ async def test_what_has_no_json_is_a_reject(tmp_path: Path, kind: str, row: type
     await check(kind, tmp_path, row, good, wrong)
 
 
+@pytest.mark.hazard(73)
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("row", [Real, Reals])
 @pytest.mark.parametrize("kind", list(SINKS))
@@ -216,6 +219,7 @@ async def test_values_that_are_equal_are_taken(tmp_path: Path, kind: str) -> Non
         assert kind == "ndjson" or read(kind, folder) == {0: kept}
 
 
+@pytest.mark.hazard(73)
 @pytest.mark.parametrize("kind", ["parquet", "duckdb"])
 async def test_a_time_that_nobody_could_read_is_a_reject(tmp_path: Path, kind: str) -> None:
     """It is kept in UTC, where it would be in the year 0 or 10000; a server may say it, so it ends no run."""
@@ -266,6 +270,7 @@ async def test_null_is_no_nan(tmp_path: Path) -> None:
         assert (tmp_path / str(number)).read_bytes() == body + b"\n"
 
 
+@pytest.mark.hazard(73)
 async def test_rows_that_a_table_of_duckdb_refuses(tmp_path: Path) -> None:
     """A constraint of the user's own costs the rows that break it, in the middle of a batch and among several."""
     path = tmp_path / "rows.duck"

@@ -56,6 +56,7 @@ def answered(*numbers: int) -> list[Step]:
     return [*[step for number in numbers for step in (Do.READ, reply(b'{"id":%d}' % number))], Do.HOLD]
 
 
+@pytest.mark.hazard(71)
 @pytest.mark.parametrize(("number", "kind"), [(2, Fault), (3, Panic)])
 async def test_a_model_that_raises_leaves_no_deadline_behind(
     serve_script: ServeScript, number: int, kind: type[BaseException]
@@ -78,6 +79,7 @@ async def test_a_model_that_raises_leaves_no_deadline_behind(
     assert len(server.connections) == 1
 
 
+@pytest.mark.hazard(71)
 @pytest.mark.parametrize("kind", [Fault, Panic, KeyError])
 async def test_a_body_that_raises_leaves_its_connection_in_the_pool(
     serve_script: ServeScript, kind: type[BaseException]
@@ -96,6 +98,7 @@ async def test_a_body_that_raises_leaves_its_connection_in_the_pool(
     assert (len(server.connections), len(server.requests)) == (1, 4)
 
 
+@pytest.mark.hazard(74)
 async def test_what_is_sent_again_is_what_was_sent(serve_script: ServeScript) -> None:
     """The caller may have changed the body meanwhile."""
     server = await serve_script([*answered(1, 1)[:-1], Do.READ, BUSY, Do.READ, OK, Do.READ, Do.CLOSE], [Do.READ, OK])
@@ -115,6 +118,7 @@ async def test_what_is_sent_again_is_what_was_sent(serve_script: ServeScript) ->
     assert [each.body for each in server.requests[2:]] == [b'{"n":1}'] * 2 + [b'{"n":2}'] * 2
 
 
+@pytest.mark.hazard(71)
 @pytest.mark.parametrize("ordered", [False, True])
 @pytest.mark.parametrize("kind", [Fault, Panic])
 async def test_a_bulk_ends_whatever_the_code_of_one_call_raises(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+import zlib
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -13,14 +14,18 @@ from headrace._io.answers import own_files
 from headrace.errors import JournalError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 #: "hdrc": what a journal is told by (SQLite's `application_id`).
 APPLICATION: Final = 0x68647263
 VERSION: Final = 1
+REMEDY: Final = "give another journal, or delete this one to begin anew"
 _TABLES: Final = """
 CREATE TABLE job (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
-CREATE TABLE batch (number INTEGER PRIMARY KEY, pending INTEGER NOT NULL, done BLOB NOT NULL, more BLOB);
+CREATE TABLE batch (
+    number INTEGER PRIMARY KEY, pending INTEGER NOT NULL, done BLOB NOT NULL, more BLOB, checksum INTEGER NOT NULL
+);
 CREATE TABLE dead (digest BLOB PRIMARY KEY, letter BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE series (digest BLOB PRIMARY KEY, state BLOB NOT NULL, ended INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE reject (id INTEGER PRIMARY KEY, row BLOB NOT NULL);
@@ -34,6 +39,26 @@ def refused(path: Path, error: Exception) -> JournalError:
     return JournalError(f"journal: {path} cannot be used: {error}")
 
 
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Make one error of all that a file may say, a disk that has lost or turned some of its bits.
+
+    Raises:
+        headrace.errors.JournalError: It cannot be read.
+    """
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise refused(path, error) from error
+    except (sqlite3.Error, msgspec.MsgspecError, ValueError, TypeError, LookupError, AttributeError) as error:
+        raise JournalError(f"journal: {path} is damaged: {error}; {REMEDY}") from error
+
+
+def checksum(done: bytes, more: bytes | None) -> int:
+    """Find what tells whether a batch is as it was written."""
+    return zlib.crc32(more or b"", zlib.crc32(done))
+
+
 def read(path: Path) -> sqlite3.Connection:
     """Open a journal to read it, also while another process writes.
 
@@ -45,10 +70,9 @@ def read(path: Path) -> sqlite3.Connection:
     book = None
     try:
         book = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
-        _check(book, path, new=False)
+        with reading(path):
+            _check(book, path, new=False)
     except sqlite3.Error as error:
-        if book is not None:
-            book.close()
         raise refused(path, error) from error
     except JournalError:
         assert book is not None  # noqa: S101 - it was checked
@@ -78,7 +102,7 @@ def write(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
         book.execute("PRAGMA fullfsync=ON")  # macOS: a plain fsync leaves the bytes in the drive
         book.execute("PRAGMA checkpoint_fullfsync=ON")
         book.execute(_SAMPLES)
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, UnicodeError) as error:  # the last of a schema that is damaged
         for each in (book, lock):
             if each is not None:
                 each.close()

@@ -65,7 +65,15 @@ class DeadLetter(msgspec.Struct, frozen=True):
         """
         if self.stored is None:
             raise JournalError(f"the call {self.key} was not stored: {self.why}; take it from where it came from")
-        given = msgspec.msgpack.decode(self.stored)
+        try:
+            return self._read(self.stored)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise JournalError(f"the call {self.key} cannot be read: its journal is damaged ({error})") from error
+
+    def _read(self, stored: bytes) -> Call:
+        given = msgspec.msgpack.decode(stored)
+        if "body" in given:
+            given["body"] = msgspec.json.decode(given["body"])
         if "pages" in given:
             name, arguments = given["pages"]
             headers = {key: Header(value["header"]) for key, value in arguments.items() if isinstance(value, dict)}
@@ -108,7 +116,8 @@ def letter_of(outcome: Err, time: float) -> DeadLetter:
     error, meta = outcome.error, outcome.meta
     stored, why = _stored(outcome.call)
     key, kind = meta.key or "", kind_of(error)
-    return DeadLetter(key, kind, _text(error), meta.status, meta.attempts, _excerpt(error), time, stored, why)
+    text, excerpt = _text(error).encode(errors="replace").decode(), _excerpt(error)
+    return DeadLetter(key, kind, text, meta.status, meta.attempts, excerpt, time, stored, why)
 
 
 def _text(error: Exception) -> str:
@@ -123,7 +132,7 @@ def _excerpt(error: Exception) -> str:
         response: Any = error.response
         if isinstance(response, bytes):
             return response[:_MOST].decode("utf-8", "replace")
-        return ("" if response is None else response if isinstance(response, str) else repr(response))[:_MOST]
+        return ("" if response is None else response if isinstance(response, str) else repr(_masked(response)))[:_MOST]
     if isinstance(error, ResponseParseError):
         raw = error.raw_response
         return (raw if isinstance(raw, str) else raw[:_MOST].decode("utf-8", "replace"))[:_MOST]
@@ -137,8 +146,9 @@ def _stored(call: Call) -> tuple[bytes | None, str]:
         parameters = encode.mapping(call.parameters, "parameters")
         if call.cookies is not None or any(_redact.is_secret(str(name)) for name in headers) or _secret(call):
             return None, "it has credentials of its own"
-        body = None if call.body is None else msgspec.json.decode(encode.body(call.body))
-        if _hides(parameters) or _hides(body) or _hides(call.data):
+        body = None if call.body is None else encode.body(call.body)
+        tags = None if call.tags is None else dict(encode.mapping(call.tags, "tags"))
+        if any(map(_hides, (parameters, tags, call.data))) or any(map(_hides_in, (body, call.data))):
             return None, "it has credentials of its own"
         if call.pages is not None and type(call.pages) not in _STRATEGIES.values():
             return None, "its pages are a function"
@@ -153,13 +163,13 @@ def _stored(call: Call) -> tuple[bytes | None, str]:
             "pages": None if call.pages is None else _paged(call.pages),
             "incremental": None if call.incremental is None else _asked(call.incremental),
             "key": call.key,
-            "tags": None if call.tags is None else dict(encode.mapping(call.tags, "tags")),
+            "tags": tags,
             "route": call.route,
         }
         if given["parameters"] is not None:
             given["parameters"] = _grouped(given["parameters"])
         return msgspec.msgpack.encode({name: value for name, value in given.items() if value is not None}), ""
-    except (TypeError, ValueError, RecursionError) as error:
+    except (TypeError, ValueError, RecursionError, OverflowError) as error:
         return None, f"it cannot be written down ({type(error).__name__})"
 
 
@@ -198,6 +208,26 @@ def _hides(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         return any(map(_hides, value))
     return False
+
+
+def _hides_in(content: Any) -> bool:
+    """Tell whether a name in the text of a form or of JSON is one that credentials have."""
+    if not isinstance(content, (str, bytes, bytearray, memoryview)):
+        return False
+    text = content if isinstance(content, str) else bytes(content).decode("utf-8", "replace")
+    if _redact.query(text) != text:
+        return True
+    try:
+        return _hides(msgspec.json.decode(text))
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return False
+
+
+def _masked(value: Any) -> Any:
+    """Copy plain JSON with what credentials' names stand for masked."""
+    if isinstance(value, Mapping):
+        return {name: _redact.MASK if _redact.is_secret(str(name)) else _masked(each) for name, each in value.items()}
+    return [_masked(each) for each in value] if isinstance(value, list) else value
 
 
 def place_of(error: FrameworkException) -> str:

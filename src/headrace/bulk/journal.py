@@ -6,7 +6,7 @@ import os
 import secrets
 import sqlite3
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import msgspec
 
@@ -18,12 +18,13 @@ from headrace.bulk.samples import Sample
 from headrace.errors import JournalError, ValidationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+T = TypeVar("T")
 
 _letter = msgspec.msgpack.Decoder(DeadLetter).decode
 _rejected = msgspec.msgpack.Decoder(Rejected).decode
 _sample = msgspec.msgpack.Decoder(Sample).decode
-_REMEDY = "give another journal, or delete this one to begin anew"
 
 
 class More(msgspec.Struct):
@@ -44,6 +45,14 @@ class More(msgspec.Struct):
 #: Which run of its calls a journal is in, from 1.
 _ROUND: Final = "coalesce((SELECT CAST(value AS INTEGER) FROM job WHERE name = 'round'), 1)"
 _more = msgspec.msgpack.Decoder(More).decode
+
+
+class _Settings(msgspec.Struct):
+    """What is written down about the job, where there is one."""
+
+    token: str = ""
+    round: int = 1
+    job: dict[str, str] | None = None
 
 
 class Journal:
@@ -76,7 +85,7 @@ class Journal:
         Raises:
             headrace.errors.JournalError: There is no such journal, or it cannot be read.
         """
-        return (_letter(letter) for (letter,) in self._read("SELECT letter FROM dead"))
+        return self._decoded(self._read("SELECT letter FROM dead"), _letter)
 
     def rejects(self) -> Iterator[Rejected]:
         """Read the rows that did not fit.
@@ -84,7 +93,7 @@ class Journal:
         Raises:
             headrace.errors.JournalError: There is no such journal, or it cannot be read.
         """
-        return (_rejected(row) for (row,) in self._read("SELECT row FROM reject ORDER BY id"))
+        return self._decoded(self._read("SELECT row FROM reject ORDER BY id"), _rejected)
 
     def samples(self) -> Iterator[Sample]:
         """Read how its runs went, second by second.
@@ -94,7 +103,7 @@ class Journal:
         """
         if not list(self._read("SELECT 1 FROM sqlite_master WHERE name = 'sample'")):
             return iter(())  # of an earlier version
-        return (_sample(body) for (body,) in self._read("SELECT body FROM sample ORDER BY id"))
+        return self._decoded(self._read("SELECT body FROM sample ORDER BY id"), _sample)
 
     @property
     def about(self) -> dict[str, Any]:
@@ -104,7 +113,8 @@ class Journal:
             headrace.errors.JournalError: There is no such journal, or it cannot be read.
         """
         rows = self._read("SELECT name, value FROM job WHERE name IN ('job', 'settings', 'routes')")
-        return {name: msgspec.json.decode(value) for name, value in rows}
+        with _book.reading(self.path):
+            return {name: msgspec.json.decode(value) for name, value in rows}
 
     @property
     def done(self) -> int:
@@ -113,9 +123,11 @@ class Journal:
         Raises:
             headrace.errors.JournalError: There is no such journal, or it cannot be read.
         """
-        ((size,),) = self._read("SELECT coalesce(sum(length(done)), 0) FROM batch WHERE NOT pending")
-        ((over,),) = self._read(f"SELECT count(*) FROM series WHERE ended = ({_ROUND})")  # noqa: S608 - no input
-        return int(size) // SIZE + int(over)
+        sizes = self._read("SELECT coalesce(sum(length(done)), 0) FROM batch WHERE NOT pending")
+        ended = self._read(f"SELECT count(*) FROM series WHERE ended = ({_ROUND})")  # noqa: S608 - no input
+        with _book.reading(self.path):
+            ((size,),), ((over,),) = sizes, ended
+            return int(size) // SIZE + int(over)
 
     def close(self) -> None:
         """Close it; may be called more than once."""
@@ -129,10 +141,13 @@ class Journal:
     def _read(self, query: str) -> Iterator[Any]:
         if self._reader is None:
             self._reader = _book.read(self.path)
-        try:
+        with _book.reading(self.path):
             return iter(self._reader.execute(query))
-        except sqlite3.Error as error:
-            raise _book.refused(self.path, error) from error
+
+    def _decoded(self, rows: Iterator[Any], decode: Callable[[bytes], T]) -> Iterator[T]:
+        with _book.reading(self.path):
+            for (packed,) in rows:
+                yield decode(packed)
 
 
 class Writer:
@@ -154,22 +169,26 @@ class Writer:
         self.path = path
         self._book, self._lock = _book.write(path)
         try:
-            settings = _book.settings(self._book)
-            self.token: str = settings.get("token") or secrets.token_hex(8)
-            self._round: int = settings.get("round", 1)
-            self._job: dict[str, Any] | None = settings.get("job")
-            rows = self._book.execute("SELECT coalesce(max(number), 0) FROM batch WHERE NOT pending")
-            ((self.number,),) = rows
-            self.dead = Digests(digest for (digest,) in self._book.execute("SELECT digest FROM dead"))
-        except (sqlite3.Error, msgspec.DecodeError) as error:
+            with _book.reading(path):
+                settings = msgspec.convert(_book.settings(self._book), _Settings)
+                self.token = settings.token or secrets.token_hex(8)
+                self._round = settings.round
+                self._job = settings.job
+                rows = self._book.execute("SELECT coalesce(max(number), 0), count(*) FROM batch WHERE NOT pending")
+                ((self.number, count),) = rows
+                if self.number != count:
+                    raise ValueError(f"it has {count} batches, and the last has the number {self.number}")
+                self.dead = Digests(digest for (digest,) in self._book.execute("SELECT digest FROM dead"))
+        except JournalError:
             self.close()
-            raise _book.refused(path, error) from error
+            raise
 
     @property
     def pending(self) -> bool:
         """Whether a batch was noted whose end is not known."""
         query = "SELECT count(*) FROM batch WHERE pending"
-        return bool(self._book.execute(query).fetchone()[0])
+        with _book.reading(self.path):
+            return bool(self._book.execute(query).fetchone()[0])
 
     def check(self, job: Mapping[str, str]) -> None:
         """Compare the job with that of the journal, where it has one.
@@ -180,7 +199,9 @@ class Writer:
         for name, value in job.items():
             noted = None if self._job is None else self._job.get(name)
             if self._job is not None and noted != value:
-                message = f"journal: {self.path} is of another job: its {name} was {noted}, and is {value}; {_REMEDY}"
+                message = (
+                    f"journal: {self.path} is of another job: its {name} was {noted}, and is {value}; {_book.REMEDY}"
+                )
                 raise JournalError(message)
 
     def begin(self, job: Mapping[str, str]) -> None:
@@ -188,17 +209,21 @@ class Writer:
         with _Transaction(self):
             for name, value in (("job", dict(job)), ("token", self.token)):
                 self._describe(name, value)
-            self._book.execute("INSERT INTO batch VALUES (1, 0, x'', NULL)")
+            self._book.execute("INSERT INTO batch VALUES (1, 0, x'', NULL, ?)", (_book.checksum(b"", None),))
         self.number = 1
 
     def load(self) -> Digests:
         """Read what is done."""
         found = Digests()
-        for (packed,) in self._book.execute("SELECT done FROM batch WHERE NOT pending"):
-            found.load(packed)
-        over = self._book.execute("SELECT digest FROM series WHERE ended = ?", (self._round,))
-        for (digest,) in over:
-            found.add(digest)
+        with _book.reading(self.path):
+            for number, packed, noted in self._book.execute(
+                "SELECT number, done, checksum FROM batch WHERE NOT pending"
+            ):
+                _check_batch(number, packed, None, noted)
+                found.load(packed)
+            over = self._book.execute("SELECT digest FROM series WHERE ended = ?", (self._round,))
+            for (digest,) in over:
+                found.add(digest)
         return found
 
     def finish(self) -> None:
@@ -212,7 +237,8 @@ class Writer:
     @property
     def has_series(self) -> bool:
         """Whether it knows how far any series is."""
-        return self._book.execute("SELECT 1 FROM series LIMIT 1").fetchone() is not None
+        with _book.reading(self.path):
+            return self._book.execute("SELECT 1 FROM series LIMIT 1").fetchone() is not None
 
     def series(self, digests: list[bytes]) -> dict[bytes, bytes]:
         """Read how far the series of some calls are, but for those that have not begun.
@@ -221,13 +247,11 @@ class Writer:
             headrace.errors.JournalError: The journal cannot be read.
         """
         found = {}
-        try:
+        with _book.reading(self.path):
             for digest in digests:
                 row = self._book.execute("SELECT state FROM series WHERE digest = ?", (digest,)).fetchone()
                 if row is not None and row[0]:
                     found[digest] = row[0]
-        except sqlite3.Error as error:
-            raise _book.refused(self.path, error) from error
         return found
 
     def describe(self, settings: Mapping[str, str]) -> None:
@@ -243,7 +267,8 @@ class Writer:
         packed = msgspec.msgpack.encode(more) if more.dead or more.rejects or more.series else None
         with _Transaction(self):
             self._book.execute("DELETE FROM batch WHERE pending")
-            self._book.execute("INSERT INTO batch VALUES (?, 1, ?, ?)", (self.number + 1, done, packed))
+            values = (self.number + 1, done, packed, _book.checksum(done, packed))
+            self._book.execute("INSERT INTO batch VALUES (?, 1, ?, ?, ?)", values)
             if samples:
                 bodies = ((msgspec.msgpack.encode(sample),) for sample in samples)
                 self._book.executemany("INSERT INTO sample (body) VALUES (?)", bodies)
@@ -252,9 +277,12 @@ class Writer:
     def mark(self) -> None:
         """Mark that the sink has the batch that was noted."""
         with _Transaction(self):
-            number, done, packed = self._book.execute("SELECT number, done, more FROM batch WHERE pending").fetchone()
+            query = "SELECT number, done, more, checksum FROM batch WHERE pending"
+            number, done, packed, noted = self._book.execute(query).fetchone()
+            _check_batch(number, done, packed, noted)
             self._settle(done, packed)
-            self._book.execute("UPDATE batch SET pending = 0, more = NULL WHERE number = ?", (number,))
+            update = "UPDATE batch SET pending = 0, more = NULL, checksum = ? WHERE number = ?"
+            self._book.execute(update, (_book.checksum(done, None), number))
         self.number = number
 
     def drop(self) -> None:
@@ -315,6 +343,11 @@ class Writer:
             raise _book.refused(self.path, error) from error
 
 
+def _check_batch(number: int, done: bytes, more: bytes | None, noted: int) -> None:
+    if _book.checksum(done, more) != noted or len(done) % SIZE:
+        raise ValueError(f"batch {number} is not what was written")
+
+
 class _Transaction:
     """A block that is written as a whole, and on disk at its end."""
 
@@ -333,8 +366,8 @@ class _Transaction:
                 raise
             return
         self._roll_back()
-        if isinstance(error, sqlite3.Error):
-            raise _book.refused(self._writer.path, error) from error
+        with _book.reading(self._writer.path):
+            raise error
 
     def _roll_back(self) -> None:
         try:

@@ -7,6 +7,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 from headrace import _redact
+from headrace._checks import wrong
 from headrace._core.request import encode
 from headrace.errors import ValidationError
 
@@ -33,11 +34,20 @@ def digest(call: Call, place: Callable[[Any], str], without: str | None = None) 
     Raises:
         headrace.errors.ValidationError: Something of it cannot be digested, such as a body that is read once.
     """
+    try:
+        return _digest(call, place, without)
+    except UnicodeEncodeError as error:
+        raise ValidationError(f"has text that cannot be encoded: {error.reason}") from _redact.emptied(error)
+
+
+def _digest(call: Call, place: Callable[[Any], str], without: str | None) -> bytes:
     if call.key is not None:
         if not isinstance(call.key, str):
             raise ValidationError(f"key: got {type(call.key).__name__}, takes a str")
         return _hash(f"key\n{call.key}")
     method = call.method
+    if not isinstance(method, str):
+        raise wrong("method", method, "a token such as GET")
     named = f"call\n{method if method == 'GET' else method.upper()} {place(call.path)}"
     parameters = call.parameters
     if without is not None and parameters is not None:
@@ -45,7 +55,7 @@ def digest(call: Call, place: Callable[[Any], str], without: str | None = None) 
         parameters = {name: value for name, value in named_ones if name != without} or None
     if parameters is None and call.body is None and call.data is None and call.headers is None:
         return _hash(named)
-    parts = [named.encode("utf-8", "surrogatepass")]
+    parts = [named.encode()]
     if parameters is not None:
         parts.append(b"?" + encode.query(encode.mapping(parameters, "parameters")).encode())
     if call.headers is not None:
@@ -55,22 +65,22 @@ def digest(call: Call, place: Callable[[Any], str], without: str | None = None) 
     if call.body is not None:
         parts.append(b"b" + encode.body(call.body))
     if call.data is not None:
-        parts.append(b"d" + _data(call.data))
+        parts.append(_data(call.data))
     return blake2b(b"\0".join(parts), digest_size=SIZE).digest()
 
 
 def _hash(text: str) -> bytes:
-    data = text.encode() if text.isascii() else text.encode("utf-8", "surrogatepass")
-    return blake2b(data, digest_size=SIZE).digest()
+    return blake2b(text.encode(), digest_size=SIZE).digest()
 
 
 def _data(data: Any) -> bytes:
+    """Write what a call sends as it is, and what kind of content that is: a text is no form that looks like it."""
     if isinstance(data, str):
-        return data.encode()
+        return b"t" + data.encode()
     if isinstance(data, (bytes, bytearray, memoryview)):
-        return bytes(data)
+        return b"d" + bytes(data)
     if isinstance(data, Mapping):
-        return encode.form(data)
+        return b"f" + encode.form(data)
     message = f"key: is needed where data is a {type(data).__name__}, whose bytes are read once; give the call a key="
     raise ValidationError(message)
 

@@ -57,7 +57,7 @@ class Parquet(Target):
         self._folder: int | None = None
         self._waiting: int | None = None
         self._schema: Any = None
-        self._parts = self._end = self._rows = 0
+        self._first = self._parts = self._end = self._rows = 0
         self._tables: list[Any] = []
 
     def expect(self, row_format: Any) -> None:
@@ -92,7 +92,8 @@ class Parquet(Target):
         for left in self.path.glob(".waiting-*"):
             left.unlink()
         self._mark.remove()
-        self._parts = max((int(found[1]) + 1 for each in there if (found := _PART(each.name))), default=0)
+        self._first = max((int(found[1]) + 1 for each in there if (found := _PART(each.name))), default=0)
+        self._parts = self._first
         self._end = self._rows = 0
         self._waiting = self._made()
         self._note(0)
@@ -109,7 +110,10 @@ class Parquet(Target):
         number = self._settled(batch, None if facts is None else (facts["token"], facts["batch"]))
         self._hold()
         assert facts is not None  # noqa: S101 - it would not have settled
-        self._parts, self._end, self._rows = facts["parts"], facts["end"], facts["rows"]
+        self._first, self._parts, self._end, self._rows = (facts[name] for name in ("first", "parts", "end", "rows"))
+        for part in map(self._part, range(self._first, self._parts)):
+            if not part.exists():
+                raise JournalError(f"{self.identity} lacks rows that its journal has: there is no {part}")
         for each in self.path.glob("part-*"):  # those that were begun, or not heard of any more
             found = _PART(each.name.removesuffix(".tmp"))
             if found and (each.suffix == ".tmp" or int(found[1]) >= self._parts):
@@ -124,6 +128,9 @@ class Parquet(Target):
         os.ftruncate(waiting, self._end)
         return number
 
+    def _part(self, number: int) -> Path:
+        return self.path / f"part-{number:06}.parquet"
+
     @property
     def _beside(self) -> Path:
         return self.path / f".waiting-{self._parts:06}"
@@ -135,7 +142,8 @@ class Parquet(Target):
 
     def _note(self, batch: int) -> None:
         if self.token:
-            self._mark.write(token=self.token, batch=batch, parts=self._parts, end=self._end, rows=self._rows)
+            where = {"first": self._first, "parts": self._parts, "end": self._end, "rows": self._rows}
+            self._mark.write(token=self.token, batch=batch, **where)
 
     def write(self, rows: Sequence[Any], /) -> list[Misfit]:
         """Make a table of rows; gives those that have no place in their columns.
@@ -211,7 +219,7 @@ class Parquet(Target):
         from pyarrow import parquet
 
         assert self._waiting is not None  # noqa: S101 - it is open
-        final = self.path / f"part-{self._parts:06}.parquet"
+        final = self._part(self._parts)
         aside = final.with_name(f"{final.name}.tmp")
         writer = None
         with os.fdopen(make_own(aside, 0o666), "wb") as file:
@@ -242,6 +250,8 @@ class Parquet(Target):
         with os.fdopen(open_own(self._beside, writable=False), "rb") as file:
             while at < self._end:
                 (length,) = _LENGTH.unpack(file.read(_LENGTH.size))
+                if length > self._end - at:
+                    raise ValueError(f"{self._beside} is damaged")
                 table = arrow.ipc.open_stream(file.read(length)).read_all()
                 at += _LENGTH.size + length
                 gathered.append(table)
@@ -274,7 +284,7 @@ class Parquet(Target):
                 left.unlink(missing_ok=True)
             elif not self.token:
                 self._beside.unlink(missing_ok=True)
-        except OSError as error:
+        except (OSError, ValueError, struct.error) as error:  # of Arrow, too: what waits is no table any more
             raise self._failed(error) from error
         finally:
             waiting, self._waiting = self._waiting, None
