@@ -36,7 +36,7 @@ _FORKING = """
 import asyncio, os, sys, warnings
 from headrace import AsyncClient
 from headrace.errors import AsyncClientError
-from tests.crossing.ledger import Ledger
+from tests.crossing.ledger import Ledger, payload
 from tests.crossing.server import Server
 
 warnings.simplefilter("ignore")  # that a process with threads forks; the child's copies of sockets
@@ -52,7 +52,7 @@ async def prepare():
 async def ask(server, client, number):
     token = server.ledger.token(number)
     answer = await asyncio.wait_for(client.get(f"/plain/9/{token}", response_format=bytes), 10)
-    assert answer == f"[{token}]".encode()[:9]
+    assert answer == payload(token, 9)
 
 async def use_in_child(client):
     for send in (lambda: client.get("/x"), client.stream("GET", "/x").__aenter__):

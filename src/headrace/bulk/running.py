@@ -234,7 +234,8 @@ class Run:
     def _take_here(self) -> None:
         """Take what is ready, until the batch is full, in this very thread."""
         engine, batch, answered, sampler = self._engine, self._batch, self._report.answered, self._sampler
-        rows, keys, ready, plain = batch.rows, batch.keys, engine.ready, self._transform is None
+        rows, keys, indexes = batch.rows, batch.keys, batch.indexes
+        ready, plain = engine.ready, self._transform is None
         keeps = self._keeper.keeps_rows
         most_rows, most_calls = (MOST - writing for writing in self._writing)
         for _ in range(min(len(ready), most_calls - batch.calls)):
@@ -247,6 +248,7 @@ class Run:
                 if keeps:
                     rows.append(value)
                     keys.append(outcome.meta.key)
+                    indexes.append(0)
                 else:
                     batch.dropped += 1
                 answered(outcome.meta)
