@@ -8,7 +8,7 @@ DOCS_INSTALLED := $(VENV)/.docs-installed
 PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-SERVERS ?= nginx node npm redis-server
+SERVERS ?= nginx node npm redis-server chromium
 # How many processes share the tests.
 JOBS ?= 2
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal

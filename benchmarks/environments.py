@@ -30,6 +30,8 @@ REQUIREMENTS: dict[str, list[str]] = {
     "headrace-files": ["{checkout}[speed]", "aiofiles==25.1.0"],
     # Everything optional is there, so that an import that should not happen can happen.
     "headrace-all": ["{checkout}[speed,pydantic,cli]"],
+    "headrace-cli": ["{checkout}[speed,cli]"],
+    "pycurl": ["pycurl==7.45.7"],
     "aiohttp": [_AIOHTTP, _MSGSPEC, _PYDANTIC, _UVLOOP],
     "aiohttp-files": [_AIOHTTP, "aiofiles==25.1.0", _MSGSPEC, _UVLOOP],
     "httpx": ["httpx==0.28.1", _MSGSPEC, _UVLOOP],

@@ -17,19 +17,16 @@ def table(run: dict[str, Any]) -> str:
     Args:
         run: What `benchmarks.__main__` puts into the JSON.
     """
-    parts = [
-        _head(run),
-        _figures(run["rows"]),
-        _lost(run["rows"]),
-        *(_row(row) for row in run["rows"] if row["entries"]),
-    ]
+    parts = [head(run), figures(run["rows"]), lost(run["rows"])]
+    parts += [row(each) for each in run["rows"] if each["entries"]]
     missing = {name: made["reason"] for name, made in run["environments"].items() if made["reason"]}
     if missing:
         parts.append("\n".join(f"- {name}: not available: {reason}" for name, reason in missing.items()))
     return "\n\n".join(parts) + "\n"
 
 
-def _head(run: dict[str, Any]) -> str:
+def head(run: dict[str, Any]) -> str:
+    """Say what was run, and on what."""
     machine, ours = run["machine"], run["headrace"]
     how = "a shortened run; its figures are rough" if run["quick"] else "the full run" if run["whole"] else "some rows"
     rounds = f"{run['rounds']} round{'s' * (run['rounds'] != 1)} in turns"
@@ -42,12 +39,13 @@ def _head(run: dict[str, Any]) -> str:
     )
 
 
-def _figures(rows: Iterable[dict[str, Any]]) -> str:
+def figures(rows: Iterable[dict[str, Any]]) -> str:
+    """Write what was held to a target."""
     lines = ["| work | measured | target | met |", "|---|---|---|---|"]
-    for row in rows:
-        title = row["title"]
+    for each in rows:
+        title = each["title"]
         lines += [
-            f"| {title} | {_value(figure)} | {_target(figure)} | {_MET[figure['met']]} |" for figure in row["figures"]
+            f"| {title} | {_value(figure)} | {_target(figure)} | {_MET[figure['met']]} |" for figure in each["figures"]
         ]
     return "\n".join(lines)
 
@@ -62,14 +60,14 @@ _VIEWS: dict[str, Callable[[dict[str, Any]], float]] = {
 _TIE = 0.97
 
 
-def _lost(rows: Iterable[dict[str, Any]]) -> str:
+def lost(rows: Iterable[dict[str, Any]]) -> str:
     """Name every peer that is ahead of headrace in a row, at anything."""
     lines = [
-        f"- {row['title']}: {peer['title']}, {view} {ratio:.2f} x ours"
-        for row in rows
-        for peer in _peers(row)
+        f"- {each['title']}: {peer['title']}, {view} {ratio:.2f} x ours"
+        for each in rows
+        for peer in _peers(each)
         for view, compute in _VIEWS.items()
-        if (ratio := _ratio(peer, _ours(row), compute)) is not None and ratio < _TIE
+        if (ratio := _ratio(peer, _ours(each), compute)) is not None and ratio < _TIE
     ]
     return "Rows in which a peer is ahead (medians; within 3 % is a tie):\n\n" + "\n".join(lines or ["- none"])
 
@@ -136,17 +134,17 @@ def _bare(value: float, unit: str) -> str:
     return {"x": f"{value:.3f}", "modules": f"{value:.0f}"}.get(unit, f"{value:.1f}")
 
 
-def _row(row: dict[str, Any]) -> str:
+def row(measured: dict[str, Any]) -> str:
     """Write what every client of a row did."""
-    imports = row["key"] == "import"
+    imports = measured["key"] == "import"
     head = (
         "| client | CPU ms | wall ms | optional modules loaded |"
         if imports
         else "| client | in flight | requests/s | CPU µs a request | user / system µs | p50 / p99 ms | pause ms"
         " | peak RSS MB | server busy |"
     )
-    lines = [f"### {row['title']}", "", head, "|---" + "|---:" * (head.count("|") - 2) + "|"]
-    for entry in row["entries"].values():
+    lines = [f"### {measured['title']}", "", head, "|---" + "|---:" * (head.count("|") - 2) + "|"]
+    for entry in measured["entries"].values():
         rounds = [sample for sample in entry["rounds"] if sample]
         if rounds:
             lines.append(_import_line(entry, rounds) if imports else _line(entry, rounds))

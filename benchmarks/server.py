@@ -77,6 +77,7 @@ _LOCATIONS = """\
     location = /chunked/users/1 {{ alias {directory}/users-1.json; ssi on; ssi_types application/json; }}
     location = /chunked/users/100 {{ alias {directory}/users-100.json; ssi on; ssi_types application/json; }}
     location = /orders {{ return 200 '{created}'; }}
+    location ~ ^/documents/[0-9]+$ {{ alias {directory}/users-1.json; }}
     location = /small {{ alias {directory}/users-100.json; }}
     location = /file {{ alias {file}; }}
     location = /chunked/file {{ alias {file}; ssi on; ssi_types application/json; }}

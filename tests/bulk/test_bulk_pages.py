@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from headrace import AsyncClient, Call, errors, sinks
+from headrace import AsyncClient, Call, Incremental, errors, sinks
 from headrace.bulk import Err, Journal, Ok
 from headrace.pages import Cursor, Header, Link, NextUrl, Offset
 from headrace.testing import MockTransport, json_response
@@ -304,6 +304,21 @@ async def test_a_journal_keeps_no_credential_of_a_url_that_a_server_names(tmp_pa
         fails = False
         assert (await client.bulk(calls, **given).run()).ok
     assert [row["id"] for row in read_lines(path)] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("wrong", [{}, {"pages": 7}, {"path": "/x?cursor=1"}, {"incremental": Incremental("at")}])
+async def test_no_frame_of_an_error_knows_a_secret(wrong: dict[str, Any], tmp_path: Path) -> None:
+    """Neither where no series can be made of a call, nor where a page of it makes no sense."""
+    transport = MockTransport(lambda _: json_response({"data": ["s3cret"], "next": "s3cret"}))
+    given = {"path": "/x", "headers": {"Authorization": "s3cret"}, "parameters": {"api_key": "s3cret"}, **wrong}
+    async with AsyncClient("http://a.example", transport=transport) as client:
+        bulk = client.bulk([given], items="data", pages=NEXT, journal=tmp_path / "journal")
+        seen = [outcome async for outcome in bulk]
+    error = seen[-1].error  # type: ignore[union-attr]
+    trace = error.__traceback__
+    while trace is not None:
+        assert "s3cret" not in repr(trace.tb_frame.f_locals)
+        trace = trace.tb_next
 
 
 async def test_a_journal_is_of_one_way_to_a_next_page(tmp_path: Path) -> None:

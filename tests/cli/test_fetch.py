@@ -215,6 +215,17 @@ async def test_most_items(api: RowServer, folder: Path) -> None:
     assert 5 <= len(ids(folder / "rows.ndjson")) <= 15
 
 
+@pytest.mark.parametrize("option", ["--max-items 5", "--pages link", "--parallel", "--since id=1"])
+async def test_what_ray_cannot_do(
+    api: RowServer, folder: Path, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Series, and a number of rows, are of one machine; that is told before anything is asked."""
+    url = f"{api.url}/users/{{1..5}}"
+    assert await command("fetch", url, "--out", "rows.ndjson", "--items", "", "--ray", "auto", *option.split()) == 2
+    assert f"{option.split(maxsplit=1)[0]}: has no use with --ray" in capsys.readouterr().err
+    assert not api.asked
+
+
 PAGES = (("--pages", "next:next"), ("--pages", "detect"), ("--pages", "page:page"), ("--parallel",))
 
 

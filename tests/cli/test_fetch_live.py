@@ -36,9 +36,12 @@ def client() -> AsyncClient:
 
 def test_the_picture(client: AsyncClient) -> None:
     """Rows, rate, errors by kind, limiter waits, retries, requests in flight, and the time that is left."""
-    console = Console(width=100, record=True, file=io.StringIO())
+    console = Console(width=80, record=True, file=io.StringIO())
     console.print(screen.Live(client, 100).picture(half_way(), 10.0))
-    shown = " ".join(console.export_text().split())
+    lines = console.export_text().splitlines()
+    assert set(lines[0].strip()) <= set("━╸╺ ")  # the bar, on a line of its own
+    assert lines[1].startswith("calls 50 of 100")
+    shown = " ".join(" ".join(lines).split())
     for told in (
         "calls 50 of 100", "rows 1,234", "rate 25/s", "in flight 10", "retries 3", "limiter waits 1.5 s", "failed 5",
         "left 2 s", "5 x 404 HTTPNotFound",

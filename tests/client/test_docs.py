@@ -29,7 +29,7 @@ from tests.kit.docs_examples import (
 
 _LINK = re.compile(r"(?<!!)\[[^\]]+\]\((?P<target>[^)\s]+)\)")
 _HEADING = re.compile(r"^#{1,6} +(?P<text>.+?) *$", re.MULTILINE)
-_LANGUAGES = {"python", "sh", "text"}
+_LANGUAGES = {"python", "sh", "text", "toml"}
 
 
 def _name(page: Path) -> str:

@@ -22,6 +22,7 @@ from aiohttp import web
 
 from tests.kit import ROOT
 from tests.servers.oauth2 import example_token
+from tests.servers.regions import regions
 from tests.servers.vendors import ROUTES
 
 #: What a page may talk to, in the order of the ports of the server.
@@ -356,6 +357,7 @@ def _application() -> web.Application:
             "big": _big,
             "slow": _never,
             "flaky": _flaky(),
+            "regions/{region}/orders": regions(),
         }.items()
     )
     return app

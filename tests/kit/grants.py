@@ -125,17 +125,18 @@ def judge(starts: Sequence[Start], limits: dict[str, tuple[int, float]]) -> dict
     }
 
 
-class _Clock:
+class Clock:
     """Remembers its last reading: the moment at which a limiter has found a start to be allowed."""
 
     last = 0
 
     def __call__(self) -> float:
+        """Tell the time, in seconds."""
         self.last = time.monotonic_ns()
         return self.last / 1e9
 
 
-async def _start_for_ever(log: int, name: str, limiters: Sequence[SharedLimiter], clocks: Sequence[_Clock]) -> None:
+async def _start_for_ever(log: int, name: str, limiters: Sequence[SharedLimiter], clocks: Sequence[Clock]) -> None:
     which = itertools.cycle(zip(limiters, clocks, strict=True))
     limiter, clock = next(which)
     while True:
@@ -151,7 +152,7 @@ async def _run(task: dict[str, Any]) -> None:
     log = os.open(task["log"], os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     async with asyncio.TaskGroup() as group:
         for name, (rate, interval) in task["limits"].items():
-            clocks = [_Clock() for _ in task["urls"]]
+            clocks = [Clock() for _ in task["urls"]]
             limiters = [
                 SharedLimiter(url, rate, interval, name=name, clock=clock, **task["options"])
                 for url, clock in zip(task["urls"], clocks, strict=True)

@@ -56,6 +56,7 @@ def test_the_script_is_the_law(direct: redis.Redis, seed: int) -> None:
     text = _script()[0].replace("redis.call('TIME')", "redis.call('HMGET', 'clock', 's', 'us')")
     keys = ["state", "queue", "demand", "pauses", *(f"log{i}" for i in range(len(law.windows)))]
     now, log, version = 1_800_000_000 * 10**6, None, None
+    granted: list[tuple[int, int, int]] = []
     for step in range(1500):
         now += chance.choice([0, 300, 5_000, 40_000, 200_000])
         most = chance.choice([0, 1, 1, 4, 20])
@@ -64,15 +65,17 @@ def test_the_script_is_the_law(direct: redis.Redis, seed: int) -> None:
         pauses = {}
         if chance.random() < 0.02:
             pauses[chance.choice(["", "https://a.example"])] = chance.randint(1, 400_000)
-        ask = Ask(f"client{chance.randrange(6)}", least, wanted, most, -1, pauses)
+        back = [granted.pop(chance.randrange(len(granted)))] if granted and chance.random() < 0.2 else []
+        ask = Ask(f"client{chance.randrange(6)}", least, wanted, most, -1, back, pauses)
         direct.hset("clock", mapping={"s": now // 10**6, "us": now % 10**6})
         log = log or SharedLog(law, now)
         expected = log.ask(ask, now)
         flat: list[Any] = [part for pair in pauses.items() for part in pair]
-        raw: Any = direct.eval(
-            text, len(keys), *keys, law.text, 3_600_000, law.batch, law.grace, *ask[:5], *flat
-        )  # fmt: skip
+        told = (len(back), *(part for given in back for part in given), *flat)
+        raw: Any = direct.eval(text, len(keys), *keys, law.text, 3_600_000, law.batch, law.grace, *ask[:5], *told)
         assert tuple(raw[:3]) == expected[:3], step
+        if raw[0] and chance.random() < 0.5:
+            granted.append((raw[1], raw[0], chance.randint(1, raw[0])))
         version = raw[3] - expected.version if version is None else version
         assert raw[3] - expected.version == version
         assert {o.decode(): left for o, left in zip(raw[5::2], raw[6::2], strict=True)} == expected.pauses

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 import pytest
 
@@ -130,5 +131,24 @@ def test_an_idle_limiter_has_no_task() -> None:
         assert len(asyncio.all_tasks()) == 1
         assert limiter.idle_in() == 0.0
         await limiter.acquire()
+
+    run(main)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on Windows")
+def test_a_fork_holds_no_permit_twice() -> None:
+    """A child process has none of its parent's permits, and is another client; the parent keeps its own."""
+
+    async def main(loop: VirtualLoop) -> None:
+        limiter = Sharing(Kept(loop), (1000, 1.0))
+        await limiter.acquire()
+        limiter._leases.add(loop.time(), 5, loop.time())
+        name = limiter._client
+        child = os.fork()
+        if child == 0:
+            os._exit(int(limiter.try_acquire() or limiter._client == name))
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0  # noqa: ASYNC222 - it ends at once
+        assert limiter.try_acquire()
+        assert limiter._client == name
 
     run(main)

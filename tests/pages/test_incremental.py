@@ -243,6 +243,7 @@ async def test_values_compare_as_the_type_of_the_model(row_format: Any) -> None:
             client.paginate("/x", resume=again.state, **{**given, "incremental": Incremental("id")})
         last = client.paginate("/x", resume=again.state, **late)
         assert [row.id for row in await last.collect()] == []
+    assert asked[0] == "2024-05-01T00:00:00Z"  # as it was written
     sent = [each and datetime.fromisoformat(each) for each in asked]
     eleven = datetime(2024, 5, 1, 11, tzinfo=UTC)
     assert sent == [datetime(2024, 5, 1, tzinfo=UTC), eleven, eleven]

@@ -7,6 +7,7 @@ Skipped where Ray is not installed, which is large; `make long` installs it. HEA
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import signal
@@ -201,6 +202,19 @@ def test_fetch_adds_columns(cluster: None) -> None:
     (failed,) = (row for row in rows if row["error"] is not None)
     assert failed["error"].startswith("HTTPNotFound")
     assert found.schema().base_schema.field("id").type == pa.int64()
+
+
+def test_the_command(users: str, tmp_path: Path) -> None:
+    """`headrace fetch --ray` runs a job on it, and goes on where a journal ends."""
+    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])}
+    command = [
+        sys.executable, "-m", "headrace.cli", "fetch", f"{users}/users/{{1..40}}", "--ray", "--out",
+        f"{tmp_path}/rows/", "--model", "tests.kit.bulk:User", "--rate", "500/s", "--summary", "json", "-q",
+    ]  # fmt: skip
+    for done in (40, 0):
+        ran = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+        assert json.loads(ran.stdout)["done"] == done
+    assert ids(tmp_path / "rows") == list(range(1, 41))
 
 
 def test_two_runs_of_one_folder(cluster: None, users: str, tmp_path: Path) -> None:

@@ -209,6 +209,22 @@ async def box(request: web.Request) -> web.Response:
     return web.json_response({"total_count": ROWS, "offset": begin, "limit": size, "entries": entries})
 
 
+async def azure_devops(request: web.Request) -> web.Response:
+    """A token in `x-ms-continuationtoken`, sent as `continuationToken` (learn.microsoft.com/rest/api/azure/devops)."""
+    token, size = request.query.get("continuationToken"), int(request.query.get("$top", 10))
+    begin = 0 if token is None else _at(token)
+    value = [{"id": number, "name": f"build {number}"} for number in _numbers(begin, size)]
+    following = {"x-ms-continuationtoken": _token(begin + size)} if begin + size < ROWS else {}
+    return web.json_response({"count": len(value), "value": value}, headers=following)
+
+
+async def gitlab(request: web.Request) -> web.Response:
+    """Numbered pages with the totals in fields (docs.gitlab.com/api/rest, "Offset-based pagination")."""
+    size, page = min(int(request.query.get("per_page", 20)), 100), int(request.query.get("page", 1))
+    issues = [{"iid": number} for number in _numbers((page - 1) * size, size)]
+    return web.json_response(issues, headers={"X-Total": str(ROWS), "X-Total-Pages": str(-(-ROWS // size))})
+
+
 async def pagy(request: web.Request) -> web.Response:
     """Never more than five rows a page, whatever was asked for, and an empty page behind the last one."""
     begin = (int(request.query.get("page", 1)) - 1) * 5
@@ -232,6 +248,8 @@ ROUTES: dict[str, Handler] = {
     "/hubspot/crm/v3/objects/contacts": hubspot,
     "/box/2.0/folders/0/items": box,
     "/pagy/rows": pagy,
+    "/azure/mill/_apis/build/builds": azure_devops,
+    "/gitlab/api/v4/projects/1/issues": gitlab,
 }
 
 

@@ -11,18 +11,18 @@ from headrace._core.request import encode
 from headrace._core.request.proof import EMPTY_BODY
 from headrace._io.flow.admission import Admission
 from headrace._io.flow.retrying import Retrying
-from headrace._io.limits.leased import LeasedLimiter
-from headrace._io.limits.rate import RateLimiter
+from headrace._io.limits.leased import is_simple
 from headrace._io.wire.answer import Answer
 from headrace._io.wire.connection import Connection
 from headrace._io.wire.transport import WireTransport
-from headrace.types import ChoosingLimiter
 
 if TYPE_CHECKING:
     from headrace._client.binding import Apart, Binding
     from headrace._core.messages import Request
     from headrace._core.request.prepare import Defaults
     from headrace._core.stats import Stats
+    from headrace._io.limits.leased import LeasedLimiter
+    from headrace._io.limits.rate import RateLimiter
     from headrace.config import ClientConfig
 
 #: Bytes of a body that goes out in one write with its head, whatever the transport thinks of it.
@@ -55,7 +55,7 @@ class Ahead(NamedTuple):
             or config.transport != "wire"
             or config.proxy is not None
             or config.circuit_breaker is not None
-            or not (limiter is None or _may_be_asked(limiter))
+            or not (limiter is None or is_simple(limiter))
             or not (retry is None or (retry.attempt_timeout is None and retry.deadline is None))
         ):
             return None
@@ -83,12 +83,6 @@ class Begun(msgspec.Struct, eq=False):
 
     def __repr__(self) -> str:
         return f"<Begun on {self.connection!r}>"
-
-
-def _may_be_asked(limiter: Any) -> bool:
-    """Tell whether a limiter is one of ours, the same for all requests, that need not hear of every answer."""
-    ours = type(limiter) is RateLimiter or isinstance(limiter, LeasedLimiter)
-    return ours and not limiter.follow and not isinstance(limiter, ChoosingLimiter)
 
 
 class Form:

@@ -169,7 +169,7 @@ class Paginating:
             raise wrong("data", call.data, "bytes, text or a mapping, which every request can send again")
         home, *_ = self._defaults.locate(call.path, None)
         sieve = None if incremental is None else _sieve(incremental, response_format, strategy)
-        series = Series(strategy, call, home.text, self._shown, sieve)
+        series = Series(strategy, call, home.text, self._shown, self._trusts, sieve)
         if isinstance(strategy, Driven):
             decoder = page_decoder(response_format)
         else:
@@ -178,6 +178,9 @@ class Paginating:
             decoder = decoder_for(response_format, call.items, asked, call.on_invalid, last=last)
         series.use(Ready(decoder))
         return series
+
+    def _trusts(self, url: URL) -> bool:
+        return self._defaults.trusts(self._defaults.origin_of(url))
 
     def _shown(self, url: URL) -> str:
         credentials = self._defaults.credentials

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from headrace._io.answers import own_files
 from headrace.errors import JournalError
 
 if TYPE_CHECKING:
@@ -66,9 +67,10 @@ def write(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
         headrace.errors.JournalError: It is no journal, another one writes it, or its folder cannot be written.
     """
     lock = book = None
+    path = path.absolute()  # others SQLite takes for what they are not, such as `:memory:` and `file:`
     try:
         lock = _locked(path)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        _make(path)
         book = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         _check(book, path, new=True)
         book.execute("PRAGMA journal_mode=WAL")
@@ -92,7 +94,14 @@ def write(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
 def _locked(path: Path) -> sqlite3.Connection:
     """Hold the one place of a writer; a lock of SQLite's, because it is there on every platform."""
     beside = path.with_name(f"{path.name}-lock")
-    os.close(os.open(beside, os.O_RDWR | os.O_CREAT, 0o600))
+    try:
+        descriptor = own_files.open_existing(beside, writable=True)
+    except FileNotFoundError:
+        descriptor = own_files.make(beside)
+    is_plain = own_files.is_plain(descriptor)
+    os.close(descriptor)
+    if not is_plain:
+        raise JournalError(f"journal: {beside} cannot be used: it is no plain file; remove it")
     lock = sqlite3.connect(beside, isolation_level=None, timeout=0, check_same_thread=False)
     try:
         lock.execute("BEGIN EXCLUSIVE")
@@ -104,6 +113,16 @@ def _locked(path: Path) -> sqlite3.Connection:
             ) from None
         raise
     return lock
+
+
+def _make(path: Path) -> None:
+    """Make the file, where there is none; not through a link that leads nowhere."""
+    if path.is_file():
+        return
+    try:
+        os.close(own_files.make(path))
+    except FileExistsError:
+        raise JournalError(f"journal: {path} cannot be used: it is no plain file, or a link to nothing") from None
 
 
 def _check(book: sqlite3.Connection, path: Path, *, new: bool) -> None:

@@ -234,12 +234,13 @@ class Keeper:
         if self._sink is not None:
             self._guarded(self._sink.commit, number)
 
-    def _guarded(self, step: Callable[[Any], Any], argument: Any) -> Any:
+    def _guarded(self, step: Callable[..., Any], *arguments: Any) -> Any:
+        """Do a step of a sink, which may be anybody's: what it raises is a `SinkError`, or the end of the program."""
         try:
-            return step(argument)
-        except FrameworkException:
+            return step(*arguments)
+        except (FrameworkException, KeyboardInterrupt, SystemExit):
             raise
-        except Exception as error:
+        except BaseException as error:
             raise SinkError(f"{_named(self._sink)} failed: {type(error).__name__}: {error}") from error
 
     def close(self) -> None:
@@ -248,7 +249,7 @@ class Keeper:
         opened, self._opened = self._opened, False
         try:
             if opened:
-                self._sink.close()
+                self._guarded(self._sink.close)
         finally:
             if journal is not None:
                 journal.close()

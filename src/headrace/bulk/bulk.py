@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import warnings
-from collections.abc import Collection
 from functools import partial
 from hashlib import blake2b
-from pathlib import Path
 from time import time
-from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import msgspec
 
@@ -23,6 +21,7 @@ from headrace._core.values.partial import check_on_invalid
 from headrace._io.flow.pacing import Pacer
 from headrace.bulk._sinks.base import Sink, Target
 from headrace.bulk.batches import Keeper
+from headrace.bulk.checks import checked_retry, most_failures, statuses, width
 from headrace.bulk.engine import Engine
 from headrace.bulk.handing import Handing
 from headrace.bulk.journal import Journal
@@ -35,19 +34,17 @@ from headrace.bulk.samples import Sampler
 from headrace.bulk.series import Kept, Walks
 from headrace.bulk.shape import Shape
 from headrace.bulk.source import Source, check_incremental
-from headrace.config import is_status
 from headrace.errors import AsyncClientError, ValidationError
-from headrace.policies import Retry
 from headrace.types import UNSET
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from headrace._core.pages.incremental import Incremental
     from headrace.bulk.client import BulkClient
     from headrace.bulk.outcomes import Outcome
 
 T = TypeVar("T")
-#: How many calls may be under way at most where nobody says so.
-_WIDEST: Final = 512
 
 
 class Bulk(Generic[T]):
@@ -58,16 +55,16 @@ class Bulk(Generic[T]):
     """
 
     def __init__(self, client: BulkClient, calls: Any, options: dict[str, Any]) -> None:
-        in_flight, ordered = options["in_flight"], options["ordered"]
         self._client = client
+        self._report = report = Report()
+        in_flight, ordered = options["in_flight"], options["ordered"]
         self._options = options
-        self._retry = _checked_retry(options["retry"])
+        self._retry = checked_retry(options["retry"])
         self._path = journal_path(options["journal"], options["sink"])
         self._shape = shape = self._shaped()
         has_rows = shape.items is not None or shape.pages is not None
         self._source = Source(calls, has_rows=has_rows, has_journal=self._path is not None)
-        self._report = report = Report()
-        self._tally = Tally(report, _statuses(options["expected"]), _most_failures(options["max_failures"]))
+        self._tally = Tally(report, statuses(options["expected"]), most_failures(options["max_failures"]))
         self._transform = options["transform"]
         if self._transform is not None and not callable(self._transform):
             raise wrong("transform", self._transform, "a function of a row")
@@ -80,11 +77,12 @@ class Bulk(Generic[T]):
         progress = options["progress"]
         if progress not in (None, False, True) and not callable(progress):
             raise wrong("progress", progress, "a function of the report, or True for a bar")
-        self._in_flight = _width(in_flight)
+        self._in_flight = width(in_flight)
         self._ordered = bool(ordered)
         self._engine: Engine | None = None
         self._handing: Handing | None = None
         self._used = False
+        self._busy = False
         self._stopped = False
 
     def _shaped(self) -> Shape:
@@ -162,7 +160,7 @@ class Bulk(Generic[T]):
 
     async def __anext__(self) -> Outcome[T]:
         engine = self._engine
-        if engine is None or self._handing is None or self._path is not None or not engine.ready:
+        if engine is None or self._handing is None or self._path is not None or self._busy or not engine.ready:
             engine = await self._next_ready()
         outcome, mark, _ = engine.take()
         report = self._report
@@ -180,26 +178,39 @@ class Bulk(Generic[T]):
         return outcome
 
     async def _next_ready(self) -> Engine:
-        """Wait until there is something to take; raises `StopAsyncIteration` where nothing comes any more."""
-        if self._handing is None:
-            await self._begin_handing()
-        engine, handing = self._engine, self._handing
-        assert engine is not None and handing is not None  # noqa: S101, PT018 - begun above
-        if handing.keeper is not None:
-            await handing.next_is_asked()
-        self._report.sort()
+        """Wait until there is something to take; raises `StopAsyncIteration` behind the last."""
+        if self._busy:
+            raise AsyncClientError("a bulk is read by one task at a time")
+        self._busy = True
+        try:
+            if self._handing is None:
+                await self._begin_handing()
+            engine, handing = self._engine, self._handing
+            assert engine is not None and handing is not None  # noqa: S101, PT018 - begun above
+            if handing.keeper is not None:
+                await handing.next_is_asked()
+            self._report.sort()
+            if not engine.ready:
+                await self._wait(engine, handing)
+            return engine
+        finally:
+            self._busy = False
+
+    async def _wait(self, engine: Engine, handing: Handing) -> None:
+        """Wait until something is ready; raises `StopAsyncIteration` behind the last."""
         try:
             more = True
             while more and not engine.ready:  # it may be only to look at the time
                 more = await engine.wait()
-        except BaseException:
+        except BaseException as error:
             await self.aclose()
+            if isinstance(error, StopAsyncIteration):  # of the calls, which would look like their end
+                raise RuntimeError("calls raised StopAsyncIteration") from error  # noqa: TRY004 - as generators do
             raise
         if not more:
             handing.is_finished = engine.finished
             await self.aclose()
             raise StopAsyncIteration
-        return engine
 
     async def aclose(self) -> None:
         """End what is in flight, and keep what was handed out; may be called more than once."""
@@ -247,8 +258,12 @@ class Bulk(Generic[T]):
         keeper = None if self._path is None else Keeper(None, self._path, self.job)
         thread = None if keeper is None else Thread()
         handing = Handing(keeper, thread, self._every)
-        engine = await self._start(None if keeper is None else await handing.open(), keeper, thread)
-        self._engine, self._handing = engine, handing
+        try:
+            self._engine = await self._start(None if keeper is None else await handing.open(), keeper, thread)
+        except BaseException:  # a cancellation too, for which the thread was waited for
+            await handing.aclose()
+            raise
+        self._handing = handing
 
     async def _start(
         self, kept: tuple[Digests, Digests] | None, keeper: Keeper | None, thread: Thread | None
@@ -258,14 +273,14 @@ class Bulk(Generic[T]):
         if kept is not None:
             skipped = kept if not self._options["retry_failed"] else kept[:1]
             known = Known(self._client.place, skipped, Digests())
-        width = self._in_flight
-        most = width if isinstance(width, int) else Pacer(Pace(*width))
+        asked = self._in_flight
+        most = asked if isinstance(asked, int) else Pacer(Pace(*asked))
         ask = await self._client.begin(self._retry, None if isinstance(most, int) else most)
         known_series = None
         if keeper is not None and thread is not None and keeper.has_series:
             known_series = Kept(partial(thread.run, keeper.series))
         walks = Walks(self._client, self._shape, known_series)
-        self._source.pull_where_called(width if isinstance(width, int) else width[1])
+        self._source.pull_where_called(asked if isinstance(asked, int) else asked[1])
         engine = Engine(self._source, self._shape, self._report, known, walks, most, ordered=self._ordered)
         self._engine = engine
         self._report.begin()
@@ -313,19 +328,6 @@ def _field(incremental: Incremental | None) -> str:
     return "none" if incremental is None else Sieve(incremental, None).field
 
 
-def _width(in_flight: Any) -> int | tuple[int, int]:
-    """Read how many calls may be under way."""
-    if is_number(in_flight, integer=True):
-        return int(in_flight)
-    if in_flight == "auto":
-        return 1, _WIDEST
-    if isinstance(in_flight, (tuple, list)) and len(in_flight) == 2:
-        least, most = in_flight
-        if is_number(least, integer=True) and is_number(most, integer=True) and least <= most:
-            return int(least), int(most)
-    raise wrong("in_flight", in_flight, 'a whole number above 0, "auto", or (least, most)')
-
-
 def _schema(response_format: Any) -> str:
     """Digest the schema of a format, with its name to be read."""
     name = getattr(response_format, "__name__", str(response_format))
@@ -335,29 +337,6 @@ def _schema(response_format: Any) -> str:
         schema = getattr(response_format, "model_json_schema", None)
         text = (str(schema()) if callable(schema) else name).encode()
     return f"{name} ({blake2b(text, digest_size=6).hexdigest()})"
-
-
-def _checked_retry(retry: Any) -> Any:
-    if retry is not UNSET and retry is not None and not isinstance(retry, Retry):
-        raise wrong("retry", retry, "a Retry or None")
-    return retry
-
-
-def _statuses(expected: Any) -> frozenset[int]:
-    takes = "a collection of statuses, such as {404, 410}"
-    if not isinstance(expected, Collection) or isinstance(expected, (str, bytes)):
-        raise wrong("expected", expected, takes)
-    for status in expected:
-        if not is_status(status):
-            raise wrong("expected", status, takes)
-    return frozenset(expected)
-
-
-def _most_failures(most: Any) -> float | None:
-    share = isinstance(most, float) and 0 < most < 1
-    if most is None or share or is_number(most, integer=True, zero=True):
-        return most  # type: ignore[no-any-return] # it is one of these
-    raise wrong_number("max_failures", most, "a whole number, or a share between 0 and 1")
 
 
 def journal_path(journal: Any, sink: Any) -> Path | None:
@@ -373,7 +352,7 @@ def journal_path(journal: Any, sink: Any) -> Path | None:
         return journal.path
     if not isinstance(journal, (str, os.PathLike)):
         raise wrong("journal", journal, "a path, a Journal, or True for one beside the sink")
-    return Path(journal)
+    return Journal(journal).path
 
 
 def _progress(progress: Any) -> tuple[Any, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from headrace._core.messages import Response
 from headrace._core.values.decode import UNREAD
 from headrace._core.values.partial import Partial
+from headrace._io.frames import clear_frames
 from headrace.bulk.feeding import Feeder
 from headrace.bulk.flight import Flights
 from headrace.bulk.outbox import Outbox
@@ -84,7 +85,6 @@ class Engine:
         self._dialing = 0  # tasks that were begun for want of an idle connection
         self._feeder: Feeder | None = None
         self._full = False  # whether more would be pulled if outcomes were taken
-        self._ask: BulkWay
         self._lane: BulkLane | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._soon: Callable[[], object]
@@ -132,9 +132,8 @@ class Engine:
         """Pull nothing more; what is pulled ends."""
         self._stopping = True
         kept, self._kept = self._kept, []
-        if not self._closing:
-            for each in kept:
-                self._spawn(each, dials=False)
+        for each in () if self._closing else kept:
+            self._spawn(each, dials=False)
         self._seats.stop()
         if self._feeder is not None:
             self._feeder.stop()
@@ -229,33 +228,33 @@ class Engine:
             self._widen(self._pacer.width)
         if self._seats.waiting:
             self._seats.look()
-        self._begin(self._kept or (self._pulled() if self._feeder is None else []))
+        self._pull()
+        self._begin(self._kept)
         if self._feeder is not None:
             self._feeder.look()
         self._flights.release()
         if self.ended:
             self.nudge()
 
-    def _pulled(self) -> list[Pulled]:
-        """Pull as many calls as there is room for, in flight and for their outcomes."""
-        pulling = self._pulling
+    def _pull(self) -> None:
+        """Pull as many calls as there is room for, in flight and for their outcomes, where no feeder does."""
+        if self._kept or self._feeder is not None or self._pulling.drained or self._stopping:
+            return
         room = min(self.most - self._going, self._window - self._held)
-        if pulling.drained or self._stopping:
-            return []
         if room <= 0:
             self._full = self._held >= self._window
-            return []
-        pulled: list[Pulled] = []
+            return
         try:
-            pulling.pull(room, pulled)
+            self._pulling.pull(room, self._kept)  # no list here: a frame that an error came through would have it
         except BaseException as error:  # noqa: BLE001 - it is raised where the outcomes are taken
+            self._held += len(self._kept)
+            clear_frames(error)  # which know what is no call, or not yet
             self._fault = error
             self.stop()
         else:
-            if len(pulled) < room and not pulling.drained:
+            self._held += len(self._kept)
+            if len(self._kept) < room and not self._pulling.drained:
                 self._schedule()  # many were skipped: others have their turn
-        self._held += len(pulled)
-        return pulled
 
     def _may_fly(self, waiting: int) -> bool:
         """Tell whether another call may be in flight, where so many of those under way wait."""
@@ -394,6 +393,8 @@ class Engine:
     def _heed(self, error: BaseException | None) -> None:
         """Take note of how a task has ended; an error of its own ends the bulk."""
         if error is not None and not self._closing:
+            clear_frames(error)
+            clear_frames(error)
             self._fault = self._fault or error
             self.stop()
         self._schedule()

@@ -15,7 +15,7 @@ from headrace.bulk import _book
 from headrace.bulk._letters import DeadLetter, Rejected
 from headrace.bulk.keys import SIZE, Digests
 from headrace.bulk.samples import Sample
-from headrace.errors import JournalError
+from headrace.errors import JournalError, ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -60,6 +60,8 @@ class Journal:
         if not isinstance(path, (str, os.PathLike)):
             raise wrong("journal", path, "a path")
         self.path = Path(path)
+        if not self.path.name or str(path) == ":memory:":
+            raise ValidationError(f"journal: got {str(path)!r}, takes the path of a file")
         self._reader: sqlite3.Connection | None = None
 
     def __enter__(self) -> Self:

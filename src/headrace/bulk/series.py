@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from headrace._core.values.whole import Answer
-from headrace._io.frames import go_on
+from headrace._io.frames import clear_frames, go_on
 from headrace.bulk.batches import PageMark
 from headrace.bulk.outcomes import Meta, Ok, failed
 
@@ -109,6 +109,7 @@ class Walks:
                     return
         except Exception as error:  # noqa: BLE001 - whatever it is, it is the outcome
             go_on(error)
+            clear_frames(error)  # which know the call, and what came
             mark = None if digest is None else PageMark(digest, None, lasting=self._is_lasting(call))
             seat.put(failed(error, call, key, monotonic() - began, page), mark)
             return

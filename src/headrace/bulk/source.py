@@ -21,6 +21,9 @@ from headrace.types import UNSET
 _MOMENT: Final = 0.001
 _FIELDS: Final = frozenset(Call.__struct_fields__)
 _OF_ROWS: Final = ("items", "pages", "incremental")
+#: What of a call whoever made it may still have in hand.
+_PARTS: Final = ("body", "data", "parameters", "headers", "cookies", "tags")
+_CONTAINERS: Final = (dict, list)
 _TAKES: Final = "a path, a mapping of Call's arguments, or a Call"
 
 #: A call that has to be asked, with its key and digest, its number from 1, and whether it is plain.
@@ -97,18 +100,14 @@ class Source:
             await close()
 
     def _read(self, each: Any) -> Call:
-        index = self.count
         self.count += 1
         self.is_plain = type(each) is str
         if isinstance(each, (str, URL)):
             return Call(each)
-        if isinstance(each, Mapping):
-            unknown = each.keys() - _FIELDS
-            if unknown:
-                raise ValidationError(f"calls[{index}]: {_words.of_call('Call', str(min(unknown)), _FIELDS)}")
-            each = Call(**each)
-        if not isinstance(each, Call):
-            raise ValidationError(f"calls[{index}]: got {given('calls', each)}, takes {_TAKES}")
+        return self._checked(_settled(each if isinstance(each, Call) else _of_mapping(each, self.count - 1)))
+
+    def _checked(self, each: Call) -> Call:
+        index = self.count - 1
         if not self._has_rows:
             for name in _OF_ROWS:
                 if getattr(each, name) is not None:
@@ -147,6 +146,35 @@ def _take(iterator: Iterator[Any], most: int) -> tuple[list[Any], Exception | No
     except Exception as error:  # noqa: BLE001 - raised behind what came before it
         return found, error
     return found, None
+
+
+def _of_mapping(each: Any, index: int) -> Call:
+    """Make a call of a mapping of its arguments."""
+    if not isinstance(each, Mapping):
+        raise ValidationError(f"calls[{index}]: got {given('calls', each)}, takes {_TAKES}")
+    unknown = each.keys() - _FIELDS
+    if unknown:
+        raise ValidationError(f"calls[{index}]: {_words.of_call('Call', str(min(unknown)), _FIELDS)}")
+    return Call(**each)
+
+
+def _settled(call: Call) -> Call:
+    """Copy the mappings and lists of a call: whoever made it may use them for the next one, before this one is sent."""
+    parts = {name: getattr(call, name) for name in _PARTS}
+    own = {name: part for name, part in parts.items() if type(part) in _CONTAINERS}
+    del parts
+    if not own:
+        return call
+    try:
+        return msgspec.structs.replace(call, **{name: _copied(part) for name, part in own.items()})
+    except RecursionError:  # it is in itself: nobody can send that, and whoever tries says so
+        return call
+
+
+def _copied(value: Any) -> Any:
+    if type(value) is dict:
+        return {name: _copied(each) for name, each in value.items()}
+    return [_copied(each) for each in value] if type(value) is list else value
 
 
 def check_incremental(argument: str, value: Any, *, has_journal: bool) -> None:

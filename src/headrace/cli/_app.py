@@ -50,26 +50,26 @@ class _MissingError(click.ClickException):
 class _Commands(click.Group):
     """A group whose commands are loaded when one of them is run."""
 
-    def list_commands(self, _: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Name the commands."""
         return sorted(COMMANDS)
 
-    def get_command(self, _: click.Context, name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the same
         """Load a command; raises `click.ClickException` where something of the extra is missing."""
-        known = COMMANDS.get(name)
+        known = COMMANDS.get(cmd_name)
         if known is None:
             return None
         for needed in known.needs:
             try:
                 importlib.import_module(needed)
             except ImportError as error:
-                message = f"headrace {name} needs {needed}, of the extra `cli`: pip install 'headrace[cli]'"
+                message = f"headrace {cmd_name} needs {needed}, of the extra `cli`: pip install 'headrace[cli]'"
                 raise _MissingError(message) from error
         module = importlib.import_module(f"headrace.cli.{known.module}")
         command: click.Command = getattr(module, known.name)
         return command
 
-    def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the same
         """Write what there is, without loading it."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, COMMANDS[name].help) for name in sorted(COMMANDS)])

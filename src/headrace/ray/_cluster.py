@@ -74,6 +74,9 @@ def recipe(client: Any) -> Recipe:
         headrace.errors.ValidationError: It is neither, or another process could not make such a client.
     """
     takes = "a class of AsyncClient, or a ClientConfig"
+    if isinstance(client, Recipe):
+        importable("client", client.kind)
+        return client
     if isinstance(client, ClientConfig):
         kind, config = AsyncClient, client
     elif isinstance(client, type) and issubclass(client, AsyncClient):

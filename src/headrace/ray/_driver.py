@@ -37,7 +37,7 @@ _OURS: Final = ("sink", "journal", "retry_failed", "progress", "max_failures")
 
 
 def bulk(
-    client: type[AsyncClient] | ClientConfig,
+    client: type[AsyncClient] | ClientConfig | Recipe,
     calls: Any,
     *,
     response_format: Any = None,
@@ -105,7 +105,7 @@ def _prepared(
     refuse_series("", words)
     made = recipe(client)
     importable("response_format", words["response_format"])
-    local = made.make()
+    local: Any = made.make()  # the words are any, and `bulk` has overloads
     probe = local.bulk([], **{**words, "sink": Discard(), "journal": None})
     ledger = _ledger(probe, local, calls, words, size)
     made = made._replace(config=shared(made.config, lateness, os.urandom(8).hex()))

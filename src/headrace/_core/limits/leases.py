@@ -20,13 +20,16 @@ class Lease:
     Attributes:
         expires: The moment after which none may be used.
         count: How many are left.
+        granted: How many there were.
+        stamp: When they were granted, by the clock of whoever did.
     """
 
-    __slots__ = ("count", "expires")
+    __slots__ = ("count", "expires", "granted", "stamp")
 
-    def __init__(self, expires: float, count: int) -> None:
+    def __init__(self, expires: float, count: int, stamp: int) -> None:
         self.expires = expires
-        self.count = count
+        self.count = self.granted = count
+        self.stamp = stamp
 
 
 class Leases:
@@ -38,6 +41,8 @@ class Leases:
 
     Attributes:
         held: The leases, the oldest first; who takes a permit takes it of the first that has one.
+        out: Permits that were put back and may be used all the same, by who has them still.
+        back: What was burned, to be given back: the stamp and the permits of an answer, and how many were not used.
         low: Permits of a lease at which it is time to ask for more.
     """
 
@@ -51,8 +56,10 @@ class Leases:
         "_per_second",
         "_round_trip",
         "_scarce_until",
+        "back",
         "held",
         "low",
+        "out",
     )
 
     def __init__(self, life: float, most: int) -> None:
@@ -65,14 +72,17 @@ class Leases:
         self._round_trip = 0.0
         self.held: deque[Lease] = deque()
         self.low = 0
+        self.out = 0
+        self.back: list[tuple[int, int, int]] = []
 
-    def add(self, asked: float, count: int, now: float) -> bool:
+    def add(self, asked: float, count: int, now: float, stamp: int = 0) -> bool:
         """Take the permits of an answer.
 
         Args:
             asked: When they were asked for.
             count: How many.
             now: The moment.
+            stamp: When they were granted, by the clock of whoever did.
 
         Returns:
             Whether they may still be used; else they are burned.
@@ -81,8 +91,9 @@ class Leases:
         self._round_trip += (now - asked - self._round_trip) / 8
         if now > asked + self._life:
             self._burned += count
+            self.back.append((stamp, count, count))
             return False
-        self.held.append(Lease(asked + self._life, count))
+        self.held.append(Lease(asked + self._life, count, stamp))
         return True
 
     @property
@@ -94,7 +105,12 @@ class Leases:
         """Count those that may be used, and burn those that are too old."""
         held = self.held
         while held and (held[0].expires < now or not held[0].count):
-            self._burned += held.popleft().count
+            lease = held.popleft()
+            self._burned += lease.count
+            # Whoever is on its way with a permit that was put back may start late; that one still counts.
+            unused = max(0, lease.count - self.out)
+            if unused:
+                self.back.append((lease.stamp, lease.granted, unused))
         return sum(lease.count for lease in held)
 
     def take(self, weight: int) -> None:

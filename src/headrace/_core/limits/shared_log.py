@@ -77,6 +77,7 @@ class Ask(NamedTuple):
         wanted: Permits for those who wait. A client that gets fewer has a place in the queue.
         most: Permits that it takes, with those for whom nobody waits yet; 0 gives its place up.
         known: The version of the pauses that it knows.
+        back: Permits that were never used, and never will be: the stamp and the permits of their answer, and how many.
         pauses: Pauses to make known: microseconds from now on, by origin; `""` is all of them.
     """
 
@@ -85,6 +86,7 @@ class Ask(NamedTuple):
     wanted: int
     most: int
     known: int = -1
+    back: Sequence[tuple[int, int, int]] = ()
     pauses: Mapping[str, int] = {}
 
 
@@ -139,6 +141,18 @@ class _Log:
         while entries and now - entries[0][0] >= self.span:
             self.total -= entries.popleft()[1]
 
+    def take_back(self, stamp: int, granted: int, unused: int) -> None:
+        """Forget permits that were never used."""
+        entries = self.entries
+        for index in range(len(entries) - 1, -1, -1):
+            if entries[index] == (stamp, granted):
+                self.total -= unused
+                if unused == granted:
+                    del entries[index]
+                else:
+                    entries[index] = (stamp, granted - unused)
+                return
+
     def free_at(self, needed: int) -> int:
         """Compute when so many permits are free, if those that are free before are granted at once."""
         leaving = self.total + needed - self.capacity
@@ -165,7 +179,8 @@ class SharedLog:
         self._logs = [_Log(capacity, span) for capacity, span in law.windows]
         self._capacity = min(capacity for capacity, _ in law.windows)
         self._from = now + law.longest
-        self._queue: OrderedDict[str, tuple[int, int]] = OrderedDict()  # permits wanted, and when it should come
+        # Permits that are wanted, when the client should come, and from when on they are kept for it.
+        self._queue: OrderedDict[str, tuple[int, int, int]] = OrderedDict()
         self._pauses: dict[str, int] = {}
         self._version = now % 10**9  # another one than of a log that was lost
 
@@ -177,6 +192,9 @@ class SharedLog:
             now: The moment, in microseconds.
         """
         self._pause(ask.pauses, now)
+        for stamp, count, unused in ask.back:
+            for log in self._logs:
+                log.take_back(stamp, count, unused)
         granted = wait = 0
         held = max(self._from, self._pauses.get("", 0)) - now
         if ask.most <= 0:
@@ -184,7 +202,7 @@ class SharedLog:
         elif held > 0:
             wait = held
             if ask.wanted > 0:
-                self._queue[ask.client] = (ask.wanted, now + wait)
+                self._come_in(ask, ask.wanted, now + wait)
         else:
             granted, wait = self._serve(ask, now)
         pauses = None
@@ -207,8 +225,8 @@ class SharedLog:
         free = min(log.capacity - log.total for log in self._logs)
         others = len(self._queue) - (ask.client in self._queue)
         share = max(1, -(-self._capacity // (others + 1)))
-        ahead = self._ahead(ask.client, share, now)
-        room = free - ahead
+        ahead, due = self._ahead(ask.client, share, now)
+        room = free - due
         granted = min(ask.most, max(ask.least, share), room) if room >= ask.least else 0
         if granted > 0:
             for log in self._logs:
@@ -219,26 +237,34 @@ class SharedLog:
             self._queue.pop(ask.client, None)
             return granted, 0
         if granted > 0 and self._queue.pop(ask.client, None) is not None:
-            ahead = self._ahead(ask.client, share, now)  # it is behind all others now
+            ahead, _ = self._ahead(ask.client, share, now)  # it is behind all others now
         needed = ahead + max(ask.least, min(missing, share, self._law.batch))
         at = max(log.free_at(needed) for log in self._logs)
         # Whoever is far behind looks again before that: those ahead may have gone.
         soon = min(self._law.longest // 4, LONGEST_WAIT)
         wait = min(at - now, soon) if at > now else max(1000, self._law.grace // 10)
-        self._queue[ask.client] = (missing, now + wait)
+        self._come_in(ask, missing, now + wait)
         return granted, wait
 
-    def _ahead(self, client: str, share: int, now: int) -> int:
-        """Count the permits that are kept for clients ahead in the queue; who did not come in time loses its place."""
-        total = 0
+    def _come_in(self, ask: Ask, wanted: int, comes_at: int) -> None:
+        """Give a client its place; for whoever needs several at once they are kept all the time, or they never come."""
+        self._queue[ask.client] = (wanted, comes_at, 0 if ask.least > 1 else comes_at)
+
+    def _ahead(self, client: str, share: int, now: int) -> tuple[int, int]:
+        """Count the permits that clients ahead in the queue want, and of these those that are kept for them now.
+
+        Kept are those of clients that should have come by now, unless they are so late that they lose their place.
+        """
+        total = due = 0
         late: list[Any] = []
-        for other, (wanted, comes_at) in islice(self._queue.items(), MOST_LOOKED_AT):
+        for other, (wanted, comes_at, kept_from) in islice(self._queue.items(), MOST_LOOKED_AT):
             if other == client:
                 break
             if comes_at + self._law.grace < now:
                 late.append(other)
-            else:
-                total += min(wanted, share)
+                continue
+            total += min(wanted, share)
+            due += min(wanted, share) if kept_from <= now else 0
         for other in late:
             del self._queue[other]
-        return total
+        return total, due

@@ -210,7 +210,11 @@ def decoder_for(
 
     def one(body: bytes) -> Fetched:
         if not found:
-            found.append(find(_place_of_rows(body)))
+            place = _place_of_rows(body)
+            try:
+                found.append(find(place))
+            except ValidationError as error:  # with another document the same arguments would have been right
+                raise ResponseValidationError(str(error), body) from None
         return found[0].decode(body)
 
     row = partial.row_decoder(row_format)
@@ -236,8 +240,8 @@ def page_decoder(page_format: Any) -> decode.BodyDecoder:
 
 
 def _place_of_rows(body: bytes) -> Place:
-    if body.lstrip(_SPACE)[:1] != b"{":
-        return ()  # an array; what is none will not fit
+    if body.lstrip(_SPACE)[:1] == b"[":
+        return ()
     arrays = [name for name, value in _members(body).items() if bytes(value)[:1] == b"["]
     if len(arrays) == 1:
         return (arrays[0],)

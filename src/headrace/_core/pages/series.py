@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -15,6 +14,7 @@ from headrace._core.pages import states
 from headrace._core.pages.driven import Called, Driven
 from headrace._core.pages.envelope import Fetched
 from headrace._core.pages.page import Page
+from headrace._core.pages.positions import Seen
 from headrace._core.pages.sieve import Marks
 from headrace._core.pages.states import Progress
 from headrace._core.pages.strategies import Facts, Header
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from headrace._core.pages.sieve import Sieve
     from headrace._core.pages.strategies import Strategy
 
-#: Positions that are remembered; of a longer series the latest, and one that is compared with all that come.
-_MOST_SEEN: Final = 65_536
+#: Methods that change nothing (RFC 9110, section 9.2.1).
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _SCALARS: Final = (str, int, float, bytes, type(None))
 
 
@@ -52,37 +52,6 @@ class Step(msgspec.Struct, frozen=True, eq=False):
     failure: Exception | None
 
 
-class Seen:
-    """Remembers positions, so that none comes twice; memory does not grow without end.
-
-    The latest are remembered one by one. A longer circle is found as Brent finds it (BIT 20, 1980): one position is
-    kept, and a later one in its place whenever as many again have come.
-    """
-
-    __slots__ = ("_count", "_kept", "_latest", "_mark", "_next_mark")
-
-    def __init__(self) -> None:
-        self._kept: set[int] = set()
-        self._latest: deque[int] = deque()
-        self._mark: int | None = None
-        self._next_mark = _MOST_SEEN
-        self._count = 0
-
-    def add(self, position: Any) -> bool:
-        """Remember a position; tell whether it is new."""
-        digest = hash(position if isinstance(position, str) else orjson.dumps(position, default=repr))
-        if digest in self._kept or digest == self._mark:
-            return False
-        self._kept.add(digest)
-        self._latest.append(digest)
-        self._count += 1
-        if len(self._latest) > _MOST_SEEN:
-            self._kept.discard(self._latest.popleft())
-        if self._count == self._next_mark:
-            self._mark, self._next_mark = digest, 2 * self._next_mark
-        return True
-
-
 class Series:
     """One series of pages.
 
@@ -91,14 +60,22 @@ class Series:
         call: What every page is asked for with.
         home: The origin that the call goes to; secrets of the call go to no other.
         shown: Shows a URL without secrets.
+        trusts: Tells whether the client's credentials go to a URL.
         sieve: Lets new rows through; `None` for all.
     """
 
     def __init__(
-        self, strategy: Strategy, call: Call, home: str, shown: Callable[[URL], str], sieve: Sieve | None = None
+        self,
+        strategy: Strategy,
+        call: Call,
+        home: str,
+        shown: Callable[[URL], str],
+        trusts: Callable[[URL], bool],
+        sieve: Sieve | None = None,
     ) -> None:
         self.strategy = strategy
         self._sieve = sieve
+        self._trusts = trusts
         self._call = call
         self._home = home
         self._shown = shown
@@ -264,6 +241,7 @@ class Series:
     def _following(self, position: Any, facts: Facts) -> tuple[Any, Exception | None]:
         try:
             following = self.strategy.following(position, facts)
+            self._check_way(following, facts)
             if following is not None and not self._is_new(following):
                 self._refused = following
                 number, where = facts.page.number, ""
@@ -276,6 +254,22 @@ class Series:
         except Exception as error:  # noqa: BLE001 - a caller's function; it is raised where the page would come
             return None, error
         return following, None
+
+    def _check_way(self, following: Any, facts: Facts) -> None:
+        """Let no server that gets no credentials say where a request that changes something takes them."""
+        if facts.answer.method in _SAFE or self._trusts(facts.answer.url):
+            return
+        if isinstance(self.strategy, Driven):
+            following = (following or {}).get("path")
+        elif not self.strategy.leads_by_url:
+            return
+        if following is None or "://" not in following or not self._trusts(URL(following, encoded=True)):
+            return
+        message = (
+            f"page {facts.page.number} came from another origin, which cannot say where a {facts.answer.method} takes"
+            " the client's credentials; trusted_origins= names those that can"
+        )
+        raise PaginationError(message)
 
     def _remember(self, position: Any, answer: Answer[Any]) -> None:
         if self.strategy.leads_by_url:

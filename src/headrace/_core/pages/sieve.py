@@ -129,8 +129,8 @@ class Sieve:
 
     def parameters(self, marks: Marks) -> dict[str, Any]:
         """Name what the requests of a series say of its mark."""
-        floor = self.floor(marks)
-        return {} if self.parameter is None or floor is None else {self.parameter: floor}
+        said = self._asked.initial if marks.mark is None else self.floor(marks)  # the one as it was written
+        return {} if self.parameter is None or said is None else {self.parameter: said}
 
     # -- the rows
 

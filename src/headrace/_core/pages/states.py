@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-import orjson
 
+from headrace._core.pages import positions
 from headrace._core.pages.driven import Called, Driven
 from headrace._core.pages.sieve import Marks
 from headrace.errors import ValidationError
@@ -65,8 +65,8 @@ def written(progress: Progress, strategy: Strategy, sieve: Sieve | None) -> dict
     known = msgspec.structs.asdict(progress)
     del known["marks"]
     try:
-        known |= orjson.loads(orjson.dumps({"position": progress.position, "refused": progress.refused}))
-    except (TypeError, orjson.JSONDecodeError):
+        known |= positions.plain({"position": progress.position, "refused": progress.refused})
+    except TypeError:
         message = "state: what leads to the next page is not all text, numbers, lists and mappings"
         raise ValidationError(message) from None
     known = {name: value for name, value in known.items() if value or name not in _SELDOM}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from headrace._core.limits.shared_log import MOST_PAUSED
 from headrace._core.limits.windows import positive, whole
 from headrace._io.limits.permits import PermitQueue
+from headrace._io.limits.rate import RateLimiter
+from headrace.types import ChoosingLimiter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -124,6 +126,7 @@ class LeasedLimiter(PermitQueue):
                     window.starts.pop()
         else:
             self._leases.put_back()
+        self._leases.out += 1
         self._release()
 
     def resume(self, *, at_any_rate: bool = False, origin: str | None = None) -> bool:
@@ -137,6 +140,8 @@ class LeasedLimiter(PermitQueue):
             Whether the request may start; else its place is the first in the queue, see `rejoin`.
         """
         now = self._clock()
+        self._leases.usable(now)  # what is too old by now is this one's, and is not given back
+        self._leases.out -= 1
         allowed = not self._is_paused(origin, now) and self._due(now, 1) <= now
         if allowed:
             self._start(now, 1)
@@ -144,6 +149,7 @@ class LeasedLimiter(PermitQueue):
 
     def drop(self) -> None:
         """Let another one start instead; it can already."""
+        self._leases.out -= 1
         self._release()
 
     async def rejoin(self, origin: str | None = None) -> None:
@@ -215,3 +221,9 @@ class LeasedLimiter(PermitQueue):
             asker.cancel()
             await asyncio.gather(asker, return_exceptions=True)
             self._refuse(f"{self!r}: the limiter was closed")
+
+
+def is_simple(limiter: Any) -> bool:
+    """Tell whether a limiter is one of ours, the same for all requests, that need not hear of every answer."""
+    ours = type(limiter) is RateLimiter or isinstance(limiter, LeasedLimiter)
+    return ours and not limiter.follow and not isinstance(limiter, ChoosingLimiter)

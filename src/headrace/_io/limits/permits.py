@@ -31,6 +31,12 @@ _MOST_BURNED: Final = 3
 #: Seconds after which a keeper that did not answer is asked again; doubled each time, up to the second.
 _FIRST_RETRY: Final = 0.02
 _LONGEST_RETRY: Final = 0.5
+#: Permits that are asked for at once for those who wait, at first: as many as a loop should be able to start in time.
+#: They grow with every answer that comes in time, and are halved, down to a few, where permits are burned; from then on
+#: they grow by one.
+_FIRST_BITE: Final = 64.0
+_LEAST_BITE: Final = 8.0
+_GROWTH: Final = 1.25
 #: Seconds between two looks, where the moment to ask is past and nothing is to be asked all the same.
 _LEAST_WAIT: Final = 0.001
 _everyone: weakref.WeakSet[PermitQueue] = weakref.WeakSet()
@@ -92,6 +98,7 @@ class PermitQueue(StartQueue):
         self._tried = False
         self._queued = False  # whether the keeper has a place for this client
         self._looked_at = -math.inf
+        self._bite, self._has_burned = _FIRST_BITE, False
         self._not_before = -math.inf  # when it is worth asking for those who wait
         self._late = self._used = 0  # asks in a row whose permits came too late; permits used before the first of them
         self._late_since: float | None = None
@@ -213,19 +220,21 @@ class PermitQueue(StartQueue):
         pauses = {origin: math.ceil((until - now) * 1e6) for origin, until in self._unshared.items() if until > now}
         self._unshared.clear()
         wants = self._wants()
+        there = self._leases.usable(now) - self._granted
+        back = tuple(self._leases.back)
         tried, self._tried = self._tried, False
         if self._by_itself:
-            return Ask(self._client, 1, 0, 0, self._known, pauses) if tried or wants or pauses else None
-        there = self._leases.usable(now) - self._granted
-        missing = max(0, wants - there)
+            return Ask(self._client, 1, 0, 0, self._known, (), pauses) if tried or wants or pauses else None
+        missing = min(max(0, wants - there), int(self._bite))
         ahead = self._leases.ahead(now, self._granted + wants)
         if now >= self._not_before and (missing or ahead or (tried and not wants and there <= 0)):
             head = self._head() if wants else None
             least = 1 if head is None else max(1, min(head[0].weight, self.capacity) - max(0, there))
             most = max(least, missing + ahead)
-            return Ask(self._client, least, missing, most, self._known, pauses)
+            self._leases.back.clear()
+            return Ask(self._client, least, missing, most, self._known, back, pauses)
         if pauses or (self._queued and not wants):
-            return Ask(self._client, 1, 0, 0, self._known, pauses)
+            return Ask(self._client, 1, 0, 0, self._known, (), pauses)
         return None
 
     async def _ask(self, keeper: Keeper, ask: Ask) -> None:
@@ -302,7 +311,10 @@ class PermitQueue(StartQueue):
         self._queued = missing > 0
         if ask.most and (missing > 0 or not reply.granted):
             self._not_before = now + max(reply.wait / 1e6, 0.0 if missing > 0 else self._lateness / 2)
-        if reply.granted and not self._leases.add(asked, reply.granted, now):
+        if reply.granted and self._leases.add(asked, reply.granted, now, reply.now):
+            if reply.granted >= int(self._bite) and self._bite < self.capacity:
+                self._bite = self._bite * _GROWTH if not self._has_burned else self._bite + 1
+        elif reply.granted:
             self._not_before = -math.inf
             if ask.wanted:
                 # The loop looked in between, unless it had no time for that either.
@@ -322,6 +334,7 @@ class PermitQueue(StartQueue):
             Whether it was an error, which those who wait have got.
         """
         now = self._clock()
+        self._bite, self._has_burned = max(_LEAST_BITE, self._bite / 2), True
         if self._late_since is None or self._leases.used != self._used:
             self._late, self._used, self._late_since = 0, self._leases.used, now
         self._late += not busy

@@ -102,7 +102,9 @@ class _ServerKeeper:
         if self._client is None:
             self._client = self._server.enter()
         pauses = [part for pair in ask.pauses.items() for part in pair]
-        arguments = (*self._start, ask.client, ask.least, ask.wanted, ask.most, ask.known, *pauses)
+        back = [part for given in ask.back for part in given]
+        own = (ask.client, ask.least, ask.wanted, ask.most, ask.known, len(ask.back))
+        arguments = (*self._start, *own, *back, *pauses)
         script, digest = _script()
         try:
             try:

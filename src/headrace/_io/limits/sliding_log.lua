@@ -1,7 +1,8 @@
 -- The law of headrace/_core/limits/shared_log.py, for a server: one atomic step, on the server's clock alone.
 -- KEYS: state (hash), queue (zset), demand (hash), pauses (zset), then one list a window, of "stamp:permits".
 -- ARGV: law, milliseconds after which all is forgotten, batch, grace, client, least, wanted, most, known version of the
---       pauses, then pairs of an origin and the microseconds that it is to be paused.
+--       pauses, how many times permits are given back, for each of these the stamp and the permits of their answer and how
+--       many were never used, then pairs of an origin and the microseconds that it is to be paused.
 -- Returns {permits, now, wait, version, has pauses, origin, left, ...}; permits are -1 where the name has another law.
 local MOST_LOOKED_AT, MOST_PAUSED, LONGEST_WAIT = 128, 10000, 5000000
 local state, queue, demand, pauses = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -37,7 +38,17 @@ redis.call('HSET', state, 'last', text(now))
 
 redis.call('ZREMRANGEBYSCORE', pauses, '-inf', text(now))
 local pause_end = 0
-for i = 10, #ARGV, 2 do
+local first_pause = 11 + 3 * tonumber(ARGV[10])
+for i = 11, first_pause - 1, 3 do
+  local before, unused = ARGV[i] .. ':' .. ARGV[i + 1], tonumber(ARGV[i + 2])
+  local left = tonumber(ARGV[i + 1]) - unused
+  for w = 1, #spans do
+    local log = KEYS[4 + w]
+    if left > 0 then redis.call('LINSERT', log, 'BEFORE', before, ARGV[i] .. ':' .. left) end
+    if redis.call('LREM', log, 1, before) > 0 then redis.call('HINCRBY', state, 'total' .. w, -unused) end
+  end
+end
+for i = first_pause, #ARGV, 2 do
   local before, ends = redis.call('ZSCORE', pauses, ARGV[i]), now + tonumber(ARGV[i + 1])
   if ends > math.max(tonumber(before or 0), now) and (before or redis.call('ZCARD', pauses) < MOST_PAUSED) then
     redis.call('ZADD', pauses, text(ends), ARGV[i])
@@ -57,23 +68,25 @@ local ttl = text(math.ceil((expires - now) / 1000))
 local function lives(key) if redis.call('PTTL', key) < 0 then redis.call('PEXPIRE', key, ttl) end end
 if pause_end > 0 then redis.call('PEXPIRE', pauses, ttl) end
 
--- Permits that are kept for the clients ahead in the queue; who has not come in time has lost its place.
+-- Permits that clients ahead in the queue want, and of these those that are kept for them now: of those that should have
+-- come by now, unless they are so late that they lose their place.
 local function ahead_of(rank, share)
   local stop = math.min(rank, MOST_LOOKED_AT) - 1
-  if stop < 0 then return 0 end
-  local total, others = 0, redis.call('ZRANGE', queue, 0, stop)
-  if #others == 0 then return 0 end
+  if stop < 0 then return 0, 0 end
+  local total, due, others = 0, 0, redis.call('ZRANGE', queue, 0, stop)
+  if #others == 0 then return 0, 0 end
   local wants = redis.call('HMGET', demand, unpack(others))
   for i, other in ipairs(others) do
-    local want, comes_at = string.match(wants[i] or '', '(%d+):(%d+)')
+    local want, comes_at, kept_from = string.match(wants[i] or '', '(%d+):(%d+):(%d+)')
     if not want or tonumber(comes_at) + grace < now then
       redis.call('ZREM', queue, other)
       redis.call('HDEL', demand, other)
     else
       total = total + math.min(tonumber(want), share)
+      if tonumber(kept_from) <= now then due = due + math.min(tonumber(want), share) end
     end
   end
-  return total
+  return total, due
 end
 
 local function leave()
@@ -83,7 +96,9 @@ end
 
 local function come_in(wait, missing, rank)
   if not rank then redis.call('ZADD', queue, redis.call('HINCRBY', state, 'serial', 1), client) end
-  redis.call('HSET', demand, client, missing .. ':' .. text(now + wait))
+  -- For whoever needs several at once they are kept all the time, or they never come.
+  local kept_from = least > 1 and 0 or now + wait
+  redis.call('HSET', demand, client, missing .. ':' .. text(now + wait) .. ':' .. text(kept_from))
   lives(queue)
   lives(demand)
 end
@@ -110,8 +125,8 @@ local function serve()
   end
   local queued, rank = redis.call('ZCARD', queue), redis.call('ZRANK', queue, client)
   local share = math.max(1, math.ceil(smallest / (queued - (rank and 1 or 0) + 1)))
-  local ahead = ahead_of(rank or queued, share)
-  local room, granted = free - ahead, 0
+  local ahead, due = ahead_of(rank or queued, share)
+  local room, granted = free - due, 0
   if room >= least then granted = math.min(most, math.max(least, share), room) end
   for i = 1, #spans do
     if granted > 0 then

@@ -9,7 +9,7 @@ import ipaddress
 import socket
 import ssl
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import aiohappyeyeballs
 
@@ -28,6 +28,18 @@ _NEXT_TRY_SECONDS: Final = 0.25
 _NAMES_SECONDS: Final = 10.0
 #: Hosts whose addresses are remembered.
 _MOST_NAMES: Final = 1000
+
+
+class Dialer(Protocol):
+    """What makes connections."""
+
+    async def dial(self, request: Request, connection: Connection, /) -> None:
+        """Give a connection its transport; see `DirectDialer.dial`."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of what is open."""
+        ...
 
 
 class DirectDialer:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from headrace._core.messages import Connections, Wait
 from headrace._core.request import proof
@@ -28,21 +28,10 @@ if TYPE_CHECKING:
     from headrace._core.messages import Request
     from headrace._core.stats import Stats
     from headrace._io.wire.connection import Connection
+    from headrace._io.wire.dialing import Dialer
     from headrace.config import PoolLimits
 
 _CLOSE_SECONDS = 1.0  # how long `close` waits for peers to end their TLS in good order
-
-
-class Dialer(Protocol):
-    """What makes connections."""
-
-    async def dial(self, request: Request, connection: Connection, /) -> None:
-        """Give a connection its transport; see `headrace._io.wire.dialing.DirectDialer.dial`."""
-        ...
-
-    async def close(self) -> None:
-        """Let go of what is open."""
-        ...
 
 
 class Pool:
@@ -351,9 +340,9 @@ class Pool:
     async def _proxy_dialer(self) -> Dialer:
         """Make what dials through the proxy when it is first needed: only that needs aiohttp."""
         module = await threads.load("headrace._io.wire.proxied")
-        if self._dialer is None:
-            self._dialer = module.ProxyDialer(self._loop, self._proxy, self._tls)
-        return self._dialer
+        dialer: Dialer = self._dialer or module.ProxyDialer(self._loop, self._proxy, self._tls)
+        self._dialer = dialer
+        return dialer
 
     async def close(self) -> None:
         """Close every connection; whatever waits or is under way fails at once. May be called more than once."""

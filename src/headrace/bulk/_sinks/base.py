@@ -92,7 +92,7 @@ class Target:
         if mode not in MODES:
             raise ValidationError(f'{name}: mode: got {given("mode", mode)}, takes "append" or "replace"')
         self.path = Path(path)
-        self.mode = mode
+        self.mode: Mode | None = mode
 
     @property
     def identity(self) -> str:
@@ -102,13 +102,23 @@ class Target:
     @property
     def journal(self) -> Path:
         """Where the journal lies with ``journal=True``."""
-        return self.path.with_name(f"{self.path.name}.journal")
+        path = self.path if self.path.name else self.path.absolute()
+        return path.with_name(f"{path.name}.journal")
 
     def expect(self, row_format: Any) -> None:
         """Hear what a row is, before anything is asked; raises a `SinkError` for what has no place here."""
 
     def __repr__(self) -> str:
         return f"<{self.identity}>"
+
+    def _check_plain(self) -> None:
+        """Refuse a place that is no file: to open a pipe would wait for its other end.
+
+        Raises:
+            headrace.errors.SinkError: It is a folder, a device, a pipe or a socket.
+        """
+        if self.path.exists() and not self.path.is_file():
+            raise SinkError(f"{self.identity} cannot be written: {str(self.path)!r} is no plain file")
 
     def _occupied(self) -> SinkError:
         message = f'{self.identity} is not empty: give it mode="append" or mode="replace", or the journal that it is of'

@@ -9,7 +9,7 @@ import msgspec
 
 from headrace.bulk._sinks import columns
 from headrace.bulk._sinks.base import Misfit, Mode, Target
-from headrace.bulk._sinks.table import check_key, check_table, keyed, keys_in, quoted
+from headrace.bulk._sinks.table import check_file, check_key, check_table, keyed, keys_in, quoted
 from headrace.errors import SinkError
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class DuckDB(Target):
     ) -> None:
         super().__init__(path, mode)
         _duckdb()
+        check_file("DuckDB", self.path)
         self.table = check_table("DuckDB", table)
         self.primary_key = check_key("DuckDB", primary_key)
         self._book: Any = None
@@ -81,8 +82,11 @@ class DuckDB(Target):
         """
         duckdb = _duckdb()
         self._insert, self._open = "", False
-        try:
-            self._book = book = duckdb.connect(str(self.path))
+        self._check_plain()
+        if self.path.with_name(f"{self.path.name}.wal").is_symlink():  # DuckDB would write through it
+            raise SinkError(f"{self.identity} cannot be written: {self.path.name}.wal beside it is a link; remove it")
+        try:  # an absolute path, for DuckDB takes others for what they are not, such as `md:`
+            self._book = book = duckdb.connect(str(self.path.absolute()))
             book.execute("BEGIN")
             book.execute(f"CREATE TABLE IF NOT EXISTS {_BATCHES} (sink VARCHAR, token VARCHAR, batch BIGINT)")
             if batch:

@@ -1,13 +1,17 @@
-"""What is on disk stays there: syncs, whole writes, and a mark of two halves of which one is always right."""
+"""What is on disk stays there: syncs, whole writes, files of ours, and a mark of which one half is always right."""
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import zlib
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+
+from headrace._io.answers import own_files
+from headrace.errors import SinkError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +51,60 @@ def write_at(descriptor: int, data: bytes, offset: int) -> None:
         left = left[os.write(descriptor, left) :]
 
 
+def make_own(path: Path, mode: int = 0o600) -> int:
+    """Make a file beside a target anew; what was there under its name, if anything, loses only the name.
+
+    Returns:
+        Its descriptor, for reading and writing.
+    """
+    path.unlink(missing_ok=True)
+    return own_files.make(path, mode)
+
+
+def open_own(path: Path, *, writable: bool = True) -> int:
+    """Open a file beside a target, as it was left.
+
+    Whoever may write to the folder can put anything under its name: a link would lead what is written elsewhere, and a
+    pipe would be waited for.
+
+    Returns:
+        Its descriptor.
+
+    Raises:
+        FileNotFoundError: There is none.
+        OSError: It is a link, or no plain file, or has a second name.
+    """
+    try:
+        descriptor = own_files.open_existing(path, writable=writable)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+    else:
+        found = os.fstat(descriptor)
+        if own_files.is_plain(descriptor) and found.st_nlink == 1:
+            return descriptor
+        os.close(descriptor)
+    raise OSError(errno.EPERM, "is a link or no plain file; remove it", str(path))
+
+
+def hold(descriptor: int, what: str) -> None:
+    """Let nobody else write a target while a descriptor of it is open, where the system has such locks.
+
+    Raises:
+        headrace.errors.SinkError: Another run writes it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise SinkError(f"{what} is being written by another run; wait for it, or give another") from None
+    except OSError:  # a file system without locks
+        return
+
+
 class Mark:
     """A small file that says which batch a target holds, and where that ends.
 
@@ -64,19 +122,24 @@ class Mark:
     def read(self) -> dict[str, Any] | None:
         """Read the newest half that is whole; `None` where there is none."""
         try:
-            data = self.path.read_bytes()
+            descriptor = open_own(self.path, writable=False)
         except FileNotFoundError:
             return None
+        try:
+            data = os.read(descriptor, 2 * _HALF)
+        finally:
+            os.close(descriptor)
         halves = [half for at in (0, _HALF) if (half := _half(data[at : at + _HALF])) is not None]
         return max(halves, key=lambda half: half["turn"], default=None)
 
     def write(self, **facts: Any) -> None:
         """Write the next half, and wait until the disk has it."""
         if self._descriptor is None:
-            there = self.path.exists()
-            self._turn = ((self.read() or {}).get("turn") or 0) if there else 0
-            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
-            if not there:
+            self._turn = (self.read() or {}).get("turn") or 0
+            try:
+                self._descriptor = open_own(self.path)
+            except FileNotFoundError:
+                self._descriptor = make_own(self.path)
                 sync_folder(self.path.parent)
         self._turn += 1
         text = msgspec.json.encode({"turn": self._turn, **facts})

@@ -12,7 +12,8 @@ from headrace._core.http import content_coding
 from headrace._core.request import encode
 from headrace.bulk._sinks.base import Misfit, Mode, Tagged, Target
 from headrace.bulk._sinks.columns import builtins
-from headrace.bulk._sinks.durable import Mark, sync, sync_folder, write_at
+from headrace.bulk._sinks.durable import Mark, hold, sync, sync_folder, write_at
+from headrace.bulk._sinks.table import check_file
 from headrace.errors import JournalError, SinkError, ValidationError
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class NDJSON(Target):
 
     def __init__(self, path: str | os.PathLike[str], *, mode: Mode | None = None) -> None:
         super().__init__(path, mode)
+        check_file("NDJSON", self.path)
         if self.path.suffix == ".zst":
             _zstd()
         self._mark = Mark(self.path.with_name(f".{self.path.name}.mark"))
@@ -58,7 +60,7 @@ class NDJSON(Target):
         return number
 
     def _begin(self) -> int:
-        self._descriptor = descriptor = self._opened()
+        descriptor = self._opened()
         size = os.fstat(descriptor).st_size
         if size and self.mode is None:
             raise self._occupied()
@@ -80,7 +82,7 @@ class NDJSON(Target):
     def _resume(self, batch: int) -> int:
         facts = self._mark.read()
         number = self._settled(batch, None if facts is None else (facts["token"], facts["batch"]))
-        self._descriptor = descriptor = self._opened()
+        descriptor = self._opened()
         self._end = end = (facts or {})["end"]
         size = os.fstat(descriptor).st_size
         if size < end:
@@ -89,8 +91,11 @@ class NDJSON(Target):
         return number
 
     def _opened(self) -> int:
+        self._check_plain()
         there = self.path.exists()
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+        self._descriptor = descriptor = os.open(self.path, flags, 0o666)
+        hold(descriptor, self.identity)
         if not there:
             sync_folder(self.path.parent)
         return descriptor

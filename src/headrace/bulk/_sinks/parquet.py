@@ -15,7 +15,7 @@ from headrace._checks import is_number, wrong_number
 from headrace._core.request import encode
 from headrace.bulk._sinks import columns
 from headrace.bulk._sinks.base import Misfit, Mode, Target
-from headrace.bulk._sinks.durable import Mark, sync, sync_folder, write_at
+from headrace.bulk._sinks.durable import Mark, hold, make_own, open_own, sync, sync_folder, write_at
 from headrace.errors import JournalError, SinkError
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class Parquet(Target):
         self.rows_per_file = rows_per_file
         self._mark = Mark(self.path / ".mark")
         self._reader = columns.Reader(converter)
+        self._folder: int | None = None
         self._waiting: int | None = None
         self._schema: Any = None
         self._parts = self._end = self._rows = 0
@@ -77,7 +78,8 @@ class Parquet(Target):
     def _begin(self) -> int:
         if not self.path.is_dir():
             self.path.mkdir()
-            sync_folder(self.path.parent)
+            sync_folder(self.path.absolute().parent)
+        self._hold()
         there = sorted(self.path.glob("*.parquet"))
         if there and self.mode is None:
             raise self._occupied()
@@ -90,20 +92,30 @@ class Parquet(Target):
         self._mark.remove()
         self._parts = max((int(found[1]) + 1 for each in there if (found := _PART(each.name))), default=0)
         self._end = self._rows = 0
-        self._waiting = self._opened()
+        self._waiting = self._made()
         self._note(0)
         return 0
+
+    def _hold(self) -> None:
+        """Let nobody else write the folder."""
+        if os.name != "nt":  # where no folder can be opened
+            self._folder = os.open(self.path, os.O_RDONLY)
+            hold(self._folder, self.identity)
 
     def _resume(self, batch: int) -> int:
         facts = self._mark.read()
         number = self._settled(batch, None if facts is None else (facts["token"], facts["batch"]))
+        self._hold()
         assert facts is not None  # noqa: S101 - it would not have settled
         self._parts, self._end, self._rows = facts["parts"], facts["end"], facts["rows"]
         for each in self.path.glob("part-*"):  # those that were begun, or not heard of any more
             found = _PART(each.name.removesuffix(".tmp"))
             if found and (each.suffix == ".tmp" or int(found[1]) >= self._parts):
                 each.unlink()
-        self._waiting = waiting = self._opened()
+        try:
+            self._waiting = waiting = open_own(self._beside)
+        except FileNotFoundError:
+            self._waiting = waiting = self._made()
         size = os.fstat(waiting).st_size
         if size < self._end:
             raise JournalError(f"{self.identity} lacks rows that its journal has: {self._beside} was cut")
@@ -114,11 +126,9 @@ class Parquet(Target):
     def _beside(self) -> Path:
         return self.path / f".waiting-{self._parts:06}"
 
-    def _opened(self) -> int:
-        there = self._beside.exists()
-        descriptor = os.open(self._beside, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
-        if not there:
-            sync_folder(self.path)
+    def _made(self) -> int:
+        descriptor = make_own(self._beside)
+        sync_folder(self.path)
         return descriptor
 
     def _note(self, batch: int) -> None:
@@ -193,18 +203,16 @@ class Parquet(Target):
         final = self.path / f"part-{self._parts:06}.parquet"
         aside = final.with_name(f"{final.name}.tmp")
         writer = None
-        try:
-            for table in self._groups():
-                writer = writer or parquet.ParquetWriter(aside, table.schema)
-                writer.write_table(table)
-        finally:
-            if writer is not None:
-                writer.close()
-        descriptor = os.open(aside, os.O_RDWR)
-        try:
-            sync(descriptor)
-        finally:
-            os.close(descriptor)
+        with os.fdopen(make_own(aside, 0o666), "wb") as file:
+            try:
+                for table in self._groups():
+                    writer = writer or parquet.ParquetWriter(file, table.schema)
+                    writer.write_table(table)
+            finally:
+                if writer is not None:
+                    writer.close()
+            file.flush()
+            sync(file.fileno())
         aside.replace(final)
         sync_folder(self.path)
         left = self._beside
@@ -212,7 +220,7 @@ class Parquet(Target):
         self._waiting = None
         self._parts += 1
         self._end = self._rows = 0
-        self._waiting = self._opened()
+        self._waiting = self._made()
         return left
 
     def _groups(self) -> Iterator[Any]:
@@ -220,7 +228,7 @@ class Parquet(Target):
         arrow = _arrow()
         gathered: list[Any] = []
         count = at = 0
-        with self._beside.open("rb") as file:
+        with os.fdopen(open_own(self._beside, writable=False), "rb") as file:
             while at < self._end:
                 (length,) = _LENGTH.unpack(file.read(_LENGTH.size))
                 table = arrow.ipc.open_stream(file.read(length)).read_all()
@@ -235,6 +243,14 @@ class Parquet(Target):
 
     def close(self) -> None:
         """Make a file of the committed rows that wait, and let go of the folder."""
+        folder, self._folder = self._folder, None
+        try:
+            self._finish()
+        finally:
+            if folder is not None:
+                os.close(folder)
+
+    def _finish(self) -> None:
         if self._waiting is None:
             return
         try:

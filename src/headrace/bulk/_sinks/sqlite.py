@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from headrace.bulk._sinks import columns
 from headrace.bulk._sinks.base import Misfit, Mode, Target
-from headrace.bulk._sinks.table import check_key, check_table, keyed, keys_in, quoted
+from headrace.bulk._sinks.table import check_file, check_key, check_table, keyed, keys_in, quoted
 from headrace.errors import SinkError
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class SQLite(Target):
         mode: Mode | None = None,
     ) -> None:
         super().__init__(path, mode)
+        check_file("SQLite", self.path)
         self.table = check_table("SQLite", table)
         self.primary_key = check_key("SQLite", primary_key)
         self._book: sqlite3.Connection | None = None
@@ -73,8 +74,9 @@ class SQLite(Target):
             headrace.errors.SinkError: The database cannot be opened, or the table is not empty.
         """
         self._insert = ""
-        try:
-            self._book = book = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        self._check_plain()
+        try:  # an absolute path, for SQLite takes others for what they are not, such as `file:`
+            self._book = book = sqlite3.connect(self.path.absolute(), isolation_level=None, check_same_thread=False)
             book.execute("PRAGMA synchronous=FULL")
             book.execute("PRAGMA fullfsync=ON")
             book.execute("BEGIN IMMEDIATE")

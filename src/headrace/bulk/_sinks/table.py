@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headrace._checks import given
 from headrace.bulk._sinks.base import Misfit
 from headrace.errors import SinkError, ValidationError
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 def quoted(name: str) -> str:
     """Write the name of a table or column for SQL."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def check_file(sink: str, path: Path) -> None:
+    """Check that a path names a file, and not a database in memory, which is gone when the run ends.
+
+    Raises:
+        headrace.errors.ValidationError: It names none.
+    """
+    if not path.name or str(path).startswith(":memory:"):
+        raise ValidationError(f"{sink}: path: got {str(path)!r}, takes the path of a file")
 
 
 def check_table(sink: str, table: Any) -> str:

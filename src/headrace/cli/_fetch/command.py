@@ -40,6 +40,8 @@ def _option(field: jobs.Field) -> click.Option:
     help_ += "  May be given several times." if several else ""
     if field.choices and len(field.kind) == 1:
         return click.Option(names, type=click.Choice(field.choices), help=help_)
+    if field.name == "ray":
+        return click.Option(names, is_flag=False, flag_value="auto", metavar="[ADDRESS]", help=help_)
     kind: Any = int if field.kind == [int] else float if field.kind == [float] else str
     return click.Option(names, type=kind, multiple=several, metavar=_METAVARS.get(field.key), help=help_)
 

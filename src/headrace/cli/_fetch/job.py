@@ -115,6 +115,13 @@ class Job(Struct, kw_only=True, rename="kebab", forbid_unknown_fields=True, omit
     dead_letters: Annotated[
         str | None, Meta(description="Where the calls that failed are written in the end, as NDJSON.")
     ] = None
+    ray: Annotated[
+        str | None,
+        Meta(
+            description="Spread the calls over a Ray cluster: its address, or auto for the one that Ray finds, or else"
+            " this machine. --out is a folder of Parquet or NDJSON then, on a disk that all machines reach."
+        ),
+    ] = None
     retry_failed: Annotated[bool, Meta(description="Ask calls again that failed in a run before.")] = True
     proxy: Annotated[str | None, Meta(description="The URL of an HTTP proxy, without a password.")] = None
     cacert: Annotated[str | None, Meta(description="A file of certificates to trust instead of the system's.")] = None

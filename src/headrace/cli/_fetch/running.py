@@ -53,6 +53,8 @@ def fetch(job: Job, *, dry_run: bool, as_json: bool, loudness: int) -> int:
         if dry_run:
             return run(looking.look(job, plan))
         _begin_anew(job, plan)
+        if job.ray is not None:
+            return _run_on_ray(job, plan, as_json=as_json, quiet=loudness < 0)
         return run(_run(job, plan, began, as_json=as_json, quiet=loudness < 0))
     except UsageError as error:
         tell(f"error: {error}")
@@ -123,9 +125,34 @@ async def _run(job: Job, plan: building.Plan, began: list[Report], *, as_json: b
             report: Report = await bulk.run()
         finally:
             screen.stop()
-        _bury(job, options["journal"])
-        code = _code(report)
-        facts = summary.facts(report, client.stats, plan, code)
+        return _sum_up(job, plan, report, as_json=as_json, quiet=quiet)
+
+
+def _run_on_ray(job: Job, plan: building.Plan, *, as_json: bool, quiet: bool) -> int:
+    """Run a job over the machines of a Ray cluster."""
+    for name in ("pages", "parallel", "since", "max_items"):
+        if getattr(job, name) not in {None, False}:
+            raise UsageError(f"--{name.replace('_', '-')}: has no use with --ray, whose calls are made in whole shards")
+    import headrace.ray
+    from headrace.ray._cluster import Recipe
+
+    screen = screen_for(plan.client, plan.source.total, quiet=quiet)
+    try:
+        report = headrace.ray.bulk(
+            Recipe(type(plan.client), plan.client.config), plan.source.calls(plan.origin),
+            response_format=plan.model, sink=plan.sink, address=None if job.ray == "auto" else job.ray,
+            progress=screen, **plan.options,
+        )  # fmt: skip
+    finally:
+        screen.stop()
+    return _sum_up(job, plan, report, as_json=as_json, quiet=quiet)
+
+
+def _sum_up(job: Job, plan: building.Plan, report: Report, *, as_json: bool, quiet: bool) -> int:
+    """Say what was done, and with what code to exit."""
+    _bury(job, plan.options["journal"])
+    code = _code(report)
+    facts = summary.facts(report, plan.client.stats, plan, code)
     if as_json:
         print(orjson.dumps(facts, option=orjson.OPT_INDENT_2).decode())
     if not quiet:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 #: Seconds between two lines where nobody watches.
 _LINE_SECONDS: Final = 10.0
 #: Seconds between two pictures. To draw one takes two or three milliseconds of the loop.
-_PICTURE_SECONDS: Final = 0.25
+_PICTURE_SECONDS: Final = 0.5
 
 
 class Screen(Protocol):
@@ -178,7 +178,9 @@ class Live:
             table.add_row(*shown[at : at + 3])
         parts: list[Any] = [table]
         if self._total:
-            parts.insert(0, ProgressBar(total=self._total, completed=min(done, self._total), width=60))
+            bar = Table.grid()  # which ends its line, as a bar alone does not
+            bar.add_row(ProgressBar(total=self._total, completed=min(done, self._total), width=60))
+            parts.insert(0, bar)
         parts += [Text(f"{count:,} x {kind}", style="red") for kind, count in report.errors.most_common(4)]
         return Group(*parts)
 

@@ -36,7 +36,7 @@ polyline{fill:none;stroke-width:1.6;stroke-linejoin:round}
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.88rem}
 th,td{text-align:left;padding:.25rem .6rem .25rem 0;border-bottom:1px solid var(--line);vertical-align:top}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-th{color:var(--dim);font-weight:600}
+th{color:var(--dim);font-weight:600;white-space:nowrap}
 @media print{:root{--paper:#fff;--ink:#000;--dim:#444;--line:#bbb;--soft:#f2f2f2;%LIGHT%}body{max-width:none;padding:0}
 .scroll{overflow:visible}tr{break-inside:avoid}}
 """
@@ -49,7 +49,8 @@ def page(facts: Facts) -> str:
         facts: What is shown.
     """
     begun = f"{facts.runs[0][0]:%Y-%m-%d %H:%M} UTC" if facts.runs else "no run was sampled"
-    resumed = f", resumed {len(facts.runs) - 1} times" if len(facts.runs) > 1 else ""
+    again = len(facts.runs) - 1
+    resumed = "" if again < 1 else ", resumed once" if again == 1 else f", resumed {again} times"
     body = [
         f"<h1>{html.escape(facts.name)}</h1><p>{begun}{resumed}</p>",
         '<dl class="figures">',
