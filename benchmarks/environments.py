@@ -47,6 +47,10 @@ REQUIREMENTS: dict[str, list[str]] = {
     "primp": ["primp==2.0.1", _MSGSPEC, _UVLOOP],
     "arya": ["arya-api-framework[async]==0.3.9", "pydantic<2", _UVLOOP],
     "floor": [_MSGSPEC, _UVLOOP, "isal==1.9.1", "backports.zstd==1.8.0; python_version < '3.14'"],
+    "dlt": ["dlt==1.31.0"],
+    "scrapy": ["scrapy==2.19.0"],
+    "singer_sdk": ["singer-sdk==0.54.9"],
+    "airbyte_cdk": ["airbyte-cdk==7.39.1"],
     "plot": ["-r", str(ROOT / "benchmarks" / "requirements.txt")],
 }
 for _name in ("headrace", "aiohttp", "floor"):

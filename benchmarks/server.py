@@ -50,7 +50,7 @@ http {{
   server {{
     listen {host}:{http} backlog=4096;
     listen {host}:{https} ssl backlog=4096;
-    open_file_cache max=100;
+    open_file_cache max=400;
     open_file_cache_valid 1h;
     keepalive_requests 1000000000;
     {locations}
@@ -74,6 +74,8 @@ _LOCATIONS = """\
     location = /users/10000 {{ alias {directory}/users-10000.json; }}
     location = /gzip/users/100 {{ alias {directory}/users-100.json.gz; add_header Content-Encoding gzip; }}
     location = /zstd/users/100 {{ alias {directory}/users-100.json.zst; add_header Content-Encoding zstd; }}
+    location /each/ {{ root {directory}; try_files /users-1.json =404; }}
+    location = /pages {{ root {directory}; try_files /pages/$arg_page.json =404; }}
     location = /chunked/users/1 {{ alias {directory}/users-1.json; ssi on; ssi_types application/json; }}
     location = /chunked/users/100 {{ alias {directory}/users-100.json; ssi on; ssi_types application/json; }}
     location = /orders {{ return 200 '{created}'; }}

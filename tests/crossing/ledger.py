@@ -67,11 +67,12 @@ class Ledger:
 
 
 def payload(token: str, size: int) -> bytes:
-    """Make the bytes that belong to a token, of which every few dozen name it.
+    """Make the bytes that belong to a token, of which every few dozen name it: a JSON text, where there are two.
 
     Args:
         token: The token.
         size: Bytes.
     """
     unit = f"[{token}]".encode()
-    return (unit * (size // len(unit) + 1))[:size]
+    text = (unit * (size // len(unit) + 1))[: max(0, size - 2)]
+    return (b'"%b"' % text)[:size]

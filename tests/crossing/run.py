@@ -32,8 +32,9 @@ ORIGINS = 4
 CONNECTIONS = 40
 ATTEMPTS = 3
 PATIENCE = 60.0  # seconds in which something must end
-_PATIENT = Timeout(10 * PATIENCE, connect=10 * PATIENCE)  # how long it takes says nothing here, see `Crossing._watch`
+PATIENT = Timeout(10 * PATIENCE, connect=10 * PATIENCE)  # how long it takes says nothing here, see `Crossing._watch`
 OVERTAKEN = 100_000  # requests that end between the beginning of one and its end; more, and it hangs
+RETRY = Retry(ATTEMPTS, backoff=1e-4, max_backoff=1e-3, budget=None)
 _KINDS = ["plain"] * 12 + list(SOUND) * 2 + list(BROKEN)
 _METHODS = ["GET"] * 6 + ["POST"] * 3 + ["PUT", "HEAD", "keyed POST", "upload", "upload", "stream", "left stream"]
 _SIZES = [0, 1, 40, 300, 300, 300, 2_000, 2_000, 9_000, 70_000]
@@ -115,6 +116,7 @@ class Crossing:
         self._numbers = itertools.count()
         self._running: dict[Plan, int] = {}
         self._sampled = 0
+        self._wires: list[Any] = []
         self._due = asyncio.Event()
 
     async def run(self) -> Report:
@@ -129,13 +131,7 @@ class Crossing:
         server.start()
         began = time.monotonic()
         limiters = [RateLimiter(400, 0.02), RateLimiter(1_000_000)]
-        wires = [self._make(pool=PoolLimits(CONNECTIONS, per_origin)) for per_origin in (None, CONNECTIONS // 3)]
-        retries = [None, Retry(ATTEMPTS, backoff=1e-4, max_backoff=1e-3, budget=None)]
-        clients = [
-            AsyncClient(url, transport=Checked(wire), limiter=limiter, retry=retry, timeout=_PATIENT)
-            for wire, limiter, retry in zip(wires, limiters, retries, strict=True)
-            for url in server.urls
-        ]
+        clients = self._clients(server.urls, limiters)
         async with contextlib.AsyncExitStack() as stack:
             stack.enter_context(noted(self.ledger))
             for client in clients:
@@ -147,7 +143,7 @@ class Crossing:
                 task.cancel()
             await asyncio.wait(watch)
             failures = [task.exception() for task in (*workers, *watch) if not task.cancelled() and task.exception()]
-            self.report.leaked += held(wires, limiters)
+            self.report.leaked += held(self._wires, limiters)
         self.report.seconds = time.monotonic() - began
         await server.stop()
         await self._check_left(before, server)
@@ -155,6 +151,16 @@ class Crossing:
         if failures:
             raise ExceptionGroup("the test itself failed", [f for f in failures if isinstance(f, Exception)])
         return self.report
+
+    def _clients(self, urls: list[str], limiters: list[RateLimiter]) -> list[AsyncClient]:
+        """Make the clients, and note what sends for them."""
+        self._wires = [self._make(pool=PoolLimits(CONNECTIONS, per_origin)) for per_origin in (None, CONNECTIONS // 3)]
+        retries = [None, RETRY]
+        return [
+            AsyncClient(url, transport=Checked(wire), limiter=limiter, retry=retry, timeout=PATIENT)
+            for wire, limiter, retry in zip(self._wires, limiters, retries, strict=True)
+            for url in urls
+        ]
 
     # What is asked for.
 
@@ -230,7 +236,7 @@ class Crossing:
         options: dict[str, Any] = {}
         headers = {"X-Token": token} if plan.named else {}
         if plan.seconds is not None:
-            options["timeout"] = plan.seconds if plan.number % 2 else attrs.evolve(_PATIENT, read=plan.seconds)
+            options["timeout"] = plan.seconds if plan.number % 2 else attrs.evolve(PATIENT, read=plan.seconds)
         if method in {"POST", "PUT", "keyed POST"}:
             options["data"] = payload(token, plan.size)
         elif method == "upload":

@@ -16,10 +16,9 @@ from headrace._io.session.guard import Guard
 from headrace._io.wire.connection import Connection
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Iterator
 
-    from headrace._core.messages import Request, Response
+    from headrace._core.messages import Request
     from tests.crossing.ledger import Ledger
 
 
@@ -86,12 +85,13 @@ def noted(ledger: Ledger) -> Iterator[None]:
     """
     begin, write_through = Connection.begin, Guard.open
 
-    def wire(connection: Connection, request: Request, head: bytes) -> asyncio.Future[Response] | None:
+    def wire(connection: Connection, request: Request, head: bytes, answer: Any = None) -> Any:
         transport = connection._transport
         before = _before(ledger, transport)
-        answer = begin(connection, request, head)
-        _note(ledger, request, transport, before, written=answer is not None)
-        return answer
+        begun = begin(connection, request, head, answer)
+        target = head.partition(b" HTTP/1.1")[0].decode()  # plain requests of a method share what a connection knows
+        _note(ledger, target, transport, before, written=begun is not None)
+        return begun
 
     def over_aiohttp(guard: Guard, *, patient: bool) -> bool:
         transport, request = guard._transport, guard._watch.request  # type: ignore[union-attr] # it waits
@@ -99,7 +99,7 @@ def noted(ledger: Ledger) -> Iterator[None]:
         try:
             written = write_through(guard, patient=patient)
         finally:
-            _note(ledger, request, transport, before, written=written)
+            _note(ledger, request.target, transport, before, written=written)
         return written
 
     with mock.patch.object(Connection, "begin", wire), mock.patch.object(Guard, "open", over_aiohttp):
@@ -110,8 +110,8 @@ def _before(ledger: Ledger, transport: Any) -> bool:
     return ledger.lines.of_client(transport).spoken and lies_there(transport)
 
 
-def _note(ledger: Ledger, request: Request, transport: Any, before: bool, *, written: bool) -> None:
-    token = request.target.rpartition("/")[2]
+def _note(ledger: Ledger, target: str, transport: Any, before: bool, *, written: bool) -> None:
+    token = target.rpartition("/")[2]
     if not written:
         ledger.refused += 1
         return

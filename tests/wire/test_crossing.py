@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from tests.crossing.bulks import BulkCrossing
 from tests.crossing.run import Crossing
 
 LONG = bool(os.environ.get("HEADRACE_LONG"))
@@ -32,3 +33,18 @@ async def test_no_request_gets_what_is_another_s(transport: str) -> None:
     assert report.restarts > requests / 2000
     if LONG and sys.platform == "linux":  # in a short run memory tells of the machine; `test_soak` counts what is held
         assert report.growth < 0.02
+
+
+@pytest.mark.timeout(7 * 3600 if LONG else 300)
+async def test_no_call_of_a_bulk_gets_what_is_another_s() -> None:
+    """The same of bulks, whose plain calls have no task, and keep a connection from one call to the next."""
+    requests = 1_000_000 if LONG else 6_000
+    report = await BulkCrossing(requests, 3).run()
+    assert report.overlooked == []
+    assert report.crossed == []
+    assert report.lost == []
+    assert report.duplicated == []
+    assert report.leaked == []
+    assert report.requests == requests
+    assert report.outcomes["right"] > requests / 3
+    assert report.restarts > requests / 2000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import warnings
 from functools import partial
 from hashlib import blake2b
@@ -19,12 +18,11 @@ from headrace._core.limits.pace import Pace
 from headrace._core.pages.sieve import Sieve
 from headrace._core.values.partial import check_on_invalid
 from headrace._io.flow.pacing import Pacer
-from headrace.bulk._sinks.base import Sink, Target
+from headrace.bulk import given
+from headrace.bulk._sinks.base import Sink
 from headrace.bulk.batches import Keeper
-from headrace.bulk.checks import checked_retry, most_failures, statuses, width
 from headrace.bulk.engine import Engine
 from headrace.bulk.handing import Handing
-from headrace.bulk.journal import Journal
 from headrace.bulk.keys import Digests
 from headrace.bulk.outcomes import Ok
 from headrace.bulk.pulling import Known
@@ -38,8 +36,6 @@ from headrace.errors import AsyncClientError, ValidationError
 from headrace.types import UNSET
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from headrace._core.pages.incremental import Incremental
     from headrace.bulk.client import BulkClient
     from headrace.bulk.outcomes import Outcome
@@ -59,12 +55,12 @@ class Bulk(Generic[T]):
         self._report = report = Report()
         in_flight, ordered = options["in_flight"], options["ordered"]
         self._options = options
-        self._retry = checked_retry(options["retry"])
-        self._path = journal_path(options["journal"], options["sink"])
+        self._retry = given.retry_of(options["retry"])
+        self._path = given.journal_path(options["journal"], options["sink"])
         self._shape = shape = self._shaped()
         has_rows = shape.items is not None or shape.pages is not None
         self._source = Source(calls, has_rows=has_rows, has_journal=self._path is not None)
-        self._tally = Tally(report, statuses(options["expected"]), most_failures(options["max_failures"]))
+        self._tally = Tally(report, given.statuses(options["expected"]), given.most_failures(options["max_failures"]))
         self._transform = options["transform"]
         if self._transform is not None and not callable(self._transform):
             raise wrong("transform", self._transform, "a function of a row")
@@ -77,7 +73,7 @@ class Bulk(Generic[T]):
         progress = options["progress"]
         if progress not in (None, False, True) and not callable(progress):
             raise wrong("progress", progress, "a function of the report, or True for a bar")
-        self._in_flight = width(in_flight)
+        self._in_flight = given.width(in_flight)
         self._ordered = bool(ordered)
         self._engine: Engine | None = None
         self._handing: Handing | None = None
@@ -178,7 +174,7 @@ class Bulk(Generic[T]):
         return outcome
 
     async def _next_ready(self) -> Engine:
-        """Wait until there is something to take; raises `StopAsyncIteration` behind the last."""
+        """Wait until there is something to take; raises `StopAsyncIteration` where nothing comes any more."""
         if self._busy:
             raise AsyncClientError("a bulk is read by one task at a time")
         self._busy = True
@@ -192,9 +188,9 @@ class Bulk(Generic[T]):
             self._report.sort()
             if not engine.ready:
                 await self._wait(engine, handing)
-            return engine
         finally:
             self._busy = False
+        return engine
 
     async def _wait(self, engine: Engine, handing: Handing) -> None:
         """Wait until something is ready; raises `StopAsyncIteration` behind the last."""
@@ -273,14 +269,14 @@ class Bulk(Generic[T]):
         if kept is not None:
             skipped = kept if not self._options["retry_failed"] else kept[:1]
             known = Known(self._client.place, skipped, Digests())
-        asked = self._in_flight
-        most = asked if isinstance(asked, int) else Pacer(Pace(*asked))
+        width = self._in_flight
+        most = width if isinstance(width, int) else Pacer(Pace(*width))
         ask = await self._client.begin(self._retry, None if isinstance(most, int) else most)
         known_series = None
         if keeper is not None and thread is not None and keeper.has_series:
             known_series = Kept(partial(thread.run, keeper.series))
         walks = Walks(self._client, self._shape, known_series)
-        self._source.pull_where_called(asked if isinstance(asked, int) else asked[1])
+        self._source.pull_where_called(width if isinstance(width, int) else width[1])
         engine = Engine(self._source, self._shape, self._report, known, walks, most, ordered=self._ordered)
         self._engine = engine
         self._report.begin()
@@ -337,22 +333,6 @@ def _schema(response_format: Any) -> str:
         schema = getattr(response_format, "model_json_schema", None)
         text = (str(schema()) if callable(schema) else name).encode()
     return f"{name} ({blake2b(text, digest_size=6).hexdigest()})"
-
-
-def journal_path(journal: Any, sink: Any) -> Path | None:
-    """Read where the journal of a bulk lies; `None` for none."""
-    if journal is None or journal is False:
-        return None
-    if journal is True:
-        beside: Path | None = sink.journal if isinstance(sink, Target) else None
-        if beside is None:
-            raise ValidationError("journal: True lies beside a sink that has a path; give the path of the journal")
-        return beside
-    if isinstance(journal, Journal):
-        return journal.path
-    if not isinstance(journal, (str, os.PathLike)):
-        raise wrong("journal", journal, "a path, a Journal, or True for one beside the sink")
-    return Journal(journal).path
 
 
 def _progress(progress: Any) -> tuple[Any, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextvars import copy_context
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from headrace._core.messages import Response
 from headrace._core.values.decode import UNREAD
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from headrace.bulk.series import Walks
     from headrace.bulk.shape import Shape
     from headrace.bulk.source import Pulled, Source
+
+_AT_ONCE: Final = 256  # calls that are begun in one step, at most
 
 
 class Engine:
@@ -85,6 +87,7 @@ class Engine:
         self._dialing = 0  # tasks that were begun for want of an idle connection
         self._feeder: Feeder | None = None
         self._full = False  # whether more would be pulled if outcomes were taken
+        self._ask: BulkWay
         self._lane: BulkLane | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._soon: Callable[[], object]
@@ -132,8 +135,9 @@ class Engine:
         """Pull nothing more; what is pulled ends."""
         self._stopping = True
         kept, self._kept = self._kept, []
-        for each in () if self._closing else kept:
-            self._spawn(each, dials=False)
+        if not self._closing:
+            for each in kept:
+                self._spawn(each, dials=False)
         self._seats.stop()
         if self._feeder is not None:
             self._feeder.stop()
@@ -228,7 +232,8 @@ class Engine:
             self._widen(self._pacer.width)
         if self._seats.waiting:
             self._seats.look()
-        self._pull()
+        if self._feeder is None and not self._kept:
+            self._pull()
         self._begin(self._kept)
         if self._feeder is not None:
             self._feeder.look()
@@ -237,12 +242,10 @@ class Engine:
             self.nudge()
 
     def _pull(self) -> None:
-        """Pull as many calls as there is room for, in flight and for their outcomes, where no feeder does."""
-        if self._kept or self._feeder is not None or self._pulling.drained or self._stopping:
-            return
-        room = min(self.most - self._going, self._window - self._held)
-        if room <= 0:
-            self._full = self._held >= self._window
+        """Pull the calls that there is room for, in flight and for their outcomes; they are kept for `_begin`."""
+        room = min(self.most - self._going, self._window - self._held, _AT_ONCE)
+        self._full = self._held >= self._window
+        if room <= 0 or self._pulling.drained or self._stopping:
             return
         try:
             self._pulling.pull(room, self._kept)  # no list here: a frame that an error came through would have it
@@ -253,8 +256,8 @@ class Engine:
             self.stop()
         else:
             self._held += len(self._kept)
-            if len(self._kept) < room and not self._pulling.drained:
-                self._schedule()  # many were skipped: others have their turn
+            if len(self._kept) < room or room == _AT_ONCE:
+                self._schedule()  # many were skipped, or more may be begun: others have their turn
 
     def _may_fly(self, waiting: int) -> bool:
         """Tell whether another call may be in flight, where so many of those under way wait."""
@@ -362,7 +365,7 @@ class Engine:
         try:
             going_on = lane.go_on(self._shape.asked(pulled[0]), begun, flight.outcome, deadline, begun.began)
             flight.outcome = None
-            self._put(await self._shape.ended(going_on, pulled, begun.began))
+            self._outbox.add(await self._shape.ended(going_on, pulled, begun.began))
         finally:
             self._flights.discard(flight)
 
@@ -378,13 +381,9 @@ class Engine:
             if self._shape.is_series(call):
                 await self._walks.walk(call, key, mark, self._ask, self._seats.seat(number))
             else:
-                self._put(await self._shape.ended(self._ask(self._shape.asked(call)), pulled, monotonic()))
+                self._outbox.add(await self._shape.ended(self._ask(self._shape.asked(call)), pulled, monotonic()))
         finally:
             self._dialing -= dials
-
-    def _put(self, ended: Ended) -> None:
-        self._outbox.put(ended)
-        self._outbox.tell()
 
     def _left(self, error: BaseException | None) -> None:
         self._going -= 1
@@ -393,7 +392,6 @@ class Engine:
     def _heed(self, error: BaseException | None) -> None:
         """Take note of how a task has ended; an error of its own ends the bulk."""
         if error is not None and not self._closing:
-            clear_frames(error)
             clear_frames(error)
             self._fault = self._fault or error
             self.stop()

@@ -36,6 +36,11 @@ class Outbox:
         self.patience = 1
         self.put: Callable[[Ended], None] = self.ready.append if self.order is None else self.order.put
 
+    def add(self, ended: Ended) -> None:
+        """Put an outcome, and tell whoever waits."""
+        self.put(ended)
+        self.tell()
+
     def tell(self) -> None:
         """Wake whoever waits, where enough is ready."""
         if self._wake is not None and len(self.ready) >= self.patience:

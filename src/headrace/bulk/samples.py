@@ -22,7 +22,9 @@ _OTHERS: Final = "(others)"
 _ONE_OF: Final = 8
 _ALL: Final = 1000
 #: Parts of a path that are values: numbers, UUIDs, digests and what is encoded.
-_VALUE: Final = re.compile(r"/(?:[^/]*\d[^/]*|[^/]{33,}|[^/]*%[^/]*)(?=/|$)")
+_VALUE: Final = re.compile(r"[0-9%]")
+#: Characters of the longest part that is no value.
+_WORD: Final = 32
 
 
 class Sample(msgspec.Struct, array_like=True, frozen=True):
@@ -138,4 +140,6 @@ def route_of(call: Call) -> str:
         return call.route
     path = "" if call.path is None else str(call.path)
     path = path.partition("://")[2].partition("/")[2] if "://" in path else path
-    return f"{call.method} {_VALUE.sub('/{}', '/' + path.partition('?')[0].lstrip('/'))}"
+    parts = path.partition("?")[0].lstrip("/").split("/")
+    shown = ("{}" if len(part) > _WORD or _VALUE.search(part) else part for part in parts)
+    return f"{call.method} /{'/'.join(shown)}"

@@ -12,7 +12,7 @@ from headrace._client.calling import Calling
 from headrace._core.limits.windows import positive
 from headrace.bulk._sinks.base import Target
 from headrace.bulk._sinks.discard import Discard
-from headrace.bulk.bulk import journal_path
+from headrace.bulk.given import journal_path
 from headrace.bulk.running import Tally
 from headrace.bulk.shards import MOST_CALLS, Ledger, Shard, ShardResult, ShardWork, refuse_series, run_shard
 from headrace.errors import ClientError

@@ -19,7 +19,7 @@ _PART: Final = re.compile(
     r"\{(?P<first>-?\d+)\.\.(?P<last>-?\d+)(?:\.\.(?P<step>-?\d+))?\}"
     r"|\[(?P<cfirst>\d+)-(?P<clast>\d+)(?::(?P<cstep>\d+))?\]"
     r"|\[(?P<letter>[A-Za-z])-(?P<until>[A-Za-z])(?::(?P<lstep>\d+))?\]"
-    r"|\{(?P<list>[^{}]*,[^{}]*)\}"
+    r"|\{(?P<list>[^{},]*,[^{}]*)\}"
     r"|\{(?P<column>[^{},:]*)\}"
 )
 #: Where the values of a column are not at the place of a path's segment or a query's value, but the whole URL.

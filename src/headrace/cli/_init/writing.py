@@ -138,7 +138,7 @@ def model_name(url: str) -> str:
 
 def job_name(url: str) -> str:
     """Name a job after the last word of a path that is no number, else after the host."""
-    path = re.sub(r"^[a-z]+://", "", url).partition("?")[0].partition("#")[0]
+    path = (url.partition("://")[2] or url).partition("?")[0].partition("#")[0]
     host, *parts = (part for part in path.split("/") if re.search(r"[A-Za-z]", part))
     words = [attribute(part.partition(".")[0]) for part in (host, *parts)]
     return words[-1]
