@@ -54,7 +54,6 @@ class Bulk(Generic[T]):
         self._client = client
         self._report = report = Report()
         in_flight, ordered = options["in_flight"], options["ordered"]
-        self._client = client
         self._options = options
         self._retry = given.retry_of(options["retry"])
         self._path = given.journal_path(options["journal"], options["sink"])
@@ -157,7 +156,7 @@ class Bulk(Generic[T]):
 
     async def __anext__(self) -> Outcome[T]:
         engine = self._engine
-        if engine is None or self._handing is None or self._path is not None or not engine.ready:
+        if engine is None or self._handing is None or self._path is not None or self._busy or not engine.ready:
             engine = await self._next_ready()
         outcome, mark, _ = engine.take()
         report = self._report
@@ -196,14 +195,14 @@ class Bulk(Generic[T]):
     async def _wait(self, engine: Engine, handing: Handing) -> None:
         """Wait until something is ready; raises `StopAsyncIteration` behind the last."""
         try:
-            more = await engine.wait()
+            more = True
+            while more and not engine.ready:  # it may be only to look at the time
+                more = await engine.wait()
         except BaseException as error:
             await self.aclose()
             if isinstance(error, StopAsyncIteration):  # of the calls, which would look like their end
                 raise RuntimeError("calls raised StopAsyncIteration") from error  # noqa: TRY004 - as generators do
             raise
-        while more and not engine.ready:  # it was only to look at the time
-            more = await engine.wait()
         if not more:
             handing.is_finished = engine.finished
             await self.aclose()

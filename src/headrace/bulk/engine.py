@@ -232,32 +232,32 @@ class Engine:
             self._widen(self._pacer.width)
         if self._seats.waiting:
             self._seats.look()
-        self._begin(self._kept or (self._pulled() if self._feeder is None else []))
+        if self._feeder is None and not self._kept:
+            self._pull()
+        self._begin(self._kept)
         if self._feeder is not None:
             self._feeder.look()
         self._flights.release()
         if self.ended:
             self.nudge()
 
-    def _pulled(self) -> list[Pulled]:
-        """Pull the calls that there is room for, in flight and for their outcomes."""
-        pulling = self._pulling
+    def _pull(self) -> None:
+        """Pull the calls that there is room for, in flight and for their outcomes; they are kept for `_begin`."""
         room = min(self.most - self._going, self._window - self._held, _AT_ONCE)
         self._full = self._held >= self._window
-        if room <= 0 or pulling.drained or self._stopping:
-            return []
-        pulled: list[Pulled] = []
+        if room <= 0 or self._pulling.drained or self._stopping:
+            return
         try:
-            pulling.pull(room, pulled)
+            self._pulling.pull(room, self._kept)  # no list here: a frame that an error came through would have it
         except BaseException as error:  # noqa: BLE001 - it is raised where the outcomes are taken
+            self._held += len(self._kept)
             clear_frames(error)  # which know what is no call, or not yet
             self._fault = error
             self.stop()
         else:
-            if len(pulled) < room or room == _AT_ONCE:
+            self._held += len(self._kept)
+            if len(self._kept) < room or room == _AT_ONCE:
                 self._schedule()  # many were skipped, or more may be begun: others have their turn
-        self._held += len(pulled)
-        return pulled
 
     def _may_fly(self, waiting: int) -> bool:
         """Tell whether another call may be in flight, where so many of those under way wait."""

@@ -159,10 +159,10 @@ class Report:
             return
         with self._lock:
             new = metas[:]
-            del metas[: len(new)]  # others may have come meanwhile
             self._done += sum([meta.last for meta in new])
             self._bytes += sum([meta.bytes for meta in new])
             self._latencies.update([bucket_of(meta.elapsed) for meta in new])
+            del metas[: len(new)]  # others may have come meanwhile
 
     def raise_for_failures(self) -> None:
         """Raise if a call failed or the run was stopped.
