@@ -142,6 +142,26 @@ async def test_two_runs_do_not_write_one_target(tmp_path: Path, kind: str) -> No
     assert ids(kind, tmp_path) == list(range(5))
 
 
+@pytest.mark.hazard(75)
+@pytest.mark.parametrize("journal", [True, None])
+@pytest.mark.parametrize("kind", ["ndjson", "parquet"])
+async def test_runs_that_begin_at_once(tmp_path: Path, kind: str, *, journal: bool | None) -> None:
+    """One of them writes, whichever has made which file first; each of the others is told why it does not."""
+    for number in range(5):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        runs = [run(SINKS[kind][0](folder), journal=journal) for _ in range(4)]
+        outcomes = await asyncio.gather(*runs, return_exceptions=True)
+        failures = [each for each in outcomes if isinstance(each, BaseException)]
+        for each in failures:
+            assert isinstance(each, (JournalError, SinkError))
+            assert "is being written by another run" in str(each) or "is not empty" in str(each)
+        # With a journal, one that begins when another has ended finds everything done.
+        rows = [each.rows for each in outcomes if not isinstance(each, BaseException)]
+        assert sorted(rows, reverse=True) == [5, *[0] * (len(rows) - 1)]
+        assert ids(kind, folder) == list(range(5))
+
+
 @pytest.mark.parametrize("path", [":memory:", "", ".", ":memory:x"])
 def test_what_names_no_file_is_refused(path: str) -> None:
     """A database in memory would be gone when the run ends."""

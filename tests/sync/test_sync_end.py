@@ -197,7 +197,7 @@ def test_a_client_that_nobody_has_ends_its_thread(echoing: EchoServer, transport
     """Also where it holds itself; and a warning says that nobody has closed it."""
     client = kind(echoing.url, transport=transport)
     client.get("/x")
-    thread, gone = client._loop_thread._thread, weakref.ref(client)
+    thread, gone = client._loop_thread.thread, weakref.ref(client)
     assert thread is not None
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
@@ -237,8 +237,8 @@ def test_closing_ends_what_other_threads_wait_for(servers_beside: Beside, transp
         for each in waiting:
             assert isinstance(each.exception(WAIT_SECONDS), errors.ClientError)
     servers_beside.ended(server)
-    assert client._loop_thread._thread is not None
-    assert not client._loop_thread._thread.is_alive()
+    assert client._loop_thread.thread is not None
+    assert not client._loop_thread.thread.is_alive()
 
 
 def test_a_client_is_closed_inside_its_own_stream(servers_beside: Beside, transport: str) -> None:

@@ -1,6 +1,7 @@
 """Ctrl-C inside a function of the caller's, or before a call has begun, leaves nothing behind that others wait for."""
 
 import asyncio
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -94,3 +95,68 @@ def test_ctrl_c_finds_who_was_asked_for_the_token_of_others(make: MakeClient) ->
         assert isinstance(first.exception(WAIT_SECONDS), KeyboardInterrupt)
         assert isinstance(second.exception(WAIT_SECONDS), errors.SyncClientError | None)
     assert ["Authorization", "Bearer t"] in client.get("/x")["headers"]
+
+
+@pytest.fixture
+def signalled(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Any, str, Callable[[], Any]], None]]:
+    """A function that has a signal come before, and another behind, a step; its handler is run there, once each."""
+    before = signal.getsignal(signal.SIGINT)
+
+    def arrange(place: Any, step: str, handler: Callable[[], Any]) -> None:
+        real = getattr(place, step)
+        left = 2
+
+        def handle(*_: Any) -> None:
+            nonlocal left
+            if left:
+                left -= 1
+                handler()
+
+        def stepped(self: Any, *args: Any) -> Any:
+            signal.raise_signal(signal.SIGINT)
+            value = real(self, *args)
+            signal.raise_signal(signal.SIGINT)
+            return value
+
+        signal.signal(signal.SIGINT, handle)
+        monkeypatch.setattr(place, step, stepped)
+
+    yield arrange
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.hazard(76)
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize(
+    ("place", "step"), [(Call, "submit"), (LoopThread, "_begin"), (threading.Thread, "start"), (Desk, "wait")]
+)
+def test_a_signal_handler_uses_the_client(
+    make: MakeClient, signalled: Callable[..., None], place: Any, step: str, *, first: bool
+) -> None:
+    """In the middle of a call of its thread's, wherever the signal finds that: both are answered."""
+    client = make()
+    if not first:
+        client.get("/x")
+    found: list[str] = []
+    signalled(place, step, lambda: found.append(client.get("/handler")["target"]))
+    for _ in range(3):
+        assert client.get("/caller")["target"] == "/caller"
+    if first or place in {Call, Desk}:
+        assert found == ["/handler"] * 2
+
+
+@pytest.mark.hazard(76)
+@pytest.mark.parametrize(("place", "step"), [(Call, "submit"), (LoopThread, "_begin"), (Desk, "wait")])
+def test_a_signal_handler_closes_the_client(
+    make: MakeClient, signalled: Callable[..., None], place: Any, step: str
+) -> None:
+    """The call that it finds ends as one that was closed meanwhile, and so do those behind it."""
+    client = make()
+    signalled(place, step, client.close)
+    for _ in range(3):
+        try:
+            value = client.get("/x")
+        except (errors.ClientError, ConnectionError):
+            continue
+        assert value is None
+    assert client.closed

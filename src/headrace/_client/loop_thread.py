@@ -9,8 +9,7 @@ import os
 import threading
 import warnings
 import weakref
-from threading import get_ident
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
 from headrace._client.desk import Call, Desk
 from headrace.errors import SyncClientError
@@ -32,15 +31,34 @@ class Closable(Protocol):
         ...
 
 
+class _Life(NamedTuple):
+    """A loop that runs in its thread."""
+
+    loop: asyncio.AbstractEventLoop
+    stopping: asyncio.Future[None]
+    thread: threading.Thread
+
+
+def _put_away(life: _Life) -> None:
+    """End a loop that nobody uses."""
+    if life.thread.ident is None:
+        life.loop.close()
+    else:
+        life.loop.call_soon_threadsafe(_end, life.stopping)
+
+
 class LoopThread:
     """A loop in a thread of its own, which begins with the first call. Any thread may have it run coroutines.
+
+    So may a signal handler, in the middle of whatever its thread does here: what it finds is whole at each step, and no
+    lock is one that it could wait for.
 
     Args:
         name: What it belongs to, for errors and the name of the thread.
         owner: What is to be closed before the loop ends, where nobody has done so.
     """
 
-    __slots__ = ("__weakref__", "_ended", "_ident", "_lock", "_loop", "_name", "_owner", "_stopping", "_thread")
+    __slots__ = ("__weakref__", "_ended", "_lives", "_lock", "_name", "_owner")
 
     def __init__(self, name: str, owner: Closable | None = None) -> None:
         self._name = name
@@ -49,16 +67,22 @@ class LoopThread:
         self._forget()
 
     def _forget(self) -> None:
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stopping: asyncio.Future[None] | None = None
-        self._thread: threading.Thread | None = None
-        self._ident: int | None = None
+        self._lock = threading.RLock()
+        self._lives: dict[None, _Life] = {}  # one at most, for `setdefault` is one step
 
     @property
     def running(self) -> bool:
         """Whether there is a thread."""
-        return self._loop is not None and not self._ended
+        return bool(self._lives) and not self._ended
+
+    @property
+    def thread(self) -> threading.Thread | None:
+        """The thread; `None` before the first call."""
+        life = self._lives.get(None)
+        return None if life is None else life.thread
+
+    def _is_here(self) -> bool:
+        return threading.current_thread() is self.thread
 
     def run(self, coroutine: Coroutine[Any, Any, T], desk: Desk | None = None) -> T:
         """Run a coroutine on the loop, and wait for it.
@@ -73,7 +97,7 @@ class LoopThread:
         Raises:
             headrace.errors.SyncClientError: This is the loop's own thread.
         """
-        if get_ident() == self._ident and threading.current_thread() is self._thread:  # numbers are used again
+        if self._is_here():
             coroutine.close()
             message = (
                 f"{self._name} was called in the thread of its own loop, which would wait for itself for ever: by async"
@@ -92,21 +116,33 @@ class LoopThread:
         try:
             with self._lock:
                 if not self._ended:
-                    call = Call(self._loop or self._begin(), coroutine, desk, is_last=is_last)
-                    call.submit()
+                    call = self._submitted(
+                        Call((self._lives.get(None) or self._begin()).loop, coroutine, desk, is_last=is_last)
+                    )
             if call is None:
                 return self._run_apart(coroutine)
             desk.wait(call)
         except BaseException:
+            now = self._lives.get(None)
             if call is None:
                 coroutine.close()
-            elif call.loop is self._loop:  # else this is a copy of the process
+            elif now is not None and call.loop is now.loop:  # else this is a copy of the process
                 call.cancel()
                 desk.wait_idly(call)
             raise
         if call.error is None:
             return call.value
         raise call.failure(call.error)
+
+    def _submitted(self, call: Call) -> Call | None:
+        """Submit a call; `None` where a signal handler has ended the loop just now."""
+        try:
+            call.submit()
+        except RuntimeError:
+            if not self._ended:
+                raise
+            return None
+        return call
 
     def _run_apart(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine of a client that was closed, which has to be told so, on a loop for this once."""
@@ -118,7 +154,7 @@ class LoopThread:
 
     def do(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call a function where no other code of the loop runs meanwhile."""
-        if not self.running or get_ident() == self._ident:
+        if not self.running or self._is_here():
             return function(*arguments)
 
         async def done() -> T:
@@ -128,26 +164,24 @@ class LoopThread:
 
     def tell(self, function: Callable[[], object]) -> None:
         """Have the loop call a function soon, if it goes on so long."""
-        loop = self._loop
-        if loop is not None:
+        life = self._lives.get(None)
+        if life is not None:
             with contextlib.suppress(RuntimeError):  # it has ended
-                loop.call_soon_threadsafe(function)
+                life.loop.call_soon_threadsafe(function)
 
-    def _begin(self) -> asyncio.AbstractEventLoop:
-        self._loop = loop = asyncio.new_event_loop()  # of the policy: uvloop's, where the program has chosen it
-        self._stopping = loop.create_future()
-        self._thread = threading.Thread(
-            target=_live, args=(loop, self._stopping), name=f"headrace {self._name}", daemon=True
-        )
+    def _begin(self) -> _Life:
+        loop = asyncio.new_event_loop()  # of the policy: uvloop's, where the program has chosen it
+        stopping = loop.create_future()
+        thread = threading.Thread(target=_live, args=(loop, stopping), name=f"headrace {self._name}", daemon=True)
+        mine = _Life(loop, stopping, thread)
         try:
-            self._thread.start()
-        except BaseException:
-            self._forget()
-            loop.close()
-            raise
-        self._ident = self._thread.ident
-        _running.add(self)
-        return loop
+            thread.start()
+            life = self._lives.setdefault(None, mine)
+            _running.add(self)
+        finally:
+            if self._lives.get(None) is not mine:  # a signal handler was here, or has interrupted this
+                _put_away(mine)
+        return life
 
     def stop(self, *, wait: bool = True, timeout: float | None = None) -> None:
         """End the thread, and all that it runs; may be called more than once.
@@ -159,25 +193,24 @@ class LoopThread:
         Raises:
             headrace.errors.SyncClientError: It shall wait for itself.
         """
-        thread = self._thread
-        if wait and thread is threading.current_thread():
+        if wait and self._is_here():
             raise SyncClientError(f"{self._name} cannot be closed by what its own loop runs")
         with self._lock:
-            loop, stopping, first = self._loop, self._stopping, not self._ended
+            life, first = self._lives.get(None), not self._ended
             self._ended = True
-            if first and loop is not None and stopping is not None:
-                loop.call_soon_threadsafe(_finish, loop, stopping, self._owner)
-        if wait and thread is not None:
-            thread.join(timeout)
+            if first and life is not None:
+                life.loop.call_soon_threadsafe(_finish, life.loop, life.stopping, self._owner)
+        if wait and life is not None:
+            life.thread.join(timeout)
 
     def __repr__(self) -> str:
         return self._name if self._owner is None else repr(self._owner)
 
     def forked(self) -> None:
         """Be one that has not begun yet: this process is a copy, which has no such thread."""
-        if self._loop is not None:
+        if self._lives:
             # Collected, they would reach into what the parent's loop listens to.
-            _theirs.append((self._loop, self._stopping, self._owner))
+            _theirs.append((self._lives, self._owner))
         self._forget()
 
 
@@ -191,6 +224,11 @@ def _live(loop: asyncio.AbstractEventLoop, stopping: asyncio.Future[None]) -> No
         runner.run(until_then())
 
 
+def _end(stopping: asyncio.Future[None]) -> None:
+    if not stopping.done():
+        stopping.set_result(None)
+
+
 def _finish(
     loop: asyncio.AbstractEventLoop,
     stopping: asyncio.Future[None],
@@ -201,8 +239,7 @@ def _finish(
             if owner is not None:
                 await owner.close()
         finally:
-            if not stopping.done():
-                stopping.set_result(None)
+            _end(stopping)
 
     task = loop.create_task(finish())
     _finishing.add(task)

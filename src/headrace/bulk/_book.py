@@ -121,7 +121,10 @@ def _locked(path: Path) -> sqlite3.Connection:
     try:
         descriptor = own_files.open_existing(beside, writable=True)
     except FileNotFoundError:
-        descriptor = own_files.make(beside)
+        try:
+            descriptor = own_files.make(beside)
+        except FileExistsError:  # another run has just made it
+            descriptor = own_files.open_existing(beside, writable=True)
     is_plain = own_files.is_plain(descriptor)
     os.close(descriptor)
     if not is_plain:
@@ -141,11 +144,11 @@ def _locked(path: Path) -> sqlite3.Connection:
 
 def _make(path: Path) -> None:
     """Make the file, where there is none; not through a link that leads nowhere."""
-    if path.is_file():
-        return
     try:
         os.close(own_files.make(path))
     except FileExistsError:
+        if path.is_file():
+            return
         raise JournalError(f"journal: {path} cannot be used: it is no plain file, or a link to nothing") from None
 
 

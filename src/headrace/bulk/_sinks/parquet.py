@@ -79,7 +79,7 @@ class Parquet(Target):
 
     def _begin(self) -> int:
         if not self.path.is_dir():
-            self.path.mkdir()
+            self.path.mkdir(exist_ok=True)
             sync_folder(self.path.absolute().parent)
         self._hold()
         there = sorted(self.path.glob("*.parquet"))
