@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -18,6 +17,7 @@ from headrace.bulk._sinks.base import Tagged
 from headrace.bulk.batches import Batch
 from headrace.bulk.outcomes import Err, Ok
 from headrace.bulk.report import MOST_KEPT
+from headrace.bulk.transforming import made_of, rows_of, transformed
 from headrace.errors import HTTPError
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class Run:
         while engine.ready and len(self._taken) < _AT_ONCE:
             self._taken.append(engine.take()[:2])
         values = [outcome.value if type(outcome) is Ok else None for outcome, _ in self._taken]
-        made, error = await _calling.call(_made, transform, values)
+        made, error = await _calling.call(made_of, transform, values)
         taken, self._taken = self._taken, []
         for (outcome, mark), rows in zip(taken, made, strict=False):
             self._add(outcome, mark, rows)
@@ -308,7 +308,7 @@ class Run:
         if self._transform is not None:
             if made is None:
                 try:
-                    made = _transformed(self._transform, rows)
+                    made = transformed(self._transform, rows)
                 except Exception as error:
                     error.add_note(f"transform: of a row of {outcome.call!r}")
                     raise
@@ -379,31 +379,3 @@ class Run:
         if self._progress is not None and (last or now - self._told >= _PROGRESS_SECONDS):
             self._told = now
             self._progress(self._report)
-
-
-def rows_of(value: Any) -> list[Any]:
-    """Read the rows of an answer."""
-    return value if type(value) is list else [] if value is None else [value]
-
-
-def _transformed(transform: Callable[[Any], Any], rows: list[Any]) -> list[list[Any]]:
-    """Transform rows: of each, what it becomes."""
-    return [list(several(transform(row))) for row in rows]
-
-
-def _made(transform: Callable[[Any], Any], values: list[Any]) -> tuple[list[list[list[Any]]], Exception | None]:
-    """Transform the rows of answers, as far as that goes, and give the error that it ends with."""
-    made: list[list[list[Any]]] = []
-    try:
-        for value in values:
-            made.append(_transformed(transform, rows_of(value)))  # noqa: PERF401 - may end
-    except Exception as error:  # noqa: BLE001 - raised where the outcomes are
-        return made, error
-    return made, None
-
-
-def several(made: Any) -> Any:
-    """Read what a transform has made: a row, several, or none."""
-    if made is None:
-        return ()
-    return made if type(made) in (list, tuple) or isinstance(made, Iterator) else (made,)
