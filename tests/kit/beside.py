@@ -46,7 +46,17 @@ def beside() -> Iterator[Beside]:
     try:
         yield place
         place.run(stack.aclose())
+        place.run(_end_all())
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+async def _end_all() -> None:
+    """End what a server has left: of a connection that it accepted in its last step it knows nothing."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    await asyncio.sleep(0)  # transports that were closed let go of their sockets in a step of their own

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import msgspec
+
 from headrace import AsyncClient, PoolLimits
 from headrace.errors import ConnectionLost, HTTPNotFound, ProtocolError, RequestTimeout
 from tests.crossing.ledger import Ledger, payload
@@ -224,7 +226,7 @@ class Soak:
             try:
                 body = await client.request(method, path, response_format=bytes, **options)
             except HTTPNotFound as error:
-                if error.response != wanted.decode():
+                if msgspec.json.encode(error.response) != wanted:  # which is a JSON text
                     raise Wrong(f"{token}: {error.response!r}") from error
                 raise
         if body != wanted:
