@@ -3,13 +3,14 @@
 import asyncio
 import gc
 import warnings
+import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import pytest
 import uvloop
 
-from headrace import AiohttpTransport, AsyncClient, CircuitBreaker, WireTransport, errors
+from headrace import AiohttpTransport, AsyncClient, CircuitBreaker, PoolLimits, WireTransport, errors
 from headrace.auth import Credentials, Send
 from headrace.testing import MockTransport, Response, json_response
 from tests.servers.peer import Peer
@@ -117,3 +118,48 @@ def test_a_loop_that_may_go_on_keeps_its_client() -> None:
     assert first.run_until_complete(client.get("/x")) == 1
     first.run_until_complete(client.close())
     first.close()
+
+
+@pytest.mark.usefixtures("left_open")
+@pytest.mark.parametrize("transport", ["wire", "aiohttp"])
+def test_what_a_loop_has_left_behind_is_collected(run: Run, transport: str) -> None:
+    """Requests that were under way, and those that waited for a connection: tasks, sockets and all."""
+    with Peer(None, None).serving() as server:
+        client = AsyncClient(server.url, transport=transport, pool=PoolLimits(max_connections=2))
+        left: list[weakref.ref[asyncio.Task[Any]]] = []
+
+        async def hang() -> Any:
+            return await client.get("/x", response_format=str)
+
+        def leave() -> None:
+            loop = asyncio.new_event_loop()
+            tasks = [loop.create_task(hang()) for _ in range(4)]
+            for _ in range(3):
+                loop.run_until_complete(asyncio.sleep(0))
+            for task in tasks:
+                task._log_destroy_pending = False  # type: ignore[attr-defined] # it is meant to be left behind
+                left.append(weakref.ref(task))
+            loop.close()
+
+        leave()
+        assert run(client.get("/x", response_format=str)) is not None
+        gc.collect()
+        assert [each() for each in left] == [None] * 4
+        run(client.close())
+
+
+@pytest.mark.usefixtures("left_open")
+@pytest.mark.parametrize("transport", ["wire", "aiohttp"])
+def test_closed_where_requests_were_left_behind(run: Run, transport: str) -> None:
+    """The next loop closes the client, and nobody there hears of the one that is gone."""
+    with Peer(None, None).serving() as server:
+        client = AsyncClient(server.url, transport=transport, pool=PoolLimits(max_connections=1), rate_limit=1000)
+        loop = asyncio.new_event_loop()
+        tasks = [loop.create_task(client.get("/x", response_format=str)) for _ in range(3)]
+        for _ in range(3):
+            loop.run_until_complete(asyncio.sleep(0))
+        for task in tasks:
+            task._log_destroy_pending = False  # type: ignore[attr-defined] # the same
+        loop.close()
+        run(client.close())
+        assert client.closed

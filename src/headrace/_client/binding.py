@@ -156,6 +156,7 @@ class Binding:
                 ' is closed; make a transport in each loop, or name it (transport="wire"), and the client makes its own'
             )
             raise AsyncClientError(message)
+        self.deadlines.forget()
         self._auth.leave()
         self._closing = Closing()
         return self.transport if isinstance(self._config.transport, str) else None
@@ -249,6 +250,8 @@ class Binding:
             await transport.close()
         finally:
             self.deadlines.stop()
+            if loop is not None and loop.is_closed():
+                self.deadlines.forget()
 
     def _another_loop(self) -> str:
         return f"{self._owner} belongs to another event loop, the one of its first request; make a client for each loop"

@@ -155,6 +155,13 @@ class Deadlines:
         for line in self._lines.values():
             line.stop()
 
+    def forget(self) -> None:
+        """Let go of the requests of a loop that is closed: they never end, and the collector knows of none of them."""
+        for line in self._lines.values():
+            for deadline in line.running:
+                deadline.task = None
+            line.running.clear()
+
 
 class _Clock:
     """The time of one request, which stands while it waits for its start."""

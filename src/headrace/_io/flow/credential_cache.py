@@ -139,7 +139,8 @@ class CredentialCache:
         finally:
             asking.askers -= 1
             if not asking.askers and not asking.task.done():
-                asking.task.cancel()
+                if not asking.task.get_loop().is_closed():  # else it never goes on, nor may it be told to
+                    asking.task.cancel()
                 if self._asking is asking:  # whoever comes now begins anew
                     self._asking = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 from typing import TYPE_CHECKING, Any
 
@@ -212,6 +213,12 @@ class AiohttpTransport:
     async def close(self) -> None:
         """Fail what is under way, and close the session if it was made here."""
         self._closing.close()
+        loop = getattr(self._session, "_loop", None)  # which it was made on
+        if loop is not None and loop.is_closed():  # nobody waits there any more, nor can be told
+            self._bodies.clear()
+            with contextlib.suppress(RuntimeError):  # aiohttp would tell them
+                await (self._session.close() if self._own else asyncio.sleep(0))
+            return
         for body in list(self._bodies):
             body.fail(TransportError(CLOSED))
         if self._own:
@@ -291,6 +298,7 @@ class _Phase:
     def __init__(self, request: Request, turn: Turn | None) -> None:
         self._request = request
         self._turn = turn
+        self._time = asyncio.get_running_loop().time
         if turn is not None:
             turn.hold()
         self.clock = asyncio.timeout(None)
@@ -303,8 +311,8 @@ class _Phase:
         """Wait for a free connection (`queued`) or for a new one, so many seconds long."""
         self._spend()
         self.queued = queued
-        self._began = asyncio.get_running_loop().time()
-        self.clock.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)
+        self._began = self._time()
+        self.clock.reschedule(None if seconds is None else self._began + seconds)
 
     def connected(self, *, reused: bool) -> None:
         """Have a connection, which the request is now sent on."""
@@ -318,7 +326,7 @@ class _Phase:
         """Note what time it has waited for."""
         began, self._began = self._began, None
         if began is not None:
-            seconds = asyncio.get_running_loop().time() - began
+            seconds = self._time() - began
             self._request.delivery.spend(Wait.CONNECTION if self.queued else Wait.CONNECTING, seconds)
 
     def start(self) -> None:

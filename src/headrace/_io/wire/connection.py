@@ -269,7 +269,7 @@ class Connection(asyncio.BaseProtocol):
     def abort(self) -> None:
         """Close the connection at once."""
         self._retire()
-        if self._transport is not None:
+        if self._transport is not None and not self._loop.is_closed():
             self._transport.abort()
 
     def close(self, error: TransportError) -> None:

@@ -210,7 +210,9 @@ class Pool:
 
     def _give_back(self, key: str) -> None:
         """Free the slot of a connection that is gone and hand it to whoever has waited longest and may open one."""
-        lane = self._lanes[key]
+        lane = self._lanes.get(key)
+        if lane is None:  # they were let go
+            return
         lane.open -= 1
         self._open -= 1
         while (heir := self._next_to_open()) is not None:
@@ -350,6 +352,8 @@ class Pool:
             return
         self._closed = True
         if self._loop.is_closed():  # its sockets can only be let go
+            for connection in self._sockets:
+                connection.gone = True  # whoever is collected with a request under way has nothing to give back
             self._lanes.clear()
             self._sockets.clear()
             self._open = 0
