@@ -152,6 +152,7 @@ class Run:
         self._due = monotonic() + commit_every
         self._batch = Batch()
         self._commit: asyncio.Future[Any] | None = None
+        self._unheard: asyncio.Future[Any] | None = None  # the same, until what it has kept is counted
         self._writing = (0, 0)  # rows and calls that are being committed
         self._timer: asyncio.TimerHandle | None = None
         self._taken: list[tuple[Outcome[Any], bytes | PageMark | None]] = []
@@ -332,14 +333,22 @@ class Run:
         if self._sampler is not None:
             batch.routes = {name: msgspec.structs.replace(route) for name, route in self._sampler.routes.items()}
         self._writing = (len(batch.rows), batch.calls)
-        self._commit = self._thread.begin(self._keeper.commit, batch)
+        self._commit = self._unheard = self._thread.begin(self._keeper.commit, batch)
         self._commit.add_done_callback(self._committed)
 
     def _committed(self, commit: asyncio.Future[Any]) -> None:
-        self._writing = (0, 0)
+        self._hear(commit)
         self._engine.nudge()
         if commit.cancelled() or commit.exception() is not None:
             self._engine.stop()  # nothing more can be kept
+
+    def _hear(self, commit: asyncio.Future[Any]) -> None:
+        """Count what a commit has kept, once: a step of the loop may come later than whoever waits for it goes on."""
+        if commit is not self._unheard:
+            return
+        self._unheard = None
+        self._writing = (0, 0)
+        if commit.cancelled() or commit.exception() is not None:
             return
         rows, misfits = commit.result()
         report = self._report
@@ -358,6 +367,7 @@ class Run:
         if commit is None:
             return
         await settled(commit)
+        self._hear(commit)
         await commit
 
     def _tick(self) -> None:
