@@ -19,7 +19,7 @@ from headrace._core.pages.sieve import Sieve
 from headrace._core.values.partial import check_on_invalid
 from headrace._io.flow.pacing import Pacer
 from headrace.bulk import given
-from headrace.bulk._sinks.base import Sink
+from headrace.bulk._sinks.base import Sink, Target
 from headrace.bulk.batches import Keeper
 from headrace.bulk.engine import Engine
 from headrace.bulk.handing import Handing
@@ -89,7 +89,8 @@ class Bulk(Generic[T]):
             if items is None and pages is None:
                 raise ValidationError("incremental: compares rows; items= or pages= says where they are")
         on_invalid = check_on_invalid(options["on_invalid"])
-        shape = Shape(options["response_format"], items, on_invalid, pages, incremental)
+        verbatim = isinstance(options["sink"], Target) and options["sink"].takes_json and options["transform"] is None
+        shape = Shape(options["response_format"], items, on_invalid, pages, incremental, verbatim=verbatim)
         if shape.serial:
             self._client.series(shape.first(Call()))  # what is wrong with it is heard of here
         return shape

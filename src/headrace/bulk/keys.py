@@ -112,9 +112,12 @@ class Digests:
 
     def add(self, digest: bytes) -> bool:
         """Put a digest in; tells whether it was not there."""
-        if digest in self:
+        buckets = self._buckets
+        index = digest[0] << 8 | digest[1]
+        bucket = buckets[index]
+        if bucket and digest in self:
             return False
-        self._buckets[digest[0] << 8 | digest[1]] += digest
+        buckets[index] = bucket + digest
         self._count += 1
         return True
 

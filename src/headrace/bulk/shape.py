@@ -12,7 +12,7 @@ from headrace import _redact
 from headrace._checks import shown
 from headrace._core.call import Call
 from headrace._core.pages.strategies import Single
-from headrace._core.values.decode import BodyDecoder
+from headrace._core.values.decode import BodyDecoder, Verbatim
 from headrace._core.values.formats import find
 from headrace._core.values.measured import Measure, Measured
 from headrace._core.values.partial import Partial, check_on_invalid
@@ -42,6 +42,7 @@ class Shape:
         on_invalid: What becomes of rows that do not fit.
         pages: How there is a next page, or `None`.
         incremental: How new rows are told from old ones, or `None`.
+        verbatim: Whether whoever takes the rows takes JSON as it came.
 
     Attributes:
         serial: Whether every call is a series of pages, if of one.
@@ -51,7 +52,16 @@ class Shape:
         headrace.errors.ValidationError: One of them is wrong, or they do not go together.
     """
 
-    def __init__(self, response_format: Any, items: Any, on_invalid: Any, pages: Any, incremental: Any) -> None:
+    def __init__(
+        self,
+        response_format: Any,
+        items: Any,
+        on_invalid: Any,
+        pages: Any,
+        incremental: Any,
+        *,
+        verbatim: bool = False,
+    ) -> None:
         self.format = response_format
         self.items = items
         self.pages = pages
@@ -60,6 +70,7 @@ class Shape:
         self.skips = on_invalid == "skip"
         self.serial = pages is not None or incremental is not None
         self._rows = items is not None
+        self._is_verbatim = verbatim and not self._rows and not self.serial
         check_on_invalid(on_invalid)
         # What is skipped is collected, and dropped: one way for both.
         self._on_invalid: Literal["raise", "collect"] = (
@@ -74,6 +85,8 @@ class Shape:
         if self._rows:
             row = Any if response_format is None else response_format
             inner = list[row]  # type: ignore[valid-type] # made at run time
+        elif response_format is None and self._is_verbatim:
+            inner = Verbatim
         measure = Measure(inner)
         find(measure, self._on_invalid, self.items)
         return measure, _takes_none(response_format)

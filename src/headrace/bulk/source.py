@@ -108,7 +108,8 @@ class Source:
 
     def _checked(self, each: Call) -> Call:
         index = self.count - 1
-        if not self._has_rows:
+        names_rows = each.items is not None or each.pages is not None or each.incremental is not None
+        if names_rows and not self._has_rows:
             for name in _OF_ROWS:
                 if getattr(each, name) is not None:
                     message = (
@@ -160,6 +161,15 @@ def _of_mapping(each: Any, index: int) -> Call:
 
 def _settled(call: Call) -> Call:
     """Copy the mappings and lists of a call: whoever made it may use them for the next one, before this one is sent."""
+    if (
+        call.body is None
+        and call.data is None
+        and call.parameters is None
+        and call.headers is None
+        and call.cookies is None
+        and call.tags is None
+    ):
+        return call
     parts = {name: getattr(call, name) for name in _PARTS}
     own = {name: part for name, part in parts.items() if type(part) in _CONTAINERS}
     del parts

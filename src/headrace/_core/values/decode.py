@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([^"'\s;]+)""", re.IGNORECASE)
-_DIGITS_TO_0 = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x2D if byte == 0x2D else 0x20 for byte in range(256))
-_BEYOND_64_BITS = (b"0" * 20, b"-" + b"0" * 19)  # 2**64 has 20 digits, -(2**63) - 1 has 19
+_SIGNS_TO_0 = bytes(0x30 if byte in b"-0123456789" else 0x20 for byte in range(256))
+_BEYOND_64_BITS = b"0" * 20  # 2**64 has 20 digits; -(2**63) - 1 has 19, and its sign
 _OPEN_BRACE = 0x7B
 _JSON_SPACE = b" \t\r\n"
 #: Stands for the value of an answer that is to be read elsewhere.
@@ -97,13 +97,39 @@ def _placed(text: str) -> tuple[str, str]:
 
 def _plain_json(body: bytes) -> Any:
     """Decode any JSON; orjson makes floats of integers beyond 64 bits, so where there may be one, msgspec decodes."""
-    digits = body.translate(_DIGITS_TO_0)
-    if _BEYOND_64_BITS[0] in digits or _BEYOND_64_BITS[1] in digits:
+    # `find`, because `in` tries its left side as a number first and pays for the exception.
+    if body.translate(_SIGNS_TO_0).find(_BEYOND_64_BITS) >= 0:
         return msgspec.json.decode(body)
     return orjson.loads(body)
 
 
 plain_json = BodyDecoder(_plain_json)
+
+
+class Verbatim:
+    """A format: plain JSON that is only checked, for whoever writes it down as it came."""
+
+
+def _checked_json(body: bytes) -> msgspec.Raw | None:
+    """Check JSON; `null` is `None`, as for every format."""
+    if not body.isascii():
+        body.decode()  # which `msgspec.Raw` leaves out
+    found = _raw(body)
+    return None if len(found) == 4 and bytes(found) == b"null" else found
+
+
+_raw = msgspec.json.Decoder(msgspec.Raw).decode
+_raw_rows = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+def _checked_rows(body: bytes) -> list[msgspec.Raw]:
+    """Check a list in JSON, and take its parts apart."""
+    if not body.isascii():
+        body.decode()
+    return _raw_rows(body)
+
+
+verbatim = BodyDecoder(_checked_json, _checked_rows)
 
 
 def decoder_for(response_format: Any) -> BodyDecoder | type | Undecoded:
@@ -128,6 +154,8 @@ def decoder_for(response_format: Any) -> BodyDecoder | type | Undecoded:
 def _make(response_format: Any) -> BodyDecoder | type | Undecoded:
     if response_format is None:
         return plain_json
+    if response_format is Verbatim:
+        return verbatim
     if response_format in (bytes, str) or isinstance(response_format, Undecoded):
         return response_format  # type: ignore[no-any-return] # it is one of these
     shim = shims.for_type(response_format)

@@ -100,6 +100,11 @@ class Target:
         return f"{type(self).__name__} {self.path.name}"
 
     @property
+    def takes_json(self) -> bool:
+        """Whether a row of plain JSON may be the text that came, as `msgspec.Raw`."""
+        return False
+
+    @property
     def journal(self) -> Path:
         """Where the journal lies with ``journal=True``."""
         path = self.path if self.path.name else self.path.absolute()

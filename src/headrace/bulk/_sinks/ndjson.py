@@ -46,6 +46,11 @@ class NDJSON(Target):
         self._torn = False
         self._as_decoded = False
 
+    @property
+    def takes_json(self) -> bool:
+        """Whether rows may be text; not where a class of somebody's writes them."""
+        return type(self).write is NDJSON.write
+
     def expect(self, row_format: Any) -> None:
         """Hear what a row is; see `Target.expect`."""
         self._as_decoded = is_as_decoded(row_format)
@@ -115,7 +120,7 @@ class NDJSON(Target):
             else:
                 # A part that was never decoded may have lines of its own; a NaN is written as `null`.
                 is_whole = self._as_decoded or b"null" not in text or all(map(is_row_finite, rows))
-                if is_whole and text.count(b"\n") == len(rows):
+                if is_whole and text.count(b"\n") == len(rows) and b"\r" not in text:
                     self._pieces.append(text)
                     return []
         misfits, lines = [], []
@@ -192,10 +197,15 @@ def _zstd() -> Any:
 
 def _line(row: Any, *, as_decoded: bool) -> bytes:
     """Write a row in one line."""
-    value = {**builtins(row.row), **row.tags} if type(row) is Tagged else row
+    value = {**_plain(row.row), **row.tags} if type(row) is Tagged else row
     text = _encoder.encode(value)
     if b"null" in text and not (as_decoded and value is row) and not is_row_finite(value):
         raise ValueError("NaN and infinities have no JSON text")
     if b"\n" in text or b"\r" in text:
         text = msgspec.json.format(text, indent=-1)
     return text + b"\n"
+
+
+def _plain(row: Any) -> Any:
+    """Make a row plain, of which tags become a part."""
+    return msgspec.json.decode(row) if type(row) is msgspec.Raw else builtins(row)

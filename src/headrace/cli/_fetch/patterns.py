@@ -77,13 +77,21 @@ class Pattern:
 
 def _joined(parts: Sequence[str | Iterable[str]], at: int) -> Iterator[str]:
     """Join parts in every way there is, one after the other: `itertools.product` would make every range first."""
-    if at == len(parts):
-        yield ""
-        return
-    part = parts[at]
-    for value in (part,) if isinstance(part, str) else part:
-        for rest in _joined(parts, at + 1):
-            yield value + rest
+    before, part = "", None
+    while part is None and at < len(parts):
+        each = parts[at]
+        before, part = (before + each, None) if isinstance(each, str) else (before, each)
+        at += 1
+    if part is None:
+        yield before
+    elif all(isinstance(each, str) for each in parts[at:]):  # the last that varies, as there is one at most mostly
+        behind = "".join(parts[at:])  # type: ignore[arg-type] # they are texts
+        for value in part:
+            yield f"{before}{value}{behind}"
+    else:
+        for value in part:
+            for rest in _joined(parts, at):
+                yield f"{before}{value}{rest}"
 
 
 class _Column:

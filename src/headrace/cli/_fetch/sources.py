@@ -110,8 +110,9 @@ class Source:
     def _all(self, origin: str) -> Iterator[Call]:
         if not self._files:
             for pattern in self._patterns:
+                route = self._route(pattern, origin)
                 for url in pattern.urls():
-                    yield self._call(url, None, origin, pattern)
+                    yield self._call(url, None, origin, route)
             return
         for path in self._files:
             for row in rows_of(path):
@@ -128,8 +129,9 @@ class Source:
         if not self._patterns:
             yield self._call(_own_url(row, where), row, origin, None)
         for pattern in self._patterns:
+            route = self._route(pattern, origin)
             for url in pattern.urls(row):
-                yield self._call(url, row, origin, pattern)
+                yield self._call(url, row, origin, route)
 
     def _urls(self, row: Mapping[str, Any], where: str) -> Iterator[str]:
         if not self._patterns:
@@ -137,10 +139,12 @@ class Source:
         for pattern in self._patterns:
             yield from pattern.urls(row)
 
-    def _call(self, url: str, row: Mapping[str, Any] | None, origin: str, pattern: Pattern | None) -> Call:
+    def _route(self, pattern: Pattern, origin: str) -> str:
+        return f"{self._method} {pattern.text.removeprefix(origin)}"
+
+    def _call(self, url: str, row: Mapping[str, Any] | None, origin: str, route: str | None) -> Call:
         # A path is found by the quick way, a whole URL is taken apart first.
-        path = url[len(origin) :] if origin and url.startswith(origin + "/") else url
-        route = None if pattern is None else f"{self._method} {pattern.text.removeprefix(origin)}"
+        path = url[len(origin) :] if origin and url.startswith(f"{origin}/") else url
         if self._plain:
             return Call(path, route=route)
         return Call(path, self._method, body=_filled(self._body, row or {}, self._method), route=route)
