@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from headrace._core.http.parser import read_whole
+from headrace._core.http.glance import read_whole
 from tests.kit.http1_answers import GLUED, OK, read, start
 
 
@@ -33,3 +33,15 @@ def test_a_glance_never_finds_what_the_parser_does_not(line: bytes, body: bytes)
     for fields in itertools.product(FIELDS, FIELDS):
         for limit in (None, 4):
             read([b"\r\n".join([line, *fields, b"", b""]) + body], limit=limit)
+
+
+@pytest.mark.parametrize("chunks", [1, 2, 65])
+def test_few_chunks_are_read_at_a_glance(chunks: int) -> None:
+    """A chunked answer in one piece is what most servers of APIs send; more chunks are the parser's."""
+    body = b"".join(b"3\r\nab%d\r\n" % (number % 10) for number in range(chunks)) + b"0\r\n\r\n"
+    whole = read_whole(OK + b"Transfer-Encoding: chunked\r\n\r\n" + body, None)
+    if chunks == 65:
+        assert whole is None
+    else:
+        assert whole is not None
+        assert whole.body == b"ab0ab1"[: 3 * chunks]

@@ -14,7 +14,8 @@ import h11
 
 from headrace._core.http import content_coding
 from headrace._core.http.content_coding_streaming import Decoding
-from headrace._core.http.parser import ResponseParser, read_whole
+from headrace._core.http.glance import read_whole
+from headrace._core.http.parser import ResponseParser
 from headrace._core.http.parser_judge import Judge
 from headrace.errors import ProtocolError, ResponseTooLarge
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from headrace._core.http.parser import ResponseParser, read_whole
+from headrace._core.http.glance import read_whole
+from headrace._core.http.parser import ResponseParser
 from headrace._core.messages import Response
 from headrace.errors import ProtocolError, ResponseTooLarge
 

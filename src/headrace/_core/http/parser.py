@@ -23,66 +23,20 @@ if TYPE_CHECKING:
 
     from headrace.errors import TransportError
 
-_HEAD_END: Final = b"\r\n\r\n"
-_MOST_HEAD: Final = 64 * 1024
-_MOST_FIELDS: Final = 256
+HEAD_END: Final = b"\r\n\r\n"
+MOST_HEAD: Final = 64 * 1024
+MOST_FIELDS: Final = 256
 _MOST_INTERIM: Final = 32
 _CHUNK_OVERHEAD: Final = 16 * 1024
-_SMALLEST_HEAD_WITH_TOO_MANY_FIELDS: Final = 4 * _MOST_FIELDS  # "a:\r\n"
+FEWEST_BYTES_OF_TOO_MANY: Final = 4 * MOST_FIELDS  # "a:\r\n"
 _DIGITS: Final = 18
 _KNOWN_INTERIM: Final = frozenset({100, 102, 103})
-_BODILESS: Final = frozenset({204, 304})
-#: How the status lines begin that `read_whole` knows.
-_PLAIN_STATUSES: Final = {b"HTTP/1.1 %d " % status: status for status in range(200, 600) if status not in _BODILESS}
+BODILESS: Final = frozenset({204, 304})
 
 
 # How the body of an answer ends (RFC 9112, section 6.3).
 _State = enum.Enum("_State", "HEAD COUNTED CHUNKED TO_END COMPLETE")
 _HEAD, _COUNTED, _CHUNKED, _TO_END, _COMPLETE = _State
-
-
-def read_whole(data: bytes, limit: int | None) -> Response | None:
-    """Read an answer that one piece holds from its first byte to its last, with nothing unusual in it: most are so.
-
-    It refuses nothing: whatever it does not know at a glance is left to `ResponseParser`, which finds the same.
-
-    Args:
-        data: The first bytes of an answer to a request that is no `HEAD`.
-        limit: Bytes that the body may have; `None` is no limit.
-
-    Returns:
-        The response, whose connection may be used again; `None` where `ResponseParser` has to look.
-    """
-    head, _, body = data.partition(_HEAD_END)
-    size = len(body)
-    status = _PLAIN_STATUSES.get(head[:13])
-    if not size or status is None or (limit is not None and size > limit):
-        return None
-    head += _HEAD_END
-    if len(head) > _SMALLEST_HEAD_WITH_TOO_MANY_FIELDS and (
-        len(head) > _MOST_HEAD or head.count(b"\r\n") - 2 > _MOST_FIELDS
-    ):
-        return None
-    judge = HttpResponseParser(None)
-    try:
-        judge.feed_data(head)
-    except (HttpParserError, HttpParserUpgrade):
-        return None
-    # In text, because looking for bytes in bytes costs thrice as much. llhttp lets no second length pass.
-    fields = head.decode("latin-1").lower()
-    if (
-        f"\r\ncontent-length: {size}\r\n" not in fields
-        or "\0" in fields  # which llhttp lets stand in a reason phrase
-        or "\r\nset-cookie:" in fields
-        or not judge.should_keep_alive()
-    ):
-        return None
-    coding = b""
-    if "-encoding:" in fields:
-        if "\r\ntransfer-encoding:" in fields:
-            return None
-        coding = b",".join(_values(head.lower(), b"\r\ncontent-encoding:"))
-    return Response(status, head, body, coding, False)
 
 
 class ResponseParser:
@@ -190,11 +144,11 @@ class ResponseParser:
                 if data[0] != 0x48:  # the H of HTTP; llhttp would skip line ends here
                     raise not_http(data)
                 self._judge = HttpResponseParser(None)
-                end = data.find(_HEAD_END)
+                end = data.find(HEAD_END)
             else:
                 known = len(partial)
                 partial += data
-                end = partial.find(_HEAD_END, max(0, known - 3))
+                end = partial.find(HEAD_END, max(0, known - 3))
             if end < 0:
                 self._hear(data)
                 if partial is None:
@@ -212,8 +166,8 @@ class ResponseParser:
     def _hear(self, data: bytes) -> None:
         """Let llhttp judge (a part of) a head, and hold it to our limit."""
         self._spent += len(data)
-        if self._spent > _MOST_HEAD:
-            message = f"the head of the answer has more than {_MOST_HEAD} bytes"
+        if self._spent > MOST_HEAD:
+            message = f"the head of the answer has more than {MOST_HEAD} bytes"
             raise ProtocolError(message)
         try:
             self._judge.feed_data(data)  # type: ignore[union-attr] # made with the first byte of the head
@@ -233,8 +187,8 @@ class ResponseParser:
         ):
             message = f"the answer is not HTTP/1.0 or HTTP/1.1: it begins {head[:64]!r}"
             raise ProtocolError(message)
-        if len(head) > _SMALLEST_HEAD_WITH_TOO_MANY_FIELDS and head.count(b"\r\n") - 2 > _MOST_FIELDS:
-            message = f"the head of the answer has more than {_MOST_FIELDS} fields"
+        if len(head) > FEWEST_BYTES_OF_TOO_MANY and head.count(b"\r\n") - 2 > MOST_FIELDS:
+            message = f"the head of the answer has more than {MOST_FIELDS} fields"
             raise ProtocolError(message)
         if status >= 200:
             return True
@@ -256,10 +210,10 @@ class ResponseParser:
         chunked = False
         if lower.find(b"-encoding:") >= 0:
             chunked = _is_chunked(lower)
-            self.coding = b",".join(_values(lower, b"\r\ncontent-encoding:"))
+            self.coding = b",".join(values(lower, b"\r\ncontent-encoding:"))
         start = lower.find(b"\r\ncontent-length:") + 17
         length = _length(lower[start : lower.find(b"\r\n", start)]) if start > 16 else None
-        if self.status in _BODILESS or self._method == "HEAD" or not length or chunked:
+        if self.status in BODILESS or self._method == "HEAD" or not length or chunked:
             return self._begin_unusual(lower, rest, length, chunked=chunked)
         if self._limit is not None and length > self._limit:
             message = f"the body has {length} bytes, more than the {self._limit} that are allowed"
@@ -281,7 +235,7 @@ class ResponseParser:
             message = "the answer has both Transfer-Encoding and Content-Length"
             raise ProtocolError(message)
         self.reusable = _keeps_alive(lower)
-        if self.status in _BODILESS or self._method == "HEAD" or length == 0:
+        if self.status in BODILESS or self._method == "HEAD" or length == 0:
             if rest or (self.status == 204 and (chunked or length)):
                 self.reusable = False
             return self._end(b"")
@@ -342,7 +296,7 @@ class ResponseParser:
         self._tail = (self._tail + data[-5:])[-5:]
         if chunks.complete:
             # Bytes behind the body: a new message, or the line ends that llhttp skips before one.
-            glued = glued or chunks.began > 1 or not self._tail.endswith(_HEAD_END) or self._tail[:1] in (b"\r", b"\n")
+            glued = glued or chunks.began > 1 or not self._tail.endswith(HEAD_END) or self._tail[:1] in (b"\r", b"\n")
         if glued:
             self.reusable = False
             self.behind = chunks.behind()
@@ -353,11 +307,11 @@ class ResponseParser:
         if not chunks.complete:
             return False
         chunks.release()
-        self.trailers = chunks.trailers
+        self.trailers = chunks.trailers or ()
         return self._end(self._pieces.take())
 
 
-def _values(lower_head: bytes, name: bytes) -> list[bytes]:
+def values(lower_head: bytes, name: bytes) -> list[bytes]:
     """Read every value of a field from a head in lower case; the name stands between its line end and its colon."""
     found = []
     start = lower_head.find(name)
@@ -379,11 +333,11 @@ def _length(value: bytes) -> int:
 
 
 def _is_chunked(lower_head: bytes) -> bool:
-    values = _values(lower_head, b"\r\ntransfer-encoding:")
-    if not values:
+    found = values(lower_head, b"\r\ntransfer-encoding:")
+    if not found:
         return False
-    if values != [b"chunked"] or not _is_http_1_1(lower_head):  # section 6.1: HTTP/1.0 has no transfer codings
-        message = f"the answer has a Transfer-Encoding other than one `chunked`: {b', '.join(values)[:80]!r}"
+    if found != [b"chunked"] or not _is_http_1_1(lower_head):  # section 6.1: HTTP/1.0 has no transfer codings
+        message = f"the answer has a Transfer-Encoding other than one `chunked`: {b', '.join(found)[:80]!r}"
         raise ProtocolError(message)
     return True
 
@@ -394,6 +348,6 @@ def _is_http_1_1(lower_head: bytes) -> bool:
 
 def _keeps_alive(lower_head: bytes) -> bool:
     """Tell whether the peer will keep the connection (RFC 9112, section 9.3)."""
-    options = b",".join(_values(lower_head, b"\r\nconnection:"))
+    options = b",".join(values(lower_head, b"\r\nconnection:"))
     tokens = {token.strip(b" \t") for token in options.split(b",")}
     return b"close" not in tokens and (_is_http_1_1(lower_head) or b"keep-alive" in tokens)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from headrace._core.http.parser import ResponseParser, read_whole
+from headrace._core.http.glance import read_whole
+from headrace._core.http.parser import ResponseParser
 from headrace._core.http.parser_streaming import StreamingParser
 from headrace._io import idle, reasons
 from headrace._io.wire.body import Arriving
