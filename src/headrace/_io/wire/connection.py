@@ -200,18 +200,21 @@ class Connection(asyncio.BaseProtocol):
         """Whether it has ended without a word since its last exchange; the loop may not have heard of it."""
         return not self.answered and idle.has_ended(self._transport)
 
-    async def write(self, chunk: bytes | bytearray | memoryview) -> None:
-        """Write a piece of a streamed body and wait until the socket takes more.
+    async def write(self, *pieces: bytes | bytearray | memoryview) -> None:
+        """Write a piece of a streamed body, in as many parts as it has, and wait until the socket takes more.
 
         Raises:
             headrace.errors.ConnectionLost: The connection is gone.
         """
         if self.gone or self._transport.is_closing():
             raise ConnectionLost(_ENDED)
-        self._transport.write(chunk)
+        if len(pieces) == 1:
+            self._transport.write(pieces[0])
+        else:
+            self._transport.writelines(pieces)  # in one system call, where the loop can
         if self._resumed is not None:
             await self._resumed
-        self.sent(len(chunk))
+        self.sent(sum(map(len, pieces)))
 
     def sent(self, count: int) -> None:
         """Note that the socket has taken so many bytes of a streamed body: the server is not silent, it reads."""

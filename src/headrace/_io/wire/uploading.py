@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 #: Seconds for an answer to be read from a connection that takes no more of the body.
 _LAST_WORDS_SECONDS: Final = 1.0
-#: Bytes of a chunk that is copied between its framing; a larger one is written as it is.
-_COPIED: Final = 16 * 1024
 
 
 def framing(body: StreamedBody) -> str:
@@ -117,16 +115,11 @@ class _BodyWriter:
             return
         connection = self._connection
         if self._left is None:
-            if len(chunk) > _COPIED:
-                await connection.write(b"%x\r\n" % len(chunk))
-                await connection.write(chunk)
-                await connection.write(b"\r\n")
-                return
-            chunk = b"%x\r\n%b\r\n" % (len(chunk), bytes(chunk))
-        else:
-            self._left -= len(chunk)
-            if not self._left:
-                connection.end_of_body()  # an answer may come before the source notices its own end
+            await connection.write(b"%x\r\n" % len(chunk), chunk, b"\r\n")
+            return
+        self._left -= len(chunk)
+        if not self._left:
+            connection.end_of_body()  # an answer may come before the source notices its own end
         await connection.write(chunk)
 
     async def send_file(self, descriptor: int, start: int, count: int) -> int:
