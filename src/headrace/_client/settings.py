@@ -21,7 +21,6 @@ from headrace._io.flow.cookies import Cookies
 from headrace._io.flow.credential_cache import CredentialCache
 from headrace._io.limits.rate import RateLimiter
 from headrace._version import __version__
-from headrace.auth import BearerAuth
 from headrace.config import ClientConfig
 from headrace.errors import AsyncClientError, ClientError
 from headrace.types import UNSET
@@ -178,7 +177,7 @@ class Settings:
 
         self._cookies = cookies = Cookies()
         self._auth = auth = CredentialCache(defaults, send)
-        auth.assign(config.auth if config.bearer_token is None else BearerAuth(config.bearer_token))
+        auth.assign(config.auth if config.bearer_token is None else _bearer(config.bearer_token))
         self._binding = binding = Binding(type(self).__name__, config, defaults, cookies, auth, self._limiter, stats)
         plain = self._pipeline_class(config, defaults, cookies, None, Stats(), binding)
         self._pipeline = pipeline = self._pipeline_class(config, defaults, cookies, auth, stats, binding)
@@ -284,7 +283,7 @@ class Settings:
 
     @bearer_token.setter
     def bearer_token(self, value: Any) -> None:
-        self._auth.assign(None if value is None else BearerAuth(value))
+        self._auth.assign(None if value is None else _bearer(value))
 
     @property
     def auth(self) -> Auth | None:
@@ -314,6 +313,12 @@ class Settings:
 
 #: What stands for "not given" in the constructor; everything that has no such default stands for itself.
 _UNGIVEN: Mapping[str, Any] = Settings.__init__.__kwdefaults__ or {}
+
+
+def _bearer(token: Any) -> Auth:
+    from headrace.auth import BearerAuth  # few need it, and everybody would wait for its import
+
+    return BearerAuth(token)
 
 
 def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
