@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, Unpack
 
 from headrace import _words
 from headrace import config as settings
+from headrace._checks import given
 from headrace._client import unmade
 from headrace._client.binding import Binding
 from headrace._client.lane import Lane
@@ -190,11 +191,19 @@ class Settings:
             self._plainly = lambda method, path, body, wanted: dispatch(Call(path, method, wanted, body))
 
     def __post_init__(self, *args: Any, **kwargs: Any) -> None:
-        """Take the arguments that are no settings; runs last, and does nothing until a subclass gives them a meaning.
+        """Take the arguments that are no settings; runs last, and refuses them until a subclass gives them a meaning.
 
         Raises:
-            TypeError: A keyword has reached nobody that knows it.
+            TypeError: A keyword, or a positional argument of a class without a `__post_init__` of its own, has reached
+                nobody that knows it.
         """
+        if args and type(self).__post_init__ is Settings.__post_init__:
+            shown = ", ".join(given("value", value) for value in args)
+            message = (
+                f"{type(self).__name__}() takes one positional argument, the uri, and got more: {shown};"
+                " settings are keywords, such as timeout=10"
+            )
+            raise TypeError(message)
         if kwargs:
             word = next(iter(kwargs))
             message = f"{type(self).__name__}() got an unexpected keyword argument {word!r}"
