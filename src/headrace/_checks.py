@@ -26,10 +26,10 @@ Validator = Callable[[Any, Any, Any], None]
 #: Characters of a value that a message may show.
 _MOST_SHOWN: Final = 80
 #: Arguments whose values may be secret whatever their names are: their types are told alone.
-_HIDDEN: Final = re.compile(
+_HIDDEN: Final = (
     r"(?:headers|cookies|body|data|fields|value|user|extra|bearer_token|auth|on_refresh|expires_at)(?![a-z_])"
-).match
-_KEY: Final = re.compile(r"\[['\"]?([^'\"\]]*)").search
+)
+_KEY: Final = r"\[['\"]?([^'\"\]]*)"
 
 
 def wrong(argument: str, got: object, takes: str, remedy: str = "") -> ValidationError:
@@ -54,8 +54,12 @@ def given(argument: str, got: object) -> str:
     kind = type(got).__name__
     if isinstance(got, (int, float)):
         return f"{kind} ({cut(repr(got))})"
-    key = _KEY(argument)
-    if not isinstance(got, (str, URL)) or _HIDDEN(argument) or _redact.is_secret(argument if key is None else key[1]):
+    key = re.search(_KEY, argument)
+    if (
+        not isinstance(got, (str, URL))
+        or re.match(_HIDDEN, argument)
+        or _redact.is_secret(argument if key is None else key[1])
+    ):
         return kind
     if argument == "parameters" and "=" not in str(got):  # no query, but who knows what: it may be a key
         return kind

@@ -25,11 +25,11 @@ _STEMS: Final = (
     "|api[-_.]?key|(?:access|account|private|shared|signing|master)[-_.]?key|app[-_.]?id|app[-_.]?code"
 )
 _NAMES: Final = "key|sig|sas|sid|pass|pin|otp|assertion|saml(?:request|response)"
-_SECRET_NAME = re.compile(
-    rf"{_STEMS}|^(?:{_NAMES})$|[-_.](?:key|sig|sid|otp)$|(?-i:[a-z0-9](?:Key|Sig|Sid)$)", re.IGNORECASE
-)
+# Patterns that few programs need are texts here, and wherever that holds: `re` compiles one when it is first used, and
+# keeps it. To compile them all takes milliseconds, for which everybody would wait.
+_SECRET_NAME: Final = rf"{_STEMS}|^(?:{_NAMES})$|[-_.](?:key|sig|sid|otp)$|(?-i:[a-z0-9](?:Key|Sig|Sid)$)"
 #: What a query has to hold if one of its names is secret.
-_SECRET_INSIDE = re.compile(rf"{_STEMS}|{_NAMES}", re.IGNORECASE)
+_SECRET_INSIDE: Final = f"{_STEMS}|{_NAMES}"
 _USERINFO = re.compile(r"//[^/]*@")
 #: Fields whose value is a URL (RFC 9110, sections 8.7 and 10.2.2; `Refresh` is of HTML).
 _PLACES: Final = frozenset({"location", "content-location", "refresh"})
@@ -38,7 +38,7 @@ _HARMLESS: Final = frozenset({"idempotency-key", "authority", "author", "authors
 
 def is_secret(name: str) -> bool:
     """Tell whether a field, cookie or parameter of this name may hold a credential."""
-    return _SECRET_NAME.search(name) is not None and name.lower() not in _HARMLESS
+    return re.search(_SECRET_NAME, name, flags=re.IGNORECASE) is not None and name.lower() not in _HARMLESS
 
 
 def masked(pairs: Iterable[tuple[str, Any]], also: Collection[str] = ()) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def field(name: str, value: str) -> str:
 
 def query(raw: str, also: Collection[str] = ()) -> str:
     """Show a query string with the values of its secret parameters masked; `also` names more of them."""
-    if not raw or not (also or _SECRET_INSIDE.search(unquote_plus(raw))):
+    if not raw or not (also or re.search(_SECRET_INSIDE, unquote_plus(raw), flags=re.IGNORECASE)):
         return raw
     parts = [(part, unquote_plus(part.partition("=")[0])) for part in raw.split("&")]
     return "&".join(

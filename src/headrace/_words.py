@@ -5,7 +5,6 @@ Everything here is a table and a search in it; nothing is imported, and nothing 
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -209,5 +208,7 @@ def of_answer(word: str) -> str:
 
 def _alike(word: str, known: Collection[str]) -> str:
     """Find the known word that one is most like, as the end of a sentence; else tell all of them."""
+    import difflib  # few mistype, and everybody would wait for its import
+
     found = difflib.get_close_matches(word.lower(), known, n=1, cutoff=_ALIKE)
     return f"; did you mean {found[0]!r}?" if found else f"; takes {', '.join(sorted(known))}"

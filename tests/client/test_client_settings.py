@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from yarl import URL
 
-from headrace import AsyncClient, ClientConfig, PoolLimits, RateLimiter, Retry, Timeout, errors
+from headrace import AsyncClient, ClientConfig, PoolLimits, RateLimiter, Retry, SyncClient, Timeout, errors
 from headrace.testing import MockTransport, json_response
 from tests.kit.told import header
 from tests.servers.echo import EchoServer
@@ -55,6 +55,19 @@ def test_unknown_keyword_that_nobody_takes_is_named() -> None:
         AsyncClient("http://localhost", tiemout=3)
     with pytest.raises(TypeError, match="'api_kye'"):
         Keyed(api_kye="k")
+
+
+def test_positional_arguments_that_nobody_takes_are_named() -> None:
+    """Behind the `uri` there is none without a `__post_init__` of its own; texts may be secrets."""
+
+    class Other(AsyncClient, uri="https://api.example.com"):
+        pass
+
+    for make, name in ((AsyncClient, "AsyncClient"), (SyncClient, "SyncClient"), (Other, "Other")):
+        told = rf"{name}\(\) takes one .*, the uri, and got more: str, int \(5\);"
+        with pytest.raises(TypeError, match=told) as caught:
+            make("https://api.example.com", "t0ken", 5)
+        assert "t0ken" not in str(caught.value)
 
 
 def test_leftover_arguments_go_to_post_init() -> None:

@@ -1,8 +1,10 @@
 """What a program loads is what it uses: aiohttp, rich, pydantic and pycountry come when they are asked for."""
 
+import gc
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,12 +16,17 @@ from tests.servers.echo import EchoServer
 from tests.servers.proxy import ForwardProxy
 from tests.servers.raw import Do, reply
 
+#: What features load that few programs use.
+SELDOM = (
+    "csv", "email", "headrace._client.series", "headrace._core.pages.strategies", "headrace._core.values.array",
+    "headrace.auth._fixed", "http.cookies", "mimetypes", "tempfile", "tomllib",
+)  # fmt: skip
 HEAVY = ("aiodns", "aiohttp", "click", "libcst", "pycountry", "pydantic", "rich")
 
 
-def loaded_after(code: str, *arguments: str) -> list[str]:
+def loaded_after(code: str, *arguments: str, of: tuple[str, ...] = HEAVY) -> list[str]:
     """Run code in a process of its own; return which of the heavy modules are loaded in the end."""
-    code += f"\nimport json, sys\nprint(json.dumps([name for name in {HEAVY} if name in sys.modules]))"
+    code += f"\nimport json, sys\nprint(json.dumps([name for name in {of} if name in sys.modules]))"
     ran = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
     found: list[str] = json.loads(ran.stdout.splitlines()[-1])
     return found
@@ -77,6 +84,30 @@ async def test_a_request_loads_no_aiohttp(serve_script: ServeScript) -> None:
     """A request and its answer over a connection of our own need none of it."""
     server = await serve_script([Do.READ, reply(b"{}")])
     assert await threads.run(loaded_after, FETCH, server.url) == []
+
+
+async def test_a_request_loads_nothing_of_what_few_need(serve_script: ServeScript) -> None:
+    """Nor does it load series of pages, cookies, credentials, files, dates, or what cuts an array in pieces."""
+    server = await serve_script([Do.READ, reply(b"{}")])
+    assert await threads.run(lambda: loaded_after(FETCH, server.url, of=SELDOM)) == []
+
+
+async def test_a_fetch_loads_nothing_of_what_few_need(serve_script: ServeScript, tmp_path: Path) -> None:
+    """`headrace fetch` of a plain URL is a client and a bulk, and no more than those."""
+    server = await serve_script([Do.READ, reply(b"{}")])
+    code = "import sys; from headrace.cli import main; assert main(['fetch', *sys.argv[1:], '-q']) == 0"
+    given = (f"{server.url}/a", "--out", str(tmp_path / "rows.ndjson"))
+    assert await threads.run(lambda: loaded_after(code, *given, of=SELDOM)) == []
+
+
+def test_a_command_looks_for_no_garbage_among_modules() -> None:
+    """A process of its own has the collector look seldom, and not at its end; who calls `main` keeps their own."""
+    code = "import gc; from headrace.cli import main; main({}); print(gc.get_threshold()[0], file=sys.stderr)"
+    code = "import sys; sys.argv[1:] = ['--version']; " + code
+    for arguments, threshold in (("", 100_000), ("['--version']", gc.get_threshold()[0])):
+        command = [sys.executable, "-c", code.format(arguments)]
+        ran = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert int(ran.stderr) == threshold
 
 
 def test_the_command_loads_what_it_shows() -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
+import cloudpickle
 import pydantic
 import pytest
 from pydantic import Field
@@ -133,3 +134,14 @@ def test_a_class_by_hand_is_pickled_by_its_name() -> None:
 
     with pytest.raises((pickle.PicklingError, AttributeError), match="Local"):
         pickle.dumps(Local(1))
+
+
+def test_what_copies_classes_is_refused() -> None:
+    """Cloudpickle would copy the class into one that cannot be used: the error says what can be sent instead."""
+    town: Any = TOWN.model_validate_json(BODY)
+    for value in (TOWN, town, [town.parcel], town.pets[0]):
+        with pytest.raises(
+            pickle.PicklingError, match=r"from a model \(\w+.*\) .*: send the model, and call structify"
+        ):
+            cloudpickle.dumps(value)
+    assert pickle.loads(cloudpickle.dumps(Town)) is Town

@@ -39,7 +39,7 @@ LEVELS: Final[tuple[tuple[str, ...], ...]] = (
     ("_io.borrowed", "_io.limits", "_io.bodies"),
     ("_io.wire", "_io.session", "_io.flow"),
     ("_io.answers", "_io.pages"),
-    ("_client.signatures", "_client.binding", "_client.desk", "_client.unmade"),
+    ("_client.signatures", "_client.binding", "_client.desk", "_client.unmade", "_client.series"),
     ("_client.verbs",),
     ("_client.uploads", "_client.pipeline", "_client.loop_thread"),
     ("_client.forms",),

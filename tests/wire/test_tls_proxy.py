@@ -175,6 +175,21 @@ async def test_an_unknown_authority_behind_a_proxy(proxy: ForwardProxy, tls_serv
 
 
 @pytest.mark.parametrize("secure", [False, True])
+async def test_credentials_of_the_callers_stand_instead(
+    make_proxy: MakeProxy, serve_script: ServeScript, tls: TlsMaterial, transport: str, *, secure: bool
+) -> None:
+    """A proxy gets one `Proxy-Authorization`: the caller's where the request goes to it, ours where a tunnel does."""
+    proxy = await make_proxy()
+    url = proxy.url.replace("://", f"://user:{PASSWORD}@")
+    server = await serve_script([Do.READ, reply(b"through")], ssl=tls.server_context() if secure else None)
+    async with AsyncClient(server.url, transport=transport, proxy=url, tls=tls.client_context()) as client:
+        assert await client.get(response_format=str, headers={"proxy-authorization": "Bearer own"}) == "through"
+    ours = "Basic " + base64.b64encode(f"user:{PASSWORD}".encode()).decode()
+    got = [value for name, value in proxy.requests[0].headers if name.lower() == "proxy-authorization"]
+    assert got == [ours if secure else "Bearer own"]
+
+
+@pytest.mark.parametrize("secure", [False, True])
 @pytest.mark.parametrize("password", [PASSWORD, f"{PASSWORD} :@/%", f"{PASSWORD}é"], ids=["plain", "reserved", "utf-8"])
 @pytest.mark.hazard(42)
 async def test_the_credentials_of_a_proxy(

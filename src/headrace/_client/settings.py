@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, Unpack
 
 from headrace import _words
 from headrace import config as settings
+from headrace._checks import given
 from headrace._client import unmade
 from headrace._client.binding import Binding
 from headrace._client.lane import Lane
@@ -21,7 +22,6 @@ from headrace._io.flow.cookies import Cookies
 from headrace._io.flow.credential_cache import CredentialCache
 from headrace._io.limits.rate import RateLimiter
 from headrace._version import __version__
-from headrace.auth import BearerAuth
 from headrace.config import ClientConfig
 from headrace.errors import AsyncClientError, ClientError
 from headrace.types import UNSET
@@ -178,7 +178,7 @@ class Settings:
 
         self._cookies = cookies = Cookies()
         self._auth = auth = CredentialCache(defaults, send)
-        auth.assign(config.auth if config.bearer_token is None else BearerAuth(config.bearer_token))
+        auth.assign(config.auth if config.bearer_token is None else _bearer(config.bearer_token))
         self._binding = binding = Binding(type(self).__name__, config, defaults, cookies, auth, self._limiter, stats)
         plain = self._pipeline_class(config, defaults, cookies, None, Stats(), binding)
         self._pipeline = pipeline = self._pipeline_class(config, defaults, cookies, auth, stats, binding)
@@ -191,11 +191,19 @@ class Settings:
             self._plainly = lambda method, path, body, wanted: dispatch(Call(path, method, wanted, body))
 
     def __post_init__(self, *args: Any, **kwargs: Any) -> None:
-        """Take the arguments that are no settings; runs last, and does nothing until a subclass gives them a meaning.
+        """Take the arguments that are no settings; runs last, and refuses them until a subclass gives them a meaning.
 
         Raises:
-            TypeError: A keyword has reached nobody that knows it.
+            TypeError: A keyword, or a positional argument of a class without a `__post_init__` of its own, has reached
+                nobody that knows it.
         """
+        if args and type(self).__post_init__ is Settings.__post_init__:
+            shown = ", ".join(given("value", value) for value in args)
+            message = (
+                f"{type(self).__name__}() takes one positional argument, the uri, and got more: {shown};"
+                " settings are keywords, such as timeout=10"
+            )
+            raise TypeError(message)
         if kwargs:
             word = next(iter(kwargs))
             message = f"{type(self).__name__}() got an unexpected keyword argument {word!r}"
@@ -284,7 +292,7 @@ class Settings:
 
     @bearer_token.setter
     def bearer_token(self, value: Any) -> None:
-        self._auth.assign(None if value is None else BearerAuth(value))
+        self._auth.assign(None if value is None else _bearer(value))
 
     @property
     def auth(self) -> Auth | None:
@@ -314,6 +322,12 @@ class Settings:
 
 #: What stands for "not given" in the constructor; everything that has no such default stands for itself.
 _UNGIVEN: Mapping[str, Any] = Settings.__init__.__kwdefaults__ or {}
+
+
+def _bearer(token: Any) -> Auth:
+    from headrace.auth import BearerAuth  # few need it, and everybody would wait for its import
+
+    return BearerAuth(token)
 
 
 def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 #: Characters that are read of a date; the longest form of RFC 9110, section 5.6.7, has 33.
@@ -21,6 +20,8 @@ def read(text: str | None) -> datetime | None:
     """
     if text is None or len(text) > _MOST_TEXT:
         return None
+    from email.utils import parsedate_to_datetime  # which loads much, and few servers write dates that count
+
     try:
         date = parsedate_to_datetime(text)
     except (ArithmeticError, LookupError, TypeError, ValueError):  # whatever numbers and words the library trips over

@@ -7,10 +7,10 @@ ones, and asks again when they run out or a server answers 401: once, however ma
 from typing import TYPE_CHECKING, Any
 
 from headrace._core.request.credentials import Credentials
-from headrace.auth._fixed import APIKey, BasicAuth, BearerAuth, HeaderAuth
 from headrace.types import Auth, Send
 
 if TYPE_CHECKING:
+    from headrace.auth._fixed import APIKey, BasicAuth, BearerAuth, HeaderAuth
     from headrace.auth._oauth2 import OAuth2ClientCredentials, OAuth2RefreshToken
 
 __all__ = [
@@ -27,10 +27,14 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import the grants of OAuth 2.0 when somebody asks for them: few need them, and everybody would wait for it."""
+    """Import what gives credentials when somebody asks for it: few need it, and everybody would wait for it."""
     if name not in __all__:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)
-    from headrace.auth import _oauth2
+    if name.startswith("OAuth2"):
+        from headrace.auth import _oauth2
 
-    return getattr(_oauth2, name)
+        return getattr(_oauth2, name)
+    from headrace.auth import _fixed
+
+    return getattr(_fixed, name)

@@ -12,29 +12,13 @@ import attrs
 from headrace import _calling
 from headrace._checks import wrong
 from headrace._core.request.credentials import Credentials, reveal
+from headrace.auth._base import FixedAuth
 from headrace.errors import ValidationError
 
 if TYPE_CHECKING:
     from headrace.types import Send
 
 _TAKES_TOKEN = "a str, a SecretStr or a function that returns one"  # noqa: S105 - no token, but what one may be
-
-
-class FixedAuth:
-    """The base of what knows its credentials without asking; a 401 is then an answer, and nothing is sent again."""
-
-    __slots__ = ()
-
-    def fixed(self) -> Credentials | None:
-        """Give the credentials; `None` where they have to be asked for after all."""
-        raise NotImplementedError
-
-    async def credentials(self, refused: Credentials | None, send: Send, /) -> Credentials:  # noqa: ARG002 - Auth's
-        """Give the credentials, which are always the same."""
-        fixed = self.fixed()
-        if fixed is None:
-            raise NotImplementedError
-        return fixed
 
 
 @attrs.frozen

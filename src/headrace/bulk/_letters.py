@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,23 +14,29 @@ from headrace import _redact
 from headrace._checks import shown
 from headrace._core.call import Call
 from headrace._core.pages import compared
-from headrace._core.pages.counted import Offset, PageNumber
-from headrace._core.pages.incremental import Incremental
-from headrace._core.pages.strategies import Cursor, Header, HeaderCursor, Link, NextUrl
 from headrace._core.request import encode
 from headrace.bulk.report import kind_of
 from headrace.errors import HTTPError, JournalError, ResponseParseError
 
 if TYPE_CHECKING:
+    from headrace._core.pages.incremental import Incremental
+    from headrace._core.pages.strategies import Strategy
     from headrace.bulk.outcomes import Err
     from headrace.errors import FrameworkException
 
-#: How there is a next page, by name.
-_STRATEGIES: Final = {each.__name__: each for each in (Cursor, HeaderCursor, Link, NextUrl, Offset, PageNumber)}
 #: What of an `Incremental` is a value.
 _BOUNDS: Final = ("initial", "end", "lag")
 #: Characters of an answer, and of an error, that are kept.
 _MOST = 500
+
+
+@functools.cache
+def _strategies() -> dict[str, type[Strategy]]:
+    """Name the ways in which there is a next page; most bulks have none, and do not wait for their import."""
+    from headrace._core.pages.counted import Offset, PageNumber
+    from headrace._core.pages.strategies import Cursor, HeaderCursor, Link, NextUrl
+
+    return {each.__name__: each for each in (Cursor, HeaderCursor, Link, NextUrl, Offset, PageNumber)}
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
@@ -75,10 +82,14 @@ class DeadLetter(msgspec.Struct, frozen=True):
         if "body" in given:
             given["body"] = msgspec.json.decode(given["body"])
         if "pages" in given:
+            from headrace._core.pages.strategies import Header
+
             name, arguments = given["pages"]
             headers = {key: Header(value["header"]) for key, value in arguments.items() if isinstance(value, dict)}
-            given["pages"] = _STRATEGIES[name](**{**arguments, **headers})
+            given["pages"] = _strategies()[name](**{**arguments, **headers})
         if "incremental" in given:
+            from headrace._core.pages.incremental import Incremental
+
             asked = given["incremental"]
             bounds = {name: compared.read(asked[name]) for name in _BOUNDS if asked[name] is not None}
             given["incremental"] = Incremental(**{**asked, **bounds})
@@ -150,7 +161,7 @@ def _stored(call: Call) -> tuple[bytes | None, str]:
         tags = None if call.tags is None else dict(encode.mapping(call.tags, "tags"))
         if any(map(_hides, (parameters, tags, call.data))) or any(map(_hides_in, (body, call.data))):
             return None, "it has credentials of its own"
-        if call.pages is not None and type(call.pages) not in _STRATEGIES.values():
+        if call.pages is not None and type(call.pages) not in _strategies().values():
             return None, "its pages are a function"
         given: dict[str, Any] = {
             "path": None if call.path is None else str(call.path),
@@ -174,6 +185,8 @@ def _stored(call: Call) -> tuple[bytes | None, str]:
 
 
 def _paged(pages: Any) -> tuple[str, dict[str, Any]]:
+    from headrace._core.pages.strategies import Header
+
     own = attrs.asdict(pages, recurse=False).items()
     arguments = {name: {"header": value.name} if isinstance(value, Header) else value for name, value in own}
     return type(pages).__name__, arguments

@@ -15,7 +15,6 @@ from headrace import _calling, _stopping
 from headrace._checks import is_number, wrong, wrong_number
 from headrace._core.call import Call
 from headrace._core.limits.pace import Pace
-from headrace._core.pages.sieve import Sieve
 from headrace._core.values.partial import check_on_invalid
 from headrace._io.flow.pacing import Pacer
 from headrace.bulk import given
@@ -322,7 +321,11 @@ class Bulk(Generic[T]):
 
 def _field(incremental: Incremental | None) -> str:
     """Name what new rows are told by."""
-    return "none" if incremental is None else Sieve(incremental, None).field
+    if incremental is None:
+        return "none"
+    from headrace._core.pages.sieve import Sieve  # few need it, and everybody would wait for its import
+
+    return Sieve(incremental, None).field
 
 
 def _schema(response_format: Any) -> str:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import types
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
 from headrace import _redact
 from headrace._checks import shown
 from headrace._core.call import Call
-from headrace._core.pages.strategies import Single
 from headrace._core.values.decode import BodyDecoder, Verbatim
 from headrace._core.values.formats import find
 from headrace._core.values.measured import Measure, Measured
@@ -24,13 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
 
     from headrace._core.pages.incremental import Incremental
+    from headrace._core.pages.strategies import Single
     from headrace._core.values.partial import Reject
     from headrace.bulk.ordering import Ended
     from headrace.bulk.outcomes import Outcome
     from headrace.bulk.source import Pulled
-
-#: Of a call that is a series of one page, so that its rows are told apart.
-_SINGLE: Final = Single()
 
 
 class Shape:
@@ -115,7 +113,7 @@ class Shape:
             call,
             response_format=self.format if call.response_format is None else call.response_format,
             items=self.items if call.items is None else call.items,
-            pages=_SINGLE if pages is None else pages,
+            pages=_single() if pages is None else pages,
             incremental=self.incremental_of(call),
             on_invalid=self.on_invalid,
         )
@@ -161,6 +159,14 @@ class Shape:
             return AsyncClientError("the client was closed while its bulk was under way")
         message = f"request() returned {type(answer).__name__} for a bulk; it has to return what super().request() does"
         return AsyncClientError(message)
+
+
+@functools.cache
+def _single() -> Single:
+    """Make what says of a call that it is a series of one page, so that its rows are told apart."""
+    from headrace._core.pages.strategies import Single  # few need it, and everybody would wait for its import
+
+    return Single()
 
 
 def _takes_none(response_format: Any) -> bool:

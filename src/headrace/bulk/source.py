@@ -12,7 +12,6 @@ from yarl import URL
 from headrace import _calling, _words
 from headrace._checks import given, wrong
 from headrace._core.call import Call
-from headrace._core.pages.incremental import Incremental
 from headrace._core.request.proof import EMPTY_BODY
 from headrace.errors import ValidationError
 from headrace.types import UNSET
@@ -117,7 +116,7 @@ class Source:
                     )
                     raise ValidationError(message)
         asked = each.incremental
-        if asked is not None and (not isinstance(asked, Incremental) or not self._has_journal):
+        if asked is not None:
             check_incremental(f"calls[{index}]: incremental", asked, has_journal=self._has_journal)
         self.is_plain = _is_plain(each)
         return each
@@ -193,6 +192,8 @@ def check_incremental(argument: str, value: Any, *, has_journal: bool) -> None:
     Raises:
         headrace.errors.ValidationError: It is nothing of the kind, or there is no journal.
     """
+    from headrace._core.pages.incremental import Incremental  # few need it, and everybody would wait for its import
+
     if not isinstance(value, Incremental):
         raise wrong(argument, value, "a headrace.Incremental")
     if not has_journal:

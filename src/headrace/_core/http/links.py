@@ -12,12 +12,10 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
-_GAP: Final = re.compile(r"[\s,]*+")
-_PARAMETER: Final = re.compile(
-    r"""[ \t]*+;[ \t;]*+([^\s=;,<>"]++)[ \t]*+(?:=[ \t]*+(?:"((?:[^"\\]|\\.)*+)"|([^\s;,"]*+)))?""", re.DOTALL
-)
-_TO_NEXT: Final = re.compile(r"""(?:[^,"]|"(?:[^"\\]|\\.)*+"?)*+,?""", re.DOTALL)
-_ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
+_GAP: Final = r"[\s,]*+"
+_PARAMETER: Final = r"""(?s)[ \t]*+;[ \t;]*+([^\s=;,<>"]++)[ \t]*+(?:=[ \t]*+(?:"((?:[^"\\]|\\.)*+)"|([^\s;,"]*+)))?"""
+_TO_NEXT: Final = r"""(?s)(?:[^,"]|"(?:[^"\\]|\\.)*+"?)*+,?"""
+_ESCAPED: Final = r"(?s)\\(.)"
 
 
 def by_relation(values: Iterable[str], base: URL) -> dict[str, str]:
@@ -33,11 +31,12 @@ def by_relation(values: Iterable[str], base: URL) -> dict[str, str]:
         left out.
     """
     found: dict[str, str] = {}
+    gap, to_next = re.compile(_GAP).match, re.compile(_TO_NEXT).match
     for value in values:
         at = 0
-        while (at := _GAP.match(value, at).end()) < len(value):  # type: ignore[union-attr] # it matches everywhere
+        while (at := gap(value, at).end()) < len(value):  # type: ignore[union-attr] # it matches everywhere
             if value[at] != "<":
-                at = _TO_NEXT.match(value, at).end()  # type: ignore[union-attr] # the same
+                at = to_next(value, at).end()  # type: ignore[union-attr] # the same
                 continue
             end = value.find(">", at)
             if end < 0:
@@ -55,9 +54,10 @@ def by_relation(values: Iterable[str], base: URL) -> dict[str, str]:
 def _parameters(value: str, at: int) -> tuple[dict[str, str], int]:
     """Read the parameters of a link; of several with one name the first counts (section 3.3)."""
     parameters: dict[str, str] = {}
-    while (parameter := _PARAMETER.match(value, at)) is not None and parameter.end() > at:
+    one, to_next = re.compile(_PARAMETER).match, re.compile(_TO_NEXT).match
+    while (parameter := one(value, at)) is not None and parameter.end() > at:
         name, quoted, plain = parameter.groups()
-        text = _ESCAPED.sub(r"\1", quoted) if quoted is not None else plain or ""
+        text = re.sub(_ESCAPED, r"\1", quoted) if quoted is not None else plain or ""
         parameters.setdefault(name.lower(), text)
         at = parameter.end()
-    return parameters, _TO_NEXT.match(value, at).end()  # type: ignore[union-attr] # it matches everywhere
+    return parameters, to_next(value, at).end()  # type: ignore[union-attr] # it matches everywhere

@@ -33,15 +33,15 @@ _MOST_TEXT: Final = 2048
 _EPOCH: Final = 1e9
 _EPOCH_IN_MILLISECONDS: Final = 1e11
 
-_NUMBER = re.compile(r"[0-9]{1,16}(?:\.[0-9]{1,9})?")
+_NUMBER: Final = r"[0-9]{1,16}(?:\.[0-9]{1,9})?"
 # No character can begin two of these: what is read in two ways takes twice as long for each time that it occurs.
 _VALUE = r'"(?:[^"\\]|\\.)*"|:[A-Za-z0-9+/=]*:|[^\s;,":][^\s;,"]*'
 #: A member of a structured list (RFC 9651, section 3.1): a string or token, and its parameters.
-_MEMBER = re.compile(
+_MEMBER: Final = (
     r'[ \t]*(?P<name>"(?:[^"\\]|\\.)*"|[A-Za-z*][^\s;,="]*)'
     rf"(?P<parameters>(?:[ \t]*;[ \t]*[a-z*][a-z0-9_.*-]*(?:=(?:{_VALUE})?)?)*)[ \t]*(?:,|$)"
 )
-_PARAMETER = re.compile(rf";[ \t]*([a-z*][a-z0-9_.*-]*)(?:=({_VALUE})?)?")
+_PARAMETER: Final = rf";[ \t]*([a-z*][a-z0-9_.*-]*)(?:=({_VALUE})?)?"
 _PAIRS: Final = frozenset({"limit", "remaining", "reset"})
 
 
@@ -127,7 +127,7 @@ def _text(headers: CIMultiDictProxy[str], name: str) -> str:
 
 def _number(text: str) -> float | None:
     text = text.strip()
-    return float(text) if _NUMBER.fullmatch(text) else None
+    return float(text) if re.fullmatch(_NUMBER, text) else None
 
 
 def _seconds(text: str, clock: float) -> float | None:
@@ -144,10 +144,10 @@ def _seconds(text: str, clock: float) -> float | None:
 
 def _members(text: str) -> Iterable[tuple[str, dict[str, str]]]:
     """Read the members of a structured list, up to the first that is none."""
-    position = 0
-    while position < len(text) and (member := _MEMBER.match(text, position)):
+    position, match_at = 0, re.compile(_MEMBER).match
+    while position < len(text) and (member := match_at(text, position)):
         position = member.end()
-        yield member["name"].strip('"'), dict(_PARAMETER.findall(member["parameters"]))
+        yield member["name"].strip('"'), dict(re.findall(_PARAMETER, member["parameters"]))
 
 
 def _count(text: str) -> int | None:

@@ -14,16 +14,14 @@ from yarl import URL
 from headrace._checks import origin
 from headrace._core.request import encode
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]").search
-_PARTS = re.compile(  # RFC 3986, appendix B; what is no scheme (section 3.1) belongs to the path
+_CONTROL: Final = r"[\x00-\x1f\x7f]"
+_PARTS: Final = (  # RFC 3986, appendix B; what is no scheme (section 3.1) belongs to the path
     r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*+):)?+(?://(?P<authority>[^/?#]*+))?+(?P<path>[^?#]*+)(?:\?(?P<query>[^#]*+))?+"
-).match
+)
 #: An address in brackets, or a name without anything that parts a URL; no zone, which is nobody else's to choose.
-_HOST = re.compile(
-    r"""(?P<host>\[[0-9A-Fa-f:.]++\]|[^\x00-\x20"#%/:<>?@\[\\\]^`{|}\x7f]++)(?::(?P<port>[0-9]{0,5}+))?+"""
-).fullmatch
+_HOST: Final = r"""(?P<host>\[[0-9A-Fa-f:.]++\]|[^\x00-\x20"#%/:<>?@\[\\\]^`{|}\x7f]++)(?::(?P<port>[0-9]{0,5}+))?+"""
 #: Where a backslash is a slash, as in browsers, or a bracket begins a host, the host is another one: nobody is asked.
-_NO_USERINFO = re.compile(r"[\[\]\\]").search
+_NO_USERINFO: Final = r"[\[\]\\]"
 _MOST_PORT: Final = 65535
 
 
@@ -42,8 +40,8 @@ def resolve(base: URL, reference: str) -> URL | None:
         drop and curl refuses.
     """
     reference = reference.strip(" \t")
-    parts = _PARTS(reference)
-    if parts is None or _CONTROL(reference):
+    parts = re.match(_PARTS, reference)
+    if parts is None or re.search(_CONTROL, reference):
         return None
     scheme, authority, path, query = parts.group("scheme", "authority", "path", "query")
     scheme = base.scheme if scheme is None else scheme.lower()
@@ -93,7 +91,7 @@ def without_dots(path: str) -> str:
 def _site(scheme: str, authority: str) -> str | None:
     """Read an authority; its origin, or `None` where it is none that anybody could mean."""
     userinfo, _, place = authority.rpartition("@")
-    found = None if _NO_USERINFO(userinfo) else _HOST(place)
+    found = None if re.search(_NO_USERINFO, userinfo) else re.fullmatch(_HOST, place)
     if found is None:
         return None
     port = found["port"]
@@ -106,4 +104,4 @@ def _site(scheme: str, authority: str) -> str | None:
         site = origin(URL(f"{scheme}://{host}{':' + port if port else ''}"))
     except Exception:  # noqa: BLE001 - whatever yarl or IDNA makes of a server's text, it is no place to go
         return None
-    return site if site.isascii() and _HOST(site.partition("://")[2]) else None
+    return site if site.isascii() and re.fullmatch(_HOST, site.partition("://")[2]) else None

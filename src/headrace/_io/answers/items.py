@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, Type
 
 from headrace._checks import is_number, wrong, wrong_number
 from headrace._core.values import partial, places, sse
-from headrace._core.values.array import ArrayParser
 from headrace._core.values.lines import MOST_BYTES, LineParser
 from headrace._core.values.records import LinesOfJSON, TextSequence
 from headrace.errors import ResponseParseError, ValidationError
@@ -214,7 +213,11 @@ def item_parser(
         raise ValidationError(f'path: there is no path in "{format}", only in "array"')
     most = limit("max_item_bytes", max_item_bytes)
     rows = partial.Rows(response_format, partial.check_on_invalid(on_invalid), places.shown(names), received)
-    return ArrayParser(rows, names, most) if format == "array" else _PARSERS[format](rows, most)
+    if format != "array":
+        return _PARSERS[format](rows, most)
+    from headrace._core.values.array import ArrayParser  # few need it, and everybody would wait for its import
+
+    return ArrayParser(rows, names, most)
 
 
 async def parsed(

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import io
-import mimetypes
 import os
 import stat
-import tempfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -250,14 +248,19 @@ def _name_of(file: Any) -> str:
 
 def guess_type(name: str) -> str:
     """Guess a media type from a file's name; `application/octet-stream` where there is none."""
+    import mimetypes  # few need it, and everybody would wait for its import
+
     kind, packed = mimetypes.guess_type(f"/{name}")  # what has no slash could be taken for a URL
     return _PACKED.get(packed, _OCTETS) if packed else kind or _OCTETS
 
 
 def _descriptor_of(file: Any) -> int | None:
     """Find the descriptor of a plain file whose bytes are just those that `read` would give."""
-    if isinstance(file, tempfile._TemporaryFileWrapper):  # noqa: SLF001 - has no public name
-        file = file.file
+    if type(file) not in _PLAIN:
+        import tempfile  # few need it, and everybody would wait for its import
+
+        if isinstance(file, tempfile._TemporaryFileWrapper):  # noqa: SLF001 - has no public name
+            file = file.file
     if type(file) not in _PLAIN or not hasattr(os, "pread"):
         return None
     if type(file) is not io.FileIO and type(file.raw) is not io.FileIO:

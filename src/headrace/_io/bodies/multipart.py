@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     One: TypeAlias = "FileSource | FilePart"
 
 _ONE_WRITE = 64 * 1024  # bytes of fields that go out together
-_LINE_END = re.compile(r"\r\n|\r|\n")
+_LINE_END = r"\r\n|\r|\n"
 #: HTML, "multipart/form-data encoding algorithm": what would end the line, or the quoted name. The other control
 #: characters, which no field of a head may have (RFC 9110, section 5.5), go the same way.
 _ESCAPES = str.maketrans({chr(code): f"%{code:02X}" for code in (*range(32), 34, 127)})
@@ -140,7 +140,7 @@ class BytesPart:
 
 
 def _field_name(name: str) -> str:
-    return _LINE_END.sub("\r\n", name).translate(_ESCAPES)
+    return re.sub(_LINE_END, "\r\n", name).translate(_ESCAPES)
 
 
 def fields_of(fields: Any) -> list[tuple[str, bytes]]:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import logging
-from http.cookies import CookieError, Morsel
 from typing import TYPE_CHECKING, Any, Final
 
-from headrace._core.request import encode, set_cookie
+from headrace._core.request import encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from http.cookies import Morsel
 
     import aiohttp
     from yarl import URL
 
     from headrace._core.messages import Response
     from headrace._core.request.live_mapping import LiveMapping
+    from headrace._core.request.set_cookie import SetCookie
 
 logger = logging.getLogger("headrace.AsyncClient")
 
@@ -92,7 +93,11 @@ class Cookies:
 
     def receive(self, response: Response, url: URL) -> None:
         """Store what an answer may set (RFC 6265bis, section 5.7), and drop what could not be sent back."""
-        import aiohttp
+        from http.cookies import CookieError
+
+        import aiohttp  # which a thread has loaded
+
+        from headrace._core.request import set_cookie
 
         jar = aiohttp.CookieJar(quote_cookie=False) if self.jar is None else self.jar
         kept = 0
@@ -123,8 +128,10 @@ def _secure(jar: aiohttp.CookieJar, name: str) -> list[Morsel[str]]:
     return [morsel for morsel in jar if morsel.key == name and morsel["secure"]]
 
 
-def _morsel(cookie: set_cookie.SetCookie) -> Morsel[str]:
+def _morsel(cookie: SetCookie) -> Morsel[str]:
     """Write a cookie as aiohttp's jar takes it."""
+    from http.cookies import Morsel
+
     morsel: Morsel[str] = Morsel()
     # `Morsel.set` takes tokens only, and no name of an attribute, such as `path`; browsers take both.
     state = {"key": cookie.name, "value": cookie.value, "coded_value": cookie.value}

@@ -13,7 +13,7 @@ from headrace._core.call import Call, Undecoded
 from headrace._core.messages import HeaderBlock, replaced
 from headrace._core.request.credentials import Credentials, carried, exchanged
 from headrace._io.closing import Closing
-from headrace.auth._fixed import FixedAuth
+from headrace.auth._base import FixedAuth
 from headrace.errors import ValidationError
 
 if TYPE_CHECKING:

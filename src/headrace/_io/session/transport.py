@@ -165,6 +165,7 @@ class AiohttpTransport:
             raise watch.error from borrowed.scrubbed(error, request)
 
     async def _watched(self, request: Request, data: _Data, phase: _Phase, watch: Watch) -> Response:
+        theirs = request.origin.scheme == "http" and "proxy-authorization" in request.headers.names
         answer = await self._session.request(
             request.method,
             request.url,
@@ -174,7 +175,7 @@ class AiohttpTransport:
             allow_redirects=False,
             auto_decompress=False,
             proxy=self._proxy,
-            proxy_headers=dict(self._proxy_fields),  # aiohttp writes into it
+            proxy_headers={} if theirs else dict(self._proxy_fields),  # aiohttp writes into it
             ssl=self._tls,
             timeout=aiohttp.ClientTimeout(total=None, sock_read=request.timeout.read),
             trace_request_ctx=phase,

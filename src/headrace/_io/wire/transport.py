@@ -175,7 +175,7 @@ class WireTransport:
             raise proof.refused_target()
         if self._proxied and origin.scheme == "http":
             target = origin.text + target
-            framing += self._proxy_line
+            framing += "" if "proxy-authorization" in request.headers.names else self._proxy_line
         return f"{request.method} {target}{fields}{framing}\r\n".encode("latin-1")
 
     @property

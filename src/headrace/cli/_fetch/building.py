@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import attrs
 from yarl import URL
 
 from headrace.cli._fetch import paging, secrets
@@ -27,8 +26,7 @@ _FORMATS: Final = {
 }  # fmt: skip
 
 
-@attrs.frozen
-class Plan:
+class Plan(NamedTuple):
     """What is to be run.
 
     Attributes:

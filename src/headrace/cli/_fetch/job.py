@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tomllib
+import functools
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
@@ -148,7 +148,8 @@ class Field(NamedTuple):
     choices: tuple[str, ...]
 
 
-def fields() -> list[Field]:
+@functools.cache
+def fields() -> tuple[Field, ...]:
     """List the fields of a job in their order."""
     hints = get_type_hints(Job, include_extras=True)
     found = []
@@ -160,7 +161,7 @@ def fields() -> list[Field]:
         choices = tuple(word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind))
         default = each.default_factory() if each.default is msgspec.NODEFAULT else each.default
         found.append(Field(each.name, each.encode_name, kinds, default, meta.description or "", choices))
-    return found
+    return tuple(found)
 
 
 def _members(kind: Any) -> tuple[Any, ...]:
@@ -180,6 +181,8 @@ def read(name: str, path: str | None) -> dict[str, Any]:
     Raises:
         UsageError: There is no such file or job, or it says what no job can.
     """
+    import tomllib  # few name a job
+
     file = Path(path or FILE)
     try:
         with file.open("rb") as opened:

@@ -7,7 +7,7 @@ import math
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from headrace import _redact, pages
+from headrace import _redact
 from headrace._core.call import Call
 from headrace._core.values.whole import Answer
 from headrace.cli._fetch import paging
@@ -59,6 +59,8 @@ async def strategy(job: Job, plan: Plan, tell: Callable[[str], None]) -> Any:
     given = paging.strategy(job.pages or "")
     if given is not None:
         return given
+    from headrace import pages
+
     _, answer = await answered(plan)
     found = pages.detect(answer)
     if found is None:
@@ -74,6 +76,8 @@ async def all_pages(job: Job, plan: Plan) -> list[Call]:
         UsageError: There is more than one series.
         StartError: The first answer does not say how many pages there are.
     """
+    from headrace import pages
+
     if plan.source.total != 1:
         raise UsageError("--parallel: is for one series; several are asked at once without it")
     call, answer = await answered(plan)
@@ -106,6 +110,8 @@ async def look(job: Job, plan: Plan) -> int:
     Returns:
         The exit code.
     """
+    from headrace import pages
+
     say = _say
     listed = first_calls(plan, _LISTED)
     total = plan.source.total

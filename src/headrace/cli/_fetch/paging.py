@@ -6,7 +6,6 @@ from typing import Any, Final
 
 import msgspec
 
-from headrace import pages
 from headrace.cli._fetch.usage import UsageError
 from headrace.errors import ValidationError
 
@@ -23,6 +22,8 @@ def strategy(text: str) -> Any:
     Raises:
         UsageError: It is none.
     """
+    from headrace import pages
+
     kind, _, rest = text.partition(":")
     given = [each.strip() for each in rest.split(",")] if rest else []
     try:
@@ -50,6 +51,8 @@ def strategy(text: str) -> Any:
 
 def written(found: Any) -> str:
     """Write a strategy as --pages takes it, or as Python where that has no word for it."""
+    from headrace import pages
+
     match found:
         case pages.Link(rel="next", total=None):
             return "link"

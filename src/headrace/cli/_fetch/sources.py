@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import sys
 from pathlib import Path
@@ -175,6 +174,8 @@ def rows_of(path: Path) -> Iterator[dict[str, Any]]:
     Raises:
         UsageError: It cannot be read, or is not of the kind that its name says.
     """
+    import csv
+
     suffix = path.suffix.lower()
     try:
         if suffix == ".parquet":

@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import keyword
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, Final, ForwardRef, NamedTuple, TypeAlias, cast
+from pickle import PicklingError
+from typing import TYPE_CHECKING, Any, Final, ForwardRef, NamedTuple, NoReturn, TypeAlias, cast
 
 import msgspec
 import pydantic
@@ -41,6 +42,26 @@ class Key(NamedTuple):
     tag: Tag | None = None
 
 
+class Origin(NamedTuple):
+    """What a Struct was derived from, as its class holds it.
+
+    A pickle of the class never has it (see `headrace.compat.structify`). Only cloudpickle, which asks nobody how,
+    copies such a class with all that is in it, and what comes of that is no Struct that could be used.
+    """
+
+    mode: Mode
+    model: Model
+    tag: Tag | None
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be copied."""
+        message = (
+            f"a Struct derived from a model ({self.model.__name__}) cannot be pickled by value, as cloudpickle does it:"
+            " send the model, and call structify where it arrives; or use pickle, which does just that"
+        )
+        raise PicklingError(message)
+
+
 class Workshop:
     """Makes the Structs of one model and of all that it names.
 
@@ -67,7 +88,7 @@ class Workshop:
         self.nested[key] = defaultdict(list)
         base = getattr(model, "__struct_base__", models.BaseModel)
         base = msgspec.Struct if self.mode.twin else models.Response if inspect.isabstract(base) else base
-        namespace: dict[str, Any] = {"__doc__": model.__doc__, ORIGIN: (self.mode, *key)}
+        namespace: dict[str, Any] = {"__doc__": model.__doc__, ORIGIN: Origin(self.mode, *key)}
         runner = None
         if self.mode.validators == "run":
             try:
