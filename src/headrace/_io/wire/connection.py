@@ -208,10 +208,7 @@ class Connection(asyncio.BaseProtocol):
         """
         if self.gone or self._transport.is_closing():
             raise ConnectionLost(_ENDED)
-        if len(pieces) == 1:
-            self._transport.write(pieces[0])
-        else:
-            self._transport.writelines(pieces)  # in one system call, where the loop can
+        self._transport.writelines(pieces)  # in one system call, where the loop can
         if self._resumed is not None:
             await self._resumed
         self.sent(sum(map(len, pieces)))
@@ -343,8 +340,7 @@ class Connection(asyncio.BaseProtocol):
             waiter.set_result(response)
 
     def _fail(self, error: TransportError) -> None:
-        waiter = self._waiter
-        parser = self._parser
+        waiter, parser = self._waiter, self._parser
         self.answered = parser is not None
         self._request = self._parser = self._waiter = None
         if parser is not None:
