@@ -1,4 +1,4 @@
-"""The columns of a model, found once: their names, their kinds, and how a row becomes values."""
+"""The columns of a model, found once: their names, their kinds, and how rows become values."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import math
 import operator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec import inspect
 
 from headrace._core.request import encode
 from headrace.bulk._sinks.base import Misfit, Tagged
+from headrace.bulk._sinks.kinds import Kind, fields_of, kind_of, kind_of_value, needs
 from headrace.errors import SinkError
 
 if TYPE_CHECKING:
@@ -20,37 +21,16 @@ if TYPE_CHECKING:
 
 #: What stays as it is when a part of a row becomes plain.
 _NATIVE: Final = (bytes,)
-_KINDS: Final[dict[type, str]] = {
-    inspect.BoolType: "bool",
-    inspect.IntType: "int",
-    inspect.FloatType: "float",
-    inspect.StrType: "text",
-    inspect.BytesType: "bytes",
-    inspect.ByteArrayType: "bytes",
-    inspect.DateType: "date",
-    inspect.TimeType: "text",
-    inspect.UUIDType: "text",
-    inspect.DecimalType: "text",
-    inspect.TimeDeltaType: "text",
-}
 _MOST: Final = 2**63
+#: By kind, the type whose values every target takes as they are, or refuses itself.
+_OWN: Final = {"bool": bool, "int": int, "float": float, "text": str}
+#: What is raised for a value that has no place in its column.
+REFUSALS: Final = (TypeError, ValueError, OverflowError, RecursionError)
+_encode: Final = msgspec.json.Encoder(enc_hook=encode.plain).encode
 #: What JSON has a text for, whatever the value.
 _SCALARS: Final = frozenset({int, str, bool, bytes, datetime, date, time, timedelta, type(None), type(msgspec.UNSET)})
 #: Years in which a time may be none in UTC.
 _EDGES: Final = (1, 9999)
-
-
-class Kind(NamedTuple):
-    """What a column holds.
-
-    Attributes:
-        name: ``"bool"``, ``"int"``, ``"float"``, ``"text"``, ``"bytes"``, ``"date"``, ``"instant"`` (a datetime with
-            its zone), ``"local"`` (one without), ``"json"``, ``"list"`` or ``"struct"``.
-        parts: Of a list what its items are, of a struct its fields.
-    """
-
-    name: str
-    parts: tuple[tuple[str, Kind], ...] = ()
 
 
 class Columns:
@@ -69,7 +49,7 @@ class Columns:
     """
 
     def __init__(self, row_type: Any, tags: Mapping[str, Any]) -> None:
-        fields = _fields(row_type)
+        fields = fields_of(row_type)
         self.row_type = row_type
         self._dict = isinstance(inspect.type_info(row_type), inspect.TypedDictType)
         self._tags = tuple(tags)
@@ -77,8 +57,9 @@ class Columns:
         if doubled:
             raise SinkError(f"tags: {min(doubled)!r} is a column of {row_type.__name__} already")
         self.names = [field.encode_name for field in fields] + list(tags)
-        self.kinds = [_kind(field.type) for field in fields] + [_kind_of_value(value) for value in tags.values()]
+        self.kinds = [kind_of(field.type) for field in fields] + [kind_of_value(value) for value in tags.values()]
         attributes = [field.name for field in fields]
+        self._attributes = attributes
         if self._dict:
             self._get: Callable[[Any], Sequence[Any]] = lambda row: [row.get(name) for name in attributes]
         elif len(attributes) == 1:
@@ -115,9 +96,25 @@ class Columns:
             elif change is not None:
                 try:
                     found[index] = change(value)
-                except (TypeError, ValueError, OverflowError, RecursionError) as error:
+                except REFUSALS as error:
                     raise ValueError(self.names[index], str(error)) from error
         return found
+
+    def gathered(self, rows: Sequence[Any]) -> list[list[Any]] | None:
+        """Read the values of rows as they are, by column; `None` where one of the rows is none of these columns."""
+        tagged: Sequence[Any] = ()
+        types = set(map(type, rows))
+        if types == {Tagged}:
+            tagged, rows = rows, [each.row for each in rows]
+            types = set(map(type, rows))
+        if types != {dict if self._dict else self.row_type} or bool(tagged) != bool(self._tags):
+            return None
+        if any(tuple(each.tags) != self._tags for each in tagged):
+            return None
+        tags = [[each.tags[name] for each in tagged] for name in self._tags]
+        if self._dict:
+            return [[row.get(name) for row in rows] for name in self._attributes] + tags
+        return [list(map(operator.attrgetter(name), rows)) for name in self._attributes] + tags
 
 
 class Reader:
@@ -125,6 +122,10 @@ class Reader:
 
     Args:
         converter: Makes of a kind what makes of a value what the target takes.
+
+    Attributes:
+        columns: The columns; `None` until there was a row.
+        row_format: What a row is, where that was said.
     """
 
     def __init__(self, converter: Callable[[Kind], Callable[[Any], Any] | None]) -> None:
@@ -136,9 +137,29 @@ class Reader:
     def expect(self, row_format: Any) -> None:
         """Hear what a row is; raises a `SinkError` for what has no columns."""
         if row_format in (None, Any):
-            raise SinkError(_needs("plain JSON"))
-        _fields(row_format)
+            raise SinkError(needs("plain JSON"))
+        fields_of(row_format)
         self.row_format = row_format
+
+    def _columns_of(self, row: Any) -> Columns:
+        """Find the columns, once."""
+        if self.columns is None:
+            own, tags = (row.row, row.tags) if type(row) is Tagged else (row, {})
+            kind = self.row_format if type(own) is dict and self.row_format is not None else type(own)
+            self.columns = Columns(kind, tags)
+            self._convert = [self._converter(each) for each in self.columns.kinds]
+        return self.columns
+
+    def gather(self, rows: Sequence[Any]) -> list[list[Any]] | None:
+        """Read rows that are all alike by column, which is faster than `read`; the values are what they were.
+
+        Raises:
+            headrace.errors.SinkError: The first row has no columns.
+        """
+        try:
+            return self._columns_of(rows[0]).gathered(rows) if rows else None
+        except AttributeError:  # a row that lacks a part: `read` tells
+            return None
 
     def read(self, rows: Sequence[Any]) -> tuple[list[list[Any]], list[int], list[Misfit]]:
         """Read rows.
@@ -153,22 +174,36 @@ class Reader:
         which: list[int] = []
         misfits: list[Misfit] = []
         for index, row in enumerate(rows):
+            columns = self._columns_of(row)
             own, tags = (row.row, row.tags) if type(row) is Tagged else (row, {})
-            if self.columns is None:
-                kind = self.row_format if type(own) is dict and self.row_format is not None else type(own)
-                self.columns = Columns(kind, tags)
-                self._convert = [self._converter(each) for each in self.columns.kinds]
-            why = self.columns.fits(own, tags)
+            why = columns.fits(own, tags)
             if why is not None:
                 misfits.append(Misfit(index, "$", why))
                 continue
             try:
-                values.append(self.columns.values(row, self._convert))
+                values.append(columns.values(row, self._convert))
             except ValueError as error:
                 misfits.append(Misfit(index, f"$.{error.args[0]}", str(error.args[-1])))
             else:
                 which.append(index)
         return values, which, misfits
+
+
+def at_once(kind: Kind, change: Callable[[Any], Any]) -> Callable[[list[Any]], list[Any]]:
+    """Make what changes the values of a column: those that are of its own type stay as they are.
+
+    Args:
+        kind: What the column holds.
+        change: Makes of a value what the target takes.
+    """
+    plain = {_OWN.get(kind.name, type(None)), type(None)}
+
+    def changed(values: list[Any]) -> list[Any]:
+        if plain.issuperset(map(type, values)):
+            return values
+        return [None if value is None or value is msgspec.UNSET else change(value) for value in values]
+
+    return changed
 
 
 def builtins(value: Any) -> Any:
@@ -192,8 +227,8 @@ def native(value: Any) -> Any:
 
 def as_json(value: Any) -> str:
     """Write a part of a row as JSON text."""
-    text = msgspec.json.encode(value, enc_hook=encode.plain).decode()
-    if "null" in text and not is_finite(builtins(value)):
+    text = _encode(value).decode()
+    if "null" in text and not is_row_finite(value):
         raise ValueError("NaN and infinities have no JSON text")
     return text
 
@@ -210,7 +245,7 @@ def is_finite(value: Any) -> bool:
 
 
 def is_row_finite(row: Any) -> bool:
-    """Tell the same of a row, which is mostly flat."""
+    """Tell the same of a row, or a part of one, of which most are Structs of scalars."""
     if isinstance(row, msgspec.Struct):
         values: Any = msgspec.structs.astuple(row)
     else:
@@ -220,7 +255,9 @@ def is_row_finite(row: Any) -> bool:
         if kind is float:
             if value - value != 0.0:
                 return False
-        elif kind not in _SCALARS and not is_finite(builtins(value)):
+        elif kind in _SCALARS:
+            continue
+        elif not (is_row_finite(value) if isinstance(value, msgspec.Struct) else is_finite(builtins(value))):
             return False
     return True
 
@@ -305,86 +342,3 @@ def as_text(value: Any) -> str:
     if not plain.isascii():
         plain.encode()
     return plain
-
-
-def is_as_decoded(row_format: Any) -> bool:
-    """Tell whether rows are what JSON says: no code of a model's, nor of another library, has made a value."""
-    if row_format in (None, Any):
-        return True
-    try:
-        node = inspect.type_info(row_format)
-    except TypeError:
-        return False
-    return _is_as_decoded(node, set())
-
-
-def _is_as_decoded(node: Any, seen: set[int]) -> bool:
-    if id(node) in seen:
-        return True
-    seen.add(id(node))
-    kind = getattr(node, "cls", None)
-    if isinstance(node, inspect.CustomType) or hasattr(kind, "__post_init__") or hasattr(kind, "__attrs_post_init__"):
-        return False
-    return all(_is_as_decoded(each, seen) for each in _inside(node))
-
-
-def _needs(what: str) -> str:
-    return f"{what} has no columns: give a Struct, dataclass, attrs class or TypedDict as response_format"
-
-
-def _fields(row_type: Any) -> tuple[inspect.Field, ...]:
-    try:
-        node = inspect.type_info(row_type)
-    except TypeError as error:
-        raise SinkError(_needs(f"{row_type}")) from error
-    if not isinstance(node, (inspect.StructType, inspect.DataclassType, inspect.TypedDictType)) or not node.fields:
-        raise SinkError(_needs(getattr(row_type, "__name__", str(row_type))))
-    return node.fields
-
-
-def _kind(node: inspect.Type) -> Kind:
-    """Find what a column of a type holds; what is not clear is JSON text."""
-    if isinstance(node, inspect.Metadata):
-        return _kind(node.type)
-    if isinstance(node, inspect.UnionType):
-        rest = [each for each in node.types if not isinstance(each, inspect.NoneType)]
-        kinds = {_kind(each).name for each in rest}
-        if kinds == {"int", "float"}:
-            return Kind("float")
-        return _kind(rest[0]) if len(rest) == 1 else Kind("json")
-    if isinstance(node, inspect.DateTimeType):
-        return Kind("text" if node.tz is None else "instant" if node.tz else "local")
-    if isinstance(node, (inspect.EnumType, inspect.LiteralType)):
-        values = [each.value for each in node.cls] if isinstance(node, inspect.EnumType) else list(node.values)
-        if all(isinstance(each, str) for each in values):
-            return Kind("text")
-        return Kind("int" if all(type(each) is int for each in values) else "json")
-    if isinstance(node, (inspect.StructType, inspect.DataclassType)) and node.fields and not _recursive(node):
-        return Kind("struct", tuple((field.encode_name, _kind(field.type)) for field in node.fields))
-    if isinstance(node, (inspect.ListType, inspect.VarTupleType, inspect.SetType, inspect.FrozenSetType)):
-        inner = _kind(node.item_type)
-        return Kind("json") if inner.name == "json" else Kind("list", (("item", inner),))
-    return Kind(_KINDS.get(type(node), "json"))
-
-
-def _recursive(node: Any, seen: tuple[int, ...] = ()) -> bool:
-    """Tell whether a type holds itself: such a column would have no end."""
-    if id(node) in seen:
-        return True
-    return any(_recursive(each, (*seen, id(node))) for each in _inside(node))
-
-
-def _inside(node: Any) -> list[Any]:
-    """Name the types that a type is made of."""
-    inner: list[Any] = []
-    for name in ("fields", "types", "item_types"):
-        inner += getattr(node, name, ())
-    names = ("type", "item_type", "key_type", "value_type")
-    return inner + [each for name in names if (each := getattr(node, name, None)) is not None]
-
-
-def _kind_of_value(value: Any) -> Kind:
-    for kind, name in ((bool, "bool"), (int, "int"), (float, "float")):
-        if isinstance(value, kind):
-            return Kind(name)
-    return Kind("text")

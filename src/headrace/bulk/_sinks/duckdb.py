@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable  # noqa: TC003 - a constant is annotated with it
-from math import isfinite, isnan
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
-from headrace.bulk._sinks import columns
+from headrace.bulk._sinks.arrow import Tables, load
 from headrace.bulk._sinks.base import Misfit, Mode, Target
-from headrace.bulk._sinks.table import check_file, check_key, check_table, keyed, keys_in, quoted
+from headrace.bulk._sinks.table import check_file, check_key, check_table, keys_in, quoted
 from headrace.errors import SinkError
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
 
+    from headrace.bulk._sinks.kinds import Kind
+
 _BATCHES: Final = "_headrace_batches"
-#: By kind: the type of a column, and the type that its JSON is read as.
+#: What the rows are called in a statement that inserts them.
+_ROWS: Final = "_headrace_rows"
 _TYPES: Final = {
-    "bool": ("BOOLEAN", "BOOLEAN"),
-    "int": ("BIGINT", "BIGINT"),
-    "float": ("DOUBLE", "DOUBLE"),
-    "bytes": ("BLOB", "VARCHAR"),
-    "date": ("DATE", "VARCHAR"),
-    "instant": ("TIMESTAMPTZ", "VARCHAR"),
-    "local": ("TIMESTAMP", "VARCHAR"),
-    "json": ("JSON", "VARCHAR"),
+    "bool": "BOOLEAN",
+    "int": "BIGINT",
+    "float": "DOUBLE",
+    "bytes": "BLOB",
+    "date": "DATE",
+    "instant": "TIMESTAMPTZ",
+    "local": "TIMESTAMP",
+    "json": "JSON",
 }
+#: What is a text in a part of a column, and how that is written; the others are what they are.
+_INSIDE: Final = {"bytes": "base64", "date": "text", "instant": "text", "local": "text"}
 
 
 class DuckDB(Target):
@@ -64,8 +65,8 @@ class DuckDB(Target):
         self._keys: list[int] = []
         self._open = False
         self._made = False  # whether the table is made in the transaction of the batch
-        self._written: list[str] = []  # into the transaction of the batch, as JSON
-        self._reader = columns.Reader(_converter)
+        self._written: list[Any] = []  # into the transaction of the batch, as tables of Arrow
+        self._arrow = Tables(_narrowed)
 
     @property
     def identity(self) -> str:
@@ -74,7 +75,7 @@ class DuckDB(Target):
 
     def expect(self, row_format: Any) -> None:
         """Hear what a row is; see `Target.expect`."""
-        self._reader.expect(row_format)
+        self._arrow.reader.expect(row_format)
 
     def open(self, batch: int, /) -> int:
         """Open the database; see `Sink.open`.
@@ -125,62 +126,73 @@ class DuckDB(Target):
         if self._book is None:
             raise SinkError(f"{self.identity} is not open")
         duckdb = _duckdb()
-        values, which, misfits = self._reader.read(rows)
-        if not values:
+        table, which, misfits = self._arrow.read(rows)
+        if table is None:
             return misfits
         try:
             self._begin_rows()
-            values, which, keyless = keyed(values, which, self._keys)
-            pairs = list(zip(values, which, strict=True))
-            if self._keys:  # the last of each, because one statement may not change a row twice
-                pairs = list({tuple(each[at] for at in self._keys): (each, number) for each, number in pairs}.values())
+            table, which, keyless = self._keyed(table, which)
+            misfits += keyless
             try:
-                self._put(pairs)
+                self._put(table)
             except _refusals():
-                misfits += self._sorted_out(pairs)
+                misfits += self._sorted_out(table, which)
         except duckdb.Error as error:
             raise self._failed(error) from error
-        return sorted(misfits + keyless)
+        return sorted(misfits)
 
-    def _put(self, pairs: Sequence[tuple[list[Any], int]]) -> None:
-        text = self._as_json(pairs)
-        self._book.execute(self._insert, [text])
-        self._written.append(text)
+    def _keyed(self, table: Any, which: list[int]) -> tuple[Any, list[int], list[Misfit]]:
+        """Leave out the rows whose key is null, and all but the last of a key: no statement changes a row twice."""
+        if not self._keys:
+            return table, which, []
+        misfits = []
+        last: dict[tuple[Any, ...], int] = {}
+        for at, key in enumerate(zip(*[_comparable(table.column(at)) for at in self._keys], strict=True)):
+            if None in key:
+                misfits.append(Misfit(which[at], "$", "a column of the primary key is null"))
+            else:
+                last[key] = at
+        if len(last) == len(which):
+            return table, which, []
+        kept = list(last.values())
+        return table.take(kept), [which[at] for at in kept], misfits
 
-    def _as_json(self, pairs: Sequence[tuple[list[Any], int]]) -> str:
-        found = self._reader.columns
-        assert found is not None  # noqa: S101 - there was a row
-        names = [f"c{index}" for index in range(len(found.names))]
-        return msgspec.json.encode([dict(zip(names, each, strict=True)) for each, _ in pairs]).decode()
+    def _put(self, table: Any) -> None:
+        self._execute(table)
+        self._written.append(table)
 
-    def _sorted_out(self, pairs: Sequence[tuple[list[Any], int]]) -> list[Misfit]:
+    def _execute(self, table: Any) -> None:
+        names = [f"c{index}" for index in range(table.num_columns)]
+        self._book.register(_ROWS, table.rename_columns(names).to_reader())
+        self._book.execute(self._insert)
+        self._book.unregister(_ROWS)
+
+    def _sorted_out(self, table: Any, which: list[int]) -> list[Misfit]:
         """Write the rows that a table takes, without the others: one of those takes the whole transaction with it."""
-        good: list[tuple[list[Any], int]] = []
+        good: list[int] = []
         misfits: list[Misfit] = []
-        self._try_out(pairs, good, misfits)
+        self._try_out(table, range(len(which)), good, misfits)
         self._begin_anew()
-        for text in self._written:
-            self._book.execute(self._insert, [text])
+        for each in self._written:
+            self._execute(each)
         if good:
-            self._put(good)
-        return misfits
+            self._put(table.take(good))
+        return [misfit._replace(row=which[misfit.row]) for misfit in misfits]
 
-    def _try_out(
-        self, pairs: Sequence[tuple[list[Any], int]], good: list[tuple[list[Any], int]], misfits: list[Misfit]
-    ) -> None:
-        """Find by halves which rows a table takes."""
+    def _try_out(self, table: Any, some: range, good: list[int], misfits: list[Misfit]) -> None:
+        """Find by halves which of some rows a table takes."""
         self._begin_anew()
         try:
-            self._book.execute(self._insert, [self._as_json(pairs)])
+            self._execute(table.slice(some.start, len(some)))
         except _refusals() as error:
-            if len(pairs) == 1:
-                misfits.append(Misfit(pairs[0][1], "$", str(error).partition("\n")[0]))
+            if len(some) == 1:
+                misfits.append(Misfit(some.start, "$", str(error).partition("\n")[0]))
                 return
-            middle = len(pairs) // 2
-            self._try_out(pairs[:middle], good, misfits)
-            self._try_out(pairs[middle:], good, misfits)
+            middle = len(some) // 2
+            self._try_out(table, some[:middle], good, misfits)
+            self._try_out(table, some[middle:], good, misfits)
         else:
-            good += pairs
+            good += some
 
     def _begin_anew(self) -> None:
         self._book.execute("ROLLBACK")
@@ -201,7 +213,7 @@ class DuckDB(Target):
 
     def _prepared(self) -> str:
         """Make the table where there is none, and write the statement that inserts rows."""
-        found = self._reader.columns
+        found = self._arrow.reader.columns
         assert found is not None  # noqa: S101 - there was a row
         keys = keys_in("DuckDB", self.primary_key, found.names)
         self._keys = [found.names.index(key) for key in keys]
@@ -214,14 +226,9 @@ class DuckDB(Target):
             made = [f"{quoted(name)} {_type(kind)}" for name, kind in zip(found.names, found.kinds, strict=True)]
             made += [f"PRIMARY KEY ({', '.join(map(quoted, keys))})"] if keys else []
             self._book.execute(f"CREATE TABLE {quoted(self.table)} ({', '.join(made)})")
-        read = msgspec.json.encode([{f"c{index}": _read(kind) for index, kind in enumerate(found.kinds)}]).decode()
-        picked = ", ".join(_picked(f"r.c{index}", kind) for index, kind in enumerate(found.kinds))
+        picked = ", ".join(_picked(f"c{index}", kind) for index, kind in enumerate(found.kinds))
         names = ", ".join(map(quoted, found.names))
-        structure = read.replace("'", "''")
-        insert = (
-            f"INSERT INTO {quoted(self.table)} ({names}) SELECT {picked} "  # noqa: S608 - quoted
-            f"FROM (SELECT unnest(from_json(?::JSON, '{structure}')) AS r)"
-        )
+        insert = f"INSERT INTO {quoted(self.table)} ({names}) SELECT {picked} FROM {_ROWS}"  # noqa: S608 - quoted
         if not keys:
             return insert
         rest = [f"{quoted(name)} = excluded.{quoted(name)}" for name in found.names if name not in keys]
@@ -257,6 +264,8 @@ class DuckDB(Target):
 def _duckdb() -> Any:
     try:
         import duckdb
+
+        load()
     except ImportError as error:
         raise ImportError("sinks.DuckDB needs the extra `duckdb`: pip install 'headrace[duckdb]'") from error
     return duckdb
@@ -265,76 +274,39 @@ def _duckdb() -> Any:
 def _refusals() -> tuple[type[Exception], ...]:
     """Name what is raised where a row is wrong, and not the statement."""
     duckdb = _duckdb()
-    return duckdb.IntegrityError, duckdb.DataError, duckdb.InvalidInputException, UnicodeEncodeError
+    return duckdb.IntegrityError, duckdb.DataError, duckdb.InvalidInputException
 
 
-def _type(kind: columns.Kind) -> str:
+def _type(kind: Kind) -> str:
     """Write the type of a column."""
     if kind.name == "list":
         return f"{_inner(kind.parts[0][1])}[]"
     if kind.name == "struct":
         return f"STRUCT({', '.join(f'{quoted(name)} {_inner(part)}' for name, part in kind.parts)})"
-    return _TYPES.get(kind.name, ("VARCHAR", ""))[0]
+    return _TYPES.get(kind.name, "VARCHAR")
 
 
-def _inner(kind: columns.Kind) -> str:
+def _inner(kind: Kind) -> str:
     """Write the type of a part of a column: what JSON has no word for is text there."""
     return _type(kind) if kind.name in ("list", "struct", "bool", "int", "float") else "VARCHAR"
 
 
-def _read(kind: columns.Kind) -> Any:
-    """Tell as what the JSON of a column is read."""
-    if kind.name == "list":
-        return [_read(kind.parts[0][1])]
-    if kind.name == "struct":
-        return {name: _read(part) for name, part in kind.parts}
-    return _TYPES.get(kind.name, ("", "VARCHAR"))[1]
+def _narrowed(kind: Kind) -> Kind:
+    """Tell what a column is in a table of Arrow."""
+    return kind._replace(parts=tuple((name, _narrowed_inside(part)) for name, part in kind.parts))
 
 
-def _picked(name: str, kind: columns.Kind) -> str:
-    """Write what makes a value of the column of what was read."""
-    if kind.name == "bytes":
-        return f"from_base64({name})"
-    if kind.name in ("date", "instant", "local", "json"):
-        return f"CAST({name} AS {_TYPES[kind.name][0]})"
-    return name
+def _narrowed_inside(kind: Kind) -> Kind:
+    return _narrowed(kind)._replace(name=_INSIDE.get(kind.name, kind.name))
 
 
-def _converter(kind: columns.Kind) -> Callable[[Any], Any]:
-    if kind.name == "list":
-        one = _part_converter(kind.parts[0][1])
-        return lambda value: [None if each is None else one(each) for each in columns.native(value)]
-    if kind.name == "struct":
-        parts = [(name, _part_converter(part)) for name, part in kind.parts]
-
-        def change(value: Any) -> dict[str, Any]:
-            given = columns.native(value)
-            return {name: None if given.get(name) is None else one(given[name]) for name, one in parts}
-
-        return change
-    return _CONVERTERS.get(kind.name, columns.as_text)
+def _picked(name: str, kind: Kind) -> str:
+    """Write what makes a value of the column of what is in the table of Arrow."""
+    return f"CAST({name} AS JSON)" if kind.name == "json" else name
 
 
-def _part_converter(kind: columns.Kind) -> Callable[[Any], Any]:
-    """Make the same for a part of a column, in which dates are text already."""
-    return columns.as_text if kind.name in ("date", "instant", "local") else _converter(kind)
-
-
-def _real(value: Any) -> float | str:
-    """Write a number; what JSON has none for is read from its name."""
-    number = columns.real(value)
-    if isfinite(number):
-        return number
-    return "NaN" if isnan(number) else "Infinity" if number > 0 else "-Infinity"
-
-
-_CONVERTERS: Final[dict[str, Callable[[Any], Any]]] = {
-    "bool": columns.truth,
-    "int": columns.whole,
-    "float": _real,
-    "bytes": columns.octets,
-    "date": lambda value: columns.as_text(columns.day(value)),
-    "instant": lambda value: columns.as_text(columns.instant_in_utc(value)),
-    "local": lambda value: columns.as_text(columns.local(value)),
-    "json": columns.as_json,
-}
+def _comparable(column: Any) -> list[Any]:
+    """Read the values of a column of a key, so that those that are equal in a table are equal."""
+    arrow = load()
+    values: list[Any] = (column.cast(arrow.int64()) if arrow.types.is_timestamp(column.type) else column).to_pylist()
+    return ["NaN" if value != value else value for value in values]  # noqa: PLR0124 - a NaN

@@ -11,8 +11,9 @@ import msgspec
 from headrace._core.http import content_coding
 from headrace._core.request import encode
 from headrace.bulk._sinks.base import Misfit, Mode, Tagged, Target
-from headrace.bulk._sinks.columns import builtins, is_as_decoded, is_row_finite
+from headrace.bulk._sinks.columns import builtins, is_row_finite
 from headrace.bulk._sinks.durable import Mark, hold, sync, sync_folder, write_at
+from headrace.bulk._sinks.kinds import is_as_decoded
 from headrace.bulk._sinks.table import check_file
 from headrace.errors import JournalError, SinkError, ValidationError
 

@@ -5,15 +5,10 @@ from __future__ import annotations
 import os
 import re
 import struct
-from collections.abc import Callable  # noqa: TC003 - a constant is annotated with it
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
 from headrace._checks import is_number, wrong_number
-from headrace._core.request import encode
-from headrace.bulk._sinks import columns
+from headrace.bulk._sinks.arrow import Tables, arrow_type, converter, load
 from headrace.bulk._sinks.base import Misfit, Mode, Target
 from headrace.bulk._sinks.durable import Mark, hold, make_own, open_own, sync, sync_folder, write_at
 from headrace.errors import JournalError, SinkError
@@ -22,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+__all__ = ["Parquet", "arrow_type", "converter"]
+
 _PART: Final = re.compile(r"part-([0-9]{6,})\.parquet").fullmatch
-#: What Arrow raises for a value that it does not take; its own errors are some of these.
-_REFUSALS: Final = (ValueError, TypeError, OverflowError, NotImplementedError)
 _LENGTH: Final = struct.Struct("<Q")
 #: Rows of a row group: as many as are held in memory when a file is made.
 _GROUP: Final = 100_000
@@ -48,21 +43,20 @@ class Parquet(Target):
         self, path: str | os.PathLike[str], *, rows_per_file: int = 1_000_000, mode: Mode | None = None
     ) -> None:
         super().__init__(path, mode)
-        _arrow()
+        _check_extra()
         if not is_number(rows_per_file, integer=True):
             raise wrong_number("rows_per_file", rows_per_file, "a whole number above 0")
         self.rows_per_file = rows_per_file
         self._mark = Mark(self.path / ".mark")
-        self._reader = columns.Reader(converter)
+        self._arrow = Tables()
         self._folder: int | None = None
         self._waiting: int | None = None
-        self._schema: Any = None
         self._first = self._parts = self._end = self._rows = 0
         self._tables: list[Any] = []
 
     def expect(self, row_format: Any) -> None:
         """Hear what a row is; see `Target.expect`."""
-        self._reader.expect(row_format)
+        self._arrow.reader.expect(row_format)
 
     def open(self, batch: int, /) -> int:
         """Open the folder, and take back what is behind a batch; see `Sink.open`.
@@ -151,33 +145,10 @@ class Parquet(Target):
         Raises:
             headrace.errors.SinkError: They have no columns.
         """
-        arrow = _arrow()
-        values, which, misfits = self._reader.read(rows)
-        if not values:
-            return misfits
-        found = self._reader.columns
-        assert found is not None  # noqa: S101 - there was a row
-        if self._schema is None:
-            self._schema = arrow.schema(
-                [(name, arrow_type(kind)) for name, kind in zip(found.names, found.kinds, strict=True)]
-            )
-        try:
-            self._tables.append(self._table(values))
-        except _REFUSALS:
-            for index, each in zip(which, values, strict=True):
-                try:
-                    self._tables.append(self._table([each]))
-                except _REFUSALS as error:
-                    misfits.append(Misfit(index, "$", str(error)))
+        table, _, misfits = self._arrow.read(rows)
+        if table is not None:
+            self._tables.append(table)
         return sorted(misfits)
-
-    def _table(self, values: list[list[Any]]) -> Any:
-        """Make a table of the values of rows; raises some `ValueError`, `TypeError` or `OverflowError`."""
-        arrow = _arrow()
-        arrays = [
-            arrow.array(each, field.type) for each, field in zip(zip(*values, strict=True), self._schema, strict=True)
-        ]
-        return arrow.Table.from_arrays(arrays, schema=self._schema)
 
     def commit(self, batch: int, /) -> None:
         """Put the rows with those that wait, and make files of them where they are enough; see `Sink.commit`.
@@ -202,7 +173,7 @@ class Parquet(Target):
 
     def _append(self, tables: list[Any]) -> None:
         assert self._waiting is not None  # noqa: S101 - it is open
-        arrow = _arrow()
+        arrow = load()
         for table in tables:
             made = arrow.BufferOutputStream()
             with arrow.ipc.new_stream(made, table.schema) as stream:
@@ -244,7 +215,7 @@ class Parquet(Target):
 
     def _groups(self) -> Iterator[Any]:
         """Read the rows that wait, a row group at once."""
-        arrow = _arrow()
+        arrow = load()
         gathered: list[Any] = []
         count = at = 0
         with os.fdopen(open_own(self._beside, writable=False), "rb") as file:
@@ -295,62 +266,8 @@ class Parquet(Target):
                 self._beside.unlink(missing_ok=True)
 
 
-def _arrow() -> Any:
+def _check_extra() -> None:
     try:
-        import pyarrow as pa
-        import pyarrow.ipc
+        load()
     except ImportError as error:
         raise ImportError("sinks.Parquet needs the extra `parquet`: pip install 'headrace[parquet]'") from error
-    return pa
-
-
-def arrow_type(kind: columns.Kind) -> Any:
-    """Find the type of Arrow for what a column holds."""
-    arrow = _arrow()
-    if kind.name == "list":
-        return arrow.list_(arrow_type(kind.parts[0][1]))
-    if kind.name == "struct":
-        return arrow.struct([(name, arrow_type(part)) for name, part in kind.parts])
-    return {
-        "bool": arrow.bool_(),
-        "int": arrow.int64(),
-        "float": arrow.float64(),
-        "bytes": arrow.binary(),
-        "date": arrow.date32(),
-        "instant": arrow.timestamp("us", tz="UTC"),
-        "local": arrow.timestamp("us"),
-    }.get(kind.name, arrow.string())
-
-
-def converter(kind: columns.Kind) -> Callable[[Any], Any]:
-    """Make what makes of a value of a column what Arrow takes."""
-    if kind.name == "list":
-        one = _or_none(converter(kind.parts[0][1]))
-        return lambda value: [one(each) for each in _native(value)]
-    if kind.name == "struct":
-        parts = [(name, _or_none(converter(part))) for name, part in kind.parts]
-        return lambda value: {name: change(given.get(name)) for given in (_native(value),) for name, change in parts}
-    return _CONVERTERS.get(kind.name, columns.as_text)
-
-
-def _or_none(change: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda value: None if value is None else change(value)
-
-
-def _native(value: Any) -> Any:
-    """Make the outside of a value plain, its parts too, but for what Arrow knows."""
-    from datetime import date
-
-    return msgspec.to_builtins(value, builtin_types=(bytes, date, datetime), enc_hook=encode.plain)
-
-
-_CONVERTERS: Final[dict[str, Callable[[Any], Any]]] = {
-    "bool": columns.truth,
-    "int": columns.whole,
-    "float": columns.real,
-    "bytes": columns.octets,
-    "date": columns.day,
-    "instant": columns.instant_in_utc,
-    "local": columns.local,
-    "json": columns.as_json,
-}

@@ -13,13 +13,19 @@ from headrace.errors import SinkError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+    from headrace.bulk._sinks.kinds import Kind
 
 _TYPES: Final = {"bool": "INTEGER", "int": "INTEGER", "float": "REAL", "bytes": "BLOB"}
 _BATCHES: Final = "_headrace_batches"
 
 
-def _converter(kind: columns.Kind) -> Callable[[Any], Any]:
+#: What SQLite raises for a row, and not for the statement.
+_REFUSALS: Final = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, UnicodeEncodeError)
+
+
+def _converter(kind: Kind) -> Callable[[Any], Any]:
     return _CONVERTERS.get(kind.name, columns.as_text)
 
 
@@ -42,6 +48,21 @@ _CONVERTERS: Final[dict[str, Callable[[Any], Any]]] = {
     "list": columns.as_json,
     "struct": columns.as_json,
 }
+
+
+def _changed(kind: Kind) -> Callable[[list[Any]], list[Any]]:
+    """Make what changes the values of a column."""
+    changed = columns.at_once(kind, _converter(kind))
+    if kind.name != "float":
+        return changed
+
+    def checked(values: list[Any]) -> list[Any]:
+        found = changed(values)
+        if any(value != value for value in found):  # noqa: PLR0124 - a NaN
+            raise ValueError("SQLite has no NaN")
+        return found
+
+    return checked
 
 
 class SQLite(Target):
@@ -74,6 +95,7 @@ class SQLite(Target):
         self._insert = ""
         self._keys: list[int] = []
         self._reader = columns.Reader(_converter)
+        self._change: list[Callable[[list[Any]], list[Any]]] = []
 
     @property
     def identity(self) -> str:
@@ -91,7 +113,7 @@ class SQLite(Target):
             headrace.errors.JournalError: The table is not what its journal says.
             headrace.errors.SinkError: The database cannot be opened, or the table is not empty.
         """
-        self._insert = ""
+        self._insert, self._change = "", []
         self._check_plain()
         try:  # an absolute path, for SQLite takes others for what they are not, such as `file:`
             self._book = book = sqlite3.connect(self.path.absolute(), isolation_level=None, check_same_thread=False)
@@ -130,34 +152,65 @@ class SQLite(Target):
         """
         if self._book is None:
             raise SinkError(f"{self.identity} is not open")
-        book = self._book
-        values, which, misfits = self._reader.read(rows)
-        if not values:
-            return misfits
         try:
-            if not book.in_transaction:
-                book.execute("BEGIN IMMEDIATE")
-            if not self._insert:
-                self._insert = self._prepared(book)
-            values, which, keyless = keyed(values, which, self._keys)
-            misfits += keyless
-            book.execute("SAVEPOINT rows")
-            try:
-                book.executemany(self._insert, values)
-            except (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, UnicodeEncodeError):
-                book.execute("ROLLBACK TO rows")
-                misfits += self._one_by_one(book, values, which)
-            book.execute("RELEASE rows")
+            if self._write_at_once(self._book, rows):
+                return []
+            values, which, misfits = self._reader.read(rows)
+            return sorted(misfits + self._write_values(self._book, values, which)) if values else misfits
         except sqlite3.Error as error:
             raise self._failed(error) from error
-        return sorted(misfits)
+
+    def _begin_rows(self, book: sqlite3.Connection) -> None:
+        if not book.in_transaction:
+            book.execute("BEGIN IMMEDIATE")
+        if not self._insert:
+            self._insert = self._prepared(book)
+
+    def _write_at_once(self, book: sqlite3.Connection, rows: Sequence[Any]) -> bool:
+        """Insert rows that all have their place; tells whether they had, and leaves none where they had not."""
+        gathered = self._reader.gather(rows)
+        if gathered is None:
+            return False
+        try:
+            values = [change(each) for change, each in zip(self._changes(), gathered, strict=True)]
+        except columns.REFUSALS:
+            return False
+        self._begin_rows(book)
+        if any(None in values[at] for at in self._keys):
+            return False
+        return self._insert_all(book, zip(*values, strict=True))
+
+    def _write_values(self, book: sqlite3.Connection, values: list[list[Any]], which: list[int]) -> list[Misfit]:
+        """Insert the values of rows; gives those of them that have no place."""
+        self._begin_rows(book)
+        values, which, keyless = keyed(values, which, self._keys)
+        return keyless if self._insert_all(book, values) else keyless + self._one_by_one(book, values, which)
+
+    def _insert_all(self, book: sqlite3.Connection, values: Iterable[Sequence[Any]]) -> bool:
+        book.execute("SAVEPOINT rows")
+        try:
+            book.executemany(self._insert, values)
+            fit = True
+        except (*_REFUSALS, OverflowError):
+            book.execute("ROLLBACK TO rows")
+            fit = False
+        book.execute("RELEASE rows")
+        return fit
+
+    def _changes(self) -> list[Callable[[list[Any]], list[Any]]]:
+        """Find what changes the values of each column."""
+        found = self._reader.columns
+        assert found is not None  # noqa: S101 - there was a row
+        if not self._change:
+            self._change = [_changed(kind) for kind in found.kinds]
+        return self._change
 
     def _one_by_one(self, book: sqlite3.Connection, values: list[list[Any]], which: list[int]) -> list[Misfit]:
         misfits = []
         for index, each in zip(which, values, strict=True):
             try:
                 book.execute(self._insert, each)
-            except (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, UnicodeEncodeError) as error:
+            except _REFUSALS as error:
                 misfits.append(Misfit(index, "$", str(error)))
         return misfits
 

@@ -1,0 +1,142 @@
+"""What the columns of a model hold, found in its types."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from msgspec import inspect
+
+from headrace.errors import SinkError
+
+_KINDS: Final[dict[type, str]] = {
+    inspect.BoolType: "bool",
+    inspect.IntType: "int",
+    inspect.FloatType: "float",
+    inspect.StrType: "text",
+    inspect.BytesType: "bytes",
+    inspect.ByteArrayType: "bytes",
+    inspect.DateType: "date",
+    inspect.TimeType: "text",
+    inspect.UUIDType: "text",
+    inspect.DecimalType: "text",
+    inspect.TimeDeltaType: "text",
+}
+
+
+class Kind(NamedTuple):
+    """What a column holds.
+
+    Attributes:
+        name: ``"bool"``, ``"int"``, ``"float"``, ``"text"``, ``"bytes"``, ``"date"``, ``"instant"`` (a datetime with
+            its zone), ``"local"`` (one without), ``"json"``, ``"list"`` or ``"struct"``.
+        parts: Of a list what its items are, of a struct its fields.
+        model: Of a struct its class, where its JSON says all its attributes; else `None`.
+        attributes: The names of these, in the order of the fields.
+    """
+
+    name: str
+    parts: tuple[tuple[str, Kind], ...] = ()
+    model: type | None = None
+    attributes: tuple[str, ...] = ()
+
+
+def is_as_decoded(row_format: Any) -> bool:
+    """Tell whether rows are what JSON says: no code of a model's, nor of another library, has made a value."""
+    if row_format in (None, Any):
+        return True
+    try:
+        node = inspect.type_info(row_format)
+    except TypeError:
+        return False
+    return _is_as_decoded(node, set())
+
+
+def _is_as_decoded(node: Any, seen: set[int]) -> bool:
+    if id(node) in seen:
+        return True
+    seen.add(id(node))
+    kind = getattr(node, "cls", None)
+    if isinstance(node, inspect.CustomType) or hasattr(kind, "__post_init__") or hasattr(kind, "__attrs_post_init__"):
+        return False
+    return all(_is_as_decoded(each, seen) for each in _inside(node))
+
+
+def needs(what: str) -> str:
+    """Say what has no columns, and what has."""
+    return f"{what} has no columns: give a Struct, dataclass, attrs class or TypedDict as response_format"
+
+
+def fields_of(row_type: Any) -> tuple[inspect.Field, ...]:
+    """Read the fields of a model.
+
+    Raises:
+        headrace.errors.SinkError: It has none.
+    """
+    try:
+        node = inspect.type_info(row_type)
+    except TypeError as error:
+        raise SinkError(needs(f"{row_type}")) from error
+    if not isinstance(node, (inspect.StructType, inspect.DataclassType, inspect.TypedDictType)) or not node.fields:
+        raise SinkError(needs(getattr(row_type, "__name__", str(row_type))))
+    return node.fields
+
+
+def kind_of(node: inspect.Type) -> Kind:
+    """Find what a column of a type holds; what is not clear is JSON text."""
+    if isinstance(node, inspect.Metadata):
+        return kind_of(node.type)
+    if isinstance(node, inspect.UnionType):
+        rest = [each for each in node.types if not isinstance(each, inspect.NoneType)]
+        kinds = {kind_of(each).name for each in rest}
+        if kinds == {"int", "float"}:
+            return Kind("float")
+        return kind_of(rest[0]) if len(rest) == 1 else Kind("json")
+    if isinstance(node, inspect.DateTimeType):
+        return Kind("text" if node.tz is None else "instant" if node.tz else "local")
+    if isinstance(node, (inspect.EnumType, inspect.LiteralType)):
+        values = [each.value for each in node.cls] if isinstance(node, inspect.EnumType) else list(node.values)
+        if all(isinstance(each, str) for each in values):
+            return Kind("text")
+        return Kind("int" if all(type(each) is int for each in values) else "json")
+    if isinstance(node, inspect.StructType) and node.array_like:
+        return Kind("json")
+    if isinstance(node, (inspect.StructType, inspect.DataclassType)) and node.fields and not _recursive(node):
+        parts = tuple((field.encode_name, kind_of(field.type)) for field in node.fields)
+        return Kind("struct", parts, _open_model(node), tuple(field.name for field in node.fields))
+    if isinstance(node, (inspect.ListType, inspect.VarTupleType, inspect.SetType, inspect.FrozenSetType)):
+        inner = kind_of(node.item_type)
+        return Kind("json") if inner.name == "json" else Kind("list", (("item", inner),))
+    return Kind(_KINDS.get(type(node), "json"))
+
+
+def _open_model(node: Any) -> type | None:
+    """Name the class of a struct, unless its JSON leaves some attributes out."""
+    model = node.cls if isinstance(node.cls, type) else None
+    config = getattr(model, "__struct_config__", None)
+    if config is not None:
+        return None if config.omit_defaults else model
+    return None if any(field.name.startswith("_") for field in node.fields) else model
+
+
+def _recursive(node: Any, seen: tuple[int, ...] = ()) -> bool:
+    """Tell whether a type holds itself: such a column would have no end."""
+    if id(node) in seen:
+        return True
+    return any(_recursive(each, (*seen, id(node))) for each in _inside(node))
+
+
+def _inside(node: Any) -> list[Any]:
+    """Name the types that a type is made of."""
+    inner: list[Any] = []
+    for name in ("fields", "types", "item_types"):
+        inner += getattr(node, name, ())
+    names = ("type", "item_type", "key_type", "value_type")
+    return inner + [each for name in names if (each := getattr(node, name, None)) is not None]
+
+
+def kind_of_value(value: Any) -> Kind:
+    """Find what a column of a tag holds."""
+    for kind, name in ((bool, "bool"), (int, "int"), (float, "float")):
+        if isinstance(value, kind):
+            return Kind(name)
+    return Kind("text")
