@@ -247,10 +247,12 @@ def test_many_threads_have_bulks_of_one_client() -> None:
     """Each has its functions run in itself."""
     with client_of(Api().answer) as client:
         found: dict[int, Mine] = {}
+        all_ran = threading.Barrier(4)  # a thread that has ended may leave its number to the next
 
         def run(index: int) -> None:
             found[index] = sink = Mine()
             client.bulk(paths(50, 100 * index), response_format=User, sink=sink).run()
+            all_ran.wait(WAIT_SECONDS)
 
         threads = [threading.Thread(target=run, args=(index,)) for index in range(4)]
         for thread in threads:

@@ -6,6 +6,7 @@ tests can end the process between any two.
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -52,6 +53,14 @@ class PageMark(NamedTuple):
     lasting: bool
 
 
+class Part(NamedTuple):
+    """Rows of a batch that the sink is given before the others have come; see `Batch`."""
+
+    rows: list[Any]
+    keys: list[str | None]
+    indexes: list[int]
+
+
 class Batch:
     """What is gathered until the next commit.
 
@@ -67,10 +76,12 @@ class Batch:
         samples: How the run went since the last commit.
         routes: What was seen of each route so far.
         dropped: How many rows a sink has taken that throws them away: they are not gathered.
+        given: How many rows the sink was given already.
     """
 
     __slots__ = (
-        "calls", "dead", "done", "dropped", "indexes", "keys", "rejects", "routes", "rows", "samples", "series",
+        "calls", "dead", "done", "dropped", "given", "indexes", "keys", "rejects", "routes", "rows", "samples",
+        "series",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -85,6 +96,19 @@ class Batch:
         self.samples: list[Sample] = []
         self.routes: Mapping[str, Any] | None = None
         self.dropped = 0
+        self.given = 0
+
+    @property
+    def count(self) -> int:
+        """How many rows it has, those that the sink was given included."""
+        return self.given + len(self.rows)
+
+    def part(self) -> Part:
+        """Take the rows out that the sink is to be given now."""
+        part = Part(self.rows, self.keys, self.indexes)
+        self.given += len(self.rows)
+        self.rows, self.keys, self.indexes = [], [], []
+        return part
 
     def note(self, mark: bytes | PageMark, *, last: bool) -> None:
         """Note that a call is done, or how far its series is."""
@@ -124,6 +148,10 @@ class Keeper:
         self._sink = sink
         self._ours = isinstance(sink, Target)
         self.keeps_rows = type(sink) is not Discard
+        #: How many rows the sink is given at once, before its commit.
+        self.at_once: float = sink.at_once if self._ours else math.inf
+        self._misfits: list[Rejected] = []  # of what it was given since the last commit
+        self._fault: BaseException | None = None
         self._path = path
         self._job = job
         self._journal: Writer | None = None
@@ -198,6 +226,14 @@ class Keeper:
         if self._journal is not None:
             self._journal.finish()
 
+    def write(self, part: Part) -> None:
+        """Give the sink rows of the next batch, while they are warm; what that raises, its commit raises."""
+        if self._fault is None:
+            try:
+                self._misfits += self._write(part)
+            except BaseException as error:  # noqa: BLE001 - raised where somebody waits
+                self._fault = error
+
     def commit(self, batch: Batch) -> tuple[int, list[Rejected]]:
         """Make a batch durable.
 
@@ -210,7 +246,11 @@ class Keeper:
         """
         number = self._number + 1
         between(STEPS[0], number)
-        misfits = self._write(batch) if batch.rows and self._sink is not None else []
+        if batch.rows and self._sink is not None:
+            self.write(batch.part())
+        if self._fault is not None:
+            raise self._fault
+        misfits, self._misfits = self._misfits, []
         between(STEPS[1], number)
         if self._journal is not None:
             more = More(batch.dead, [*batch.rejects, *misfits], batch.series)
@@ -222,15 +262,15 @@ class Keeper:
             self._journal.mark()
         between(STEPS[4], number)
         self._number = number
-        return len(batch.rows) + batch.dropped - len(misfits), misfits
+        return batch.given + batch.dropped - len(misfits), misfits
 
-    def _write(self, batch: Batch) -> list[Rejected]:
-        rows = batch.rows if self._ours else plain_rows(batch.rows)
+    def _write(self, part: Part) -> list[Rejected]:
+        rows = part.rows if self._ours else plain_rows(part.rows)
         found: list[Misfit] | None = self._guarded(self._sink.write, rows)
         if not self._ours or not found:
             return []
         return [
-            Rejected(batch.keys[at], batch.indexes[at], each.path, each.message, _raw(batch.rows[at]))
+            Rejected(part.keys[at], part.indexes[at], each.path, each.message, _raw(part.rows[at]))
             for each in found
             for at in (each.row,)
         ]

@@ -26,11 +26,12 @@ from headrace.bulk.keys import Digests
 from headrace.bulk.outcomes import Ok
 from headrace.bulk.pulling import Known
 from headrace.bulk.report import Report
-from headrace.bulk.running import Run, Tally, Thread
+from headrace.bulk.running import Run, Thread
 from headrace.bulk.samples import Sampler
 from headrace.bulk.series import Kept, Walks
 from headrace.bulk.shape import Shape
 from headrace.bulk.source import Source, check_incremental
+from headrace.bulk.tally import Tally
 from headrace.errors import AsyncClientError, ValidationError
 from headrace.types import UNSET
 

@@ -18,7 +18,6 @@ from headrace.bulk.batches import Batch
 from headrace.bulk.outcomes import Err, Ok
 from headrace.bulk.report import MOST_KEPT
 from headrace.bulk.transforming import made_of, rows_of, transformed
-from headrace.errors import HTTPError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,14 +27,13 @@ if TYPE_CHECKING:
     from headrace.bulk.outcomes import Outcome
     from headrace.bulk.report import Report
     from headrace.bulk.samples import Sampler
+    from headrace.bulk.tally import Tally
 
 T = TypeVar("T")
 
 #: Rows, or calls, after which a batch ends. More are not gathered before it is committed: no more than this many are
 #: ever asked for again.
 MOST: Final = 10_000
-#: Calls that have to have ended before a share of them means anything.
-_FEWEST: Final = 100
 #: Answers that a thread that waits for the bulk makes rows of at once.
 _AT_ONCE: Final = 256
 _PROGRESS_SECONDS: Final = 0.1
@@ -68,49 +66,6 @@ class Thread:
     def end(self) -> None:
         """Let the thread go once it has nothing to do."""
         self._pool.shutdown(wait=False)
-
-
-class Tally:
-    """Counts outcomes, and says when there are too many failures.
-
-    Args:
-        report: Where to count.
-        expected: Statuses that are no failure.
-        most: How many failures are too few to stop for, a share of the calls where it is a float; `None` never stops.
-    """
-
-    def __init__(self, report: Report, expected: frozenset[int], most: float | None) -> None:
-        self.report = report
-        self._expected = expected
-        self._most = most
-
-    def count(self, outcome: Outcome[Any]) -> bool:
-        """Count an outcome; tells whether it is a failure."""
-        report = self.report
-        if type(outcome) is Ok:
-            report.answered(outcome.meta)
-            if not outcome.rejects:
-                return False
-            report.rejected += len(outcome.rejects)
-            for each in outcome.rejects[: MOST_KEPT - len(report.rejects)]:
-                report.rejects.append(Rejected(outcome.meta.key, each.index, each.path, each.message, each.raw))
-            return False
-        assert type(outcome) is Err  # noqa: S101 - there is no third
-        error = outcome.error
-        expected = isinstance(error, HTTPError) and error.status_code in self._expected
-        report.refused(outcome, expected=expected)
-        return not expected
-
-    @property
-    def exceeded(self) -> bool:
-        """Whether too many calls have failed."""
-        most, report = self._most, self.report
-        if most is None:
-            return False
-        if isinstance(most, int):
-            return report.failed > most
-        ended = report.done + report.failed + report.expected
-        return ended >= _FEWEST and report.failed > most * ended
 
 
 class Run:
@@ -154,6 +109,7 @@ class Run:
         self._commit: asyncio.Future[Any] | None = None
         self._unheard: asyncio.Future[Any] | None = None  # the same, until what it has kept is counted
         self._writing = (0, 0)  # rows and calls that are being committed
+        self._parts: list[asyncio.Future[None]] = []  # of the batch, which the sink is being given
         self._timer: asyncio.TimerHandle | None = None
         self._taken: list[tuple[Outcome[Any], bytes | PageMark | None]] = []
 
@@ -166,6 +122,8 @@ class Run:
             while await engine.wait():
                 self._report.sort()
                 await self._take()
+                if len(self._batch.rows) >= self._keeper.at_once:
+                    self._parts.append(self._thread.begin(self._keeper.write, self._batch.part()))
                 if self._full or (self._batch.calls and monotonic() >= self._due):
                     await self._hand_over()
                 self._tell()
@@ -189,6 +147,8 @@ class Run:
         taken, self._taken = self._taken, []
         for (outcome, mark), rows in zip(taken, made, strict=False):
             self._add(outcome, mark, rows)
+        if self._sampler is not None:
+            self._sampler.hear([outcome for outcome, _ in taken[: len(made)]])
         if error is not None:
             error.add_note(f"transform: of a row of {taken[len(made)][0].call!r}")
             raise error
@@ -225,12 +185,15 @@ class Run:
         if self._transform is not None and _calling.current.get() is not None:
             await self._take()
         else:
-            self._add(*self._engine.take()[:2])
+            outcome, mark, _ = self._engine.take()
+            self._add(outcome, mark)
+            if self._sampler is not None:
+                self._sampler.hear([outcome])
 
     @property
     def _full(self) -> bool:
         rows, calls = self._writing
-        return rows + len(self._batch.rows) >= MOST or calls + self._batch.calls >= MOST
+        return rows + self._batch.count >= MOST or calls + self._batch.calls >= MOST
 
     def _take_here(self) -> None:
         """Take what is ready, until the batch is full, in this very thread."""
@@ -238,7 +201,9 @@ class Run:
         rows, keys, indexes = batch.rows, batch.keys, batch.indexes
         ready, plain = engine.ready, self._transform is None
         keeps = self._keeper.keeps_rows
+        taken = []
         most_rows, most_calls = (MOST - writing for writing in self._writing)
+        most_rows -= batch.given
         for _ in range(min(len(ready), most_calls - batch.calls)):
             if len(rows) >= most_rows:
                 break
@@ -256,10 +221,11 @@ class Run:
                 if mark is not None:
                     batch.note(mark, last=outcome.meta.last)
                 batch.calls += 1
-                if sampler is not None:
-                    sampler.see(outcome)
             else:
                 self._add(outcome, mark)
+            taken.append(outcome)
+        if sampler is not None:
+            sampler.hear(taken)
 
     def _add(self, outcome: Outcome[Any], mark: bytes | PageMark | None, made: list[list[Any]] | None = None) -> None:
         batch = self._batch
@@ -291,8 +257,6 @@ class Run:
         elif mark is not None:
             batch.note(mark, last=True)
         batch.calls += 1
-        if self._sampler is not None:
-            self._sampler.see(outcome)
 
     def _rows(self, outcome: Ok[Any], made: list[list[Any]] | None) -> tuple[list[Any], Sequence[int]]:
         """Make the rows of an answer, as they go to the sink; tells of each which row of the answer it is of.
@@ -332,7 +296,8 @@ class Run:
         batch, self._batch = self._batch, Batch()
         if self._sampler is not None:
             batch.routes = {name: msgspec.structs.replace(route) for name, route in self._sampler.routes.items()}
-        self._writing = (len(batch.rows), batch.calls)
+        self._writing = (batch.count, batch.calls)
+        self._parts.clear()  # the thread does one after the other, and the commit is the last
         self._commit = self._unheard = self._thread.begin(self._keeper.commit, batch)
         self._commit.add_done_callback(self._committed)
 
@@ -379,7 +344,7 @@ class Run:
         """Note how it goes; the next commit keeps that."""
         if self._sampler is not None:
             self._sampled = now
-            rows = len(self._batch.rows) + self._batch.dropped
+            rows = self._batch.count + self._batch.dropped
             self._batch.samples.append(self._sampler.take(self._report.seconds, rows))
 
     def _tell(self, *, last: bool = False) -> None:

@@ -11,6 +11,8 @@ from headrace.bulk.outcomes import Ok
 from headrace.bulk.report import bucket_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from headrace._core.call import Call
     from headrace._core.stats import Stats
     from headrace.bulk.report import Report
@@ -86,6 +88,9 @@ class Sampler:
         report: What is counted.
         stats: What the client counts.
         began: When the run began, in seconds since 1970.
+
+    Attributes:
+        routes: What was seen of each route.
     """
 
     def __init__(self, report: Report, stats: Stats, began: float) -> None:
@@ -95,13 +100,18 @@ class Sampler:
         self._before: dict[int, int] = {}
         self._base = (stats.requests, stats.retries, stats.limiter_seconds)
         self._seen = 0
+        self._next = 0  # how many outcomes are left out before the next is seen
         self.routes: dict[str, Route] = {}
 
-    def see(self, outcome: Any) -> None:
-        """Count an outcome by its route."""
+    def hear(self, outcomes: Sequence[Any]) -> None:
+        """Count outcomes by their routes; of many calls, one of eight."""
+        step = 1 if self._seen < _ALL else _ONE_OF
+        for outcome in outcomes[self._next :: step]:
+            self._see(outcome)
+        self._next = (self._next - len(outcomes)) % step
+
+    def _see(self, outcome: Any) -> None:
         self._seen += 1
-        if self._seen > _ALL and self._seen % _ONE_OF:
-            return
         name = route_of(outcome.call)
         route = self.routes.get(name)
         if route is None:

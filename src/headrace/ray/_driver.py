@@ -13,8 +13,8 @@ from headrace._core.limits.windows import positive
 from headrace.bulk._sinks.base import Target
 from headrace.bulk._sinks.discard import Discard
 from headrace.bulk.given import journal_path
-from headrace.bulk.running import Tally
 from headrace.bulk.shards import MOST_CALLS, Ledger, Shard, ShardResult, ShardWork, refuse_series, run_shard
+from headrace.bulk.tally import Tally
 from headrace.errors import ClientError
 from headrace.ray._cluster import Recipe, begin, engine, importable, portable, recipe
 from headrace.ray._limits import LATENESS, hold, shared
