@@ -153,10 +153,11 @@ def _environments(chosen: Sequence[Row], *, quick: bool) -> dict[str, environmen
 def _machine() -> dict[str, Any]:
     """Describe what the figures depend on."""
     cpu = "unknown processor"
-    if (info := Path("/proc/cpuinfo")).exists() and (found := re.search(r"model name\s*: (.*)", info.read_text())):
-        cpu = found[1]
+    if (info := Path("/proc/cpuinfo")).exists() and (named := re.search(r"model name\s*: (.*)", info.read_text())):
+        cpu = named[1]
     nginx = subprocess.run([str(program("nginx")), "-v"], capture_output=True, text=True, check=False).stderr
-    wrk = subprocess.run([str(program("wrk")), "-v"], capture_output=True, text=True, check=False).stdout
+    found = program("wrk")
+    wrk = "" if found is None else subprocess.run([found, "-v"], capture_output=True, text=True, check=False).stdout
     return {
         "cpu": cpu,
         "cores": os.cpu_count(),

@@ -1,4 +1,4 @@
-"""What a run measured is put into the documentation here: `python -m benchmarks.publish`, from `results/full.json`.
+"""What runs measured is put into the documentation here: `python -m benchmarks.publish`, from `benchmarks/results`.
 
 Every table of the page of benchmarks, and the one in the README, stands between two comments that name it.
 """
@@ -10,14 +10,16 @@ import re
 import statistics
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import report
+from benchmarks import commands, report
+from benchmarks.bulk.__main__ import table as bulk_table
 from benchmarks.processes import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-_RUN = ROOT / "benchmarks" / "results" / "full.json"
+_RESULTS = ROOT / "benchmarks" / "results"
+_RUN = _RESULTS / "full.json"
 _PAGE = ROOT / "docs" / "benchmarks.md"
 _README = ROOT / "README.md"
 #: The clients that the README shows, by the names of the row `get`.
@@ -39,6 +41,10 @@ def main() -> None:
             "rows": "\n\n".join(report.row(row) for row in run["rows"] if row["key"] != "sweep"),
         },
     )
+    for name, table in (("bulk", bulk_table), ("commands", commands.table)):
+        found = _RESULTS / f"{name}.json"
+        if found.exists():
+            _write(_PAGE, {name: table(json.loads(found.read_text()))})
     if "get" in rows:
         _write(_README, {"get": _short(rows["get"])})
 

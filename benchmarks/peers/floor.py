@@ -29,21 +29,23 @@ _LENGTH = b"Content-Length: "
 class _Exchange(asyncio.Protocol):
     """One connection: writes the request, gathers the bytes of the answer."""
 
-    __slots__ = ("_body", "_left", "_loop", "_parts", "_transport", "answer", "take")
+    __slots__ = ("_body", "_left", "_loop", "_parts", "_transport", "answer", "lost", "take")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._parts: list[bytes] = []
         self._left = -1
+        self.answer: asyncio.Future[bytes] | None = None
         self.take: Callable[[_Exchange, bytes], None] | None = None
+        self.lost: Callable[[_Exchange], None]
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
 
     def ask(self, request: bytes) -> asyncio.Future[bytes]:
-        self.answer = self._loop.create_future()
+        self.answer = answer = self._loop.create_future()
         self._transport.write(request)
-        return self.answer
+        return answer
 
     def write(self, request: bytes) -> None:
         self._transport.write(request)
@@ -67,10 +69,13 @@ class _Exchange(asyncio.Protocol):
         if self.take is not None:
             self.take(self, data)
         else:
+            assert self.answer is not None
             self.answer.set_result(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self.answer.done():
+        if self.take is not None:
+            self.lost(self)
+        elif self.answer is not None and not self.answer.done():
             self.answer.set_exception(exc or ConnectionResetError("the server ended the connection"))
 
 
@@ -106,6 +111,7 @@ class _Floor:
         ended: asyncio.Future[None] = self._loop.create_future()
         decode, request = self._decode, self._request
         flying, left, done = len(exchanges), requests - len(exchanges), 0
+        replacing: list[asyncio.Task[None]] = []
 
         def take(exchange: _Exchange, body: bytes) -> None:
             nonlocal flying, left, done
@@ -123,13 +129,24 @@ class _Floor:
             if not flying and not ended.done():
                 ended.set_result(None)
 
+        async def replace(gone: _Exchange) -> None:
+            _, made = await self._loop.create_connection(
+                lambda: _Exchange(self._loop), self._url.hostname, self._url.port, ssl=self._context
+            )
+            exchanges[exchanges.index(gone)] = made
+            made.take, made.lost = take, lost
+            made.write(request)  # which the other had been sent when it ended: nginx ends one after 1,000 answers
+
+        def lost(exchange: _Exchange) -> None:
+            replacing.append(self._loop.create_task(replace(exchange)))
+
         def stop() -> None:
             nonlocal left
             left = 0
 
         timer = self._loop.call_later(seconds, stop)
         for exchange in exchanges:
-            exchange.take = take
+            exchange.take, exchange.lost = take, lost
             exchange.write(request)
         await ended
         timer.cancel()

@@ -43,7 +43,8 @@ class Leases:
         held: The leases, the oldest first; who takes a permit takes it of the first that has one.
         out: Permits that were put back and may be used all the same, by who has them still.
         back: What was burned, to be given back: the stamp and the permits of an answer, and how many were not used.
-        low: Permits of a lease at which it is time to ask for more.
+        spare: Permits that may be used before it is time to look whether more should be asked for.
+        due: The moment at which it is, however few were used.
     """
 
     __slots__ = (
@@ -57,9 +58,10 @@ class Leases:
         "_round_trip",
         "_scarce_until",
         "back",
+        "due",
         "held",
-        "low",
         "out",
+        "spare",
     )
 
     def __init__(self, life: float, most: int) -> None:
@@ -71,7 +73,8 @@ class Leases:
         self._scarce_until = -math.inf
         self._round_trip = 0.0
         self.held: deque[Lease] = deque()
-        self.low = 0
+        self.spare = 0.0
+        self.due = -math.inf
         self.out = 0
         self.back: list[tuple[int, int, int]] = []
 
@@ -138,7 +141,7 @@ class Leases:
             spoken_for: Permits that are held for those who wait.
 
         Returns:
-            Permits; 0 where enough are held. Also sets `low`.
+            Permits; 0 where enough are held. Also sets `spare` and `due`.
         """
         used = self.used
         elapsed = now - self._counted_at
@@ -146,12 +149,28 @@ class Leases:
             # What was used comes in bursts, so that one window without use says little.
             self._per_second = max((used - self._counted) / elapsed, self._per_second / 2)
             self._counted, self._counted_at = used, now
+        else:  # more is soon seen: else whoever begins would ask for every few, until the window has passed
+            self._per_second = max(self._per_second, (used - self._counted) / max(elapsed, self._life))
         share = _SCARCE if now < self._scarce_until else _PLENTY
         wanted = min(self._most, math.floor(self._per_second * self._life * share))
-        self.low = wanted if self._round_trip > self._life / 4 else wanted * 2 // 3
+        low = wanted if self._round_trip > self._life / 4 else wanted // 2
         until = now + self._round_trip
         lasting = sum(lease.count for lease in self.held if lease.expires > until) - spoken_for
-        return wanted - max(0, lasting) if lasting <= self.low else 0
+        self.looked()
+        if lasting <= low:
+            return wanted - max(0, lasting)
+        self.spare = lasting - low
+        self.due = self.held[-1].expires - 2 * self._round_trip
+        return 0
+
+    def is_due(self, now: float, weight: int) -> bool:
+        """Note that permits were used; tells whether it is time to look, which it is once."""
+        self.spare -= weight
+        return self.spare <= 0 or now >= self.due
+
+    def looked(self) -> None:
+        """Note that somebody looks."""
+        self.spare = self.due = math.inf
 
     def are_scarce(self, now: float) -> None:
         """Note that fewer permits were granted than asked for."""

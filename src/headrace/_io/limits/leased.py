@@ -81,10 +81,13 @@ class LeasedLimiter(PermitQueue):
             headrace.errors.ValidationError: The weight is no whole number above 0, or more than a window ever holds.
         """
         if self._plain and weight == 1 and self._held:
-            lease = self._held[0]
-            if lease.count and self._clock() <= lease.expires:
+            lease, now = self._held[0], self._clock()
+            if lease.count and now <= lease.expires:
                 lease.count -= 1
-                if lease.count <= self._leases.low and self._wake is not None:
+                leases = self._leases
+                leases.spare -= 1  # `is_due`, spelled out
+                if (leases.spare <= 0 or now >= leases.due) and self._wake is not None:
+                    leases.looked()
                     self._wake.set()
                 return True
         if weight == 1:

@@ -140,7 +140,8 @@ class PermitQueue(StartQueue):
                 window.record(now, weight)
             return
         self._leases.take(weight)
-        if self._held and self._held[-1].count <= self._leases.low:
+        if self._leases.is_due(now, weight):
+            self._leases.looked()
             self._ask_soon()
 
     def _is_too_late(self, waiter: _Waiter) -> bool:
