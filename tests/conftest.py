@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import random
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -23,6 +24,10 @@ from tests.servers.oauth2 import SECRET, OAuth2Server, oauth2_server
 from tests.servers.proxy import ForwardProxy, forward_proxy
 from tests.servers.raw import Handler, RawServer, Step, raw_server, scripted_server
 from tests.servers.tls import TlsMaterial
+
+# Where a shell has started this in the background, SIGINT is ignored, by every program, too, that a test interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("untimed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -367,3 +367,25 @@ def test_keys_of_duckdb_that_are_equal_in_one_batch(tmp_path: Path) -> None:
     assert misfits == [Misfit(1, "$", "a column of the primary key is null")]
     with duckdb.connect(tmp_path / "rows.duck") as book:
         assert book.execute("SELECT number FROM rows ORDER BY number").fetchall() == [(2,), (3,), (5,)]
+
+
+@pytest.mark.parametrize("odd", [False, True])
+@pytest.mark.parametrize("kind", ["parquet", "duckdb"])
+def test_a_part_keeps_what_has_its_default(tmp_path: Path, kind: str, *, odd: bool) -> None:
+    """Its JSON leaves that out, a column does not; neither by column nor, beside a row with no place, row by row."""
+
+    class Outer(msgspec.Struct):
+        id: int
+        few: Few
+        several: list[Few]
+
+    rows: list[Any] = [Outer(1, Few(), [Few(), Few(x=3)])]
+    rows += [Outer(2**63, Few(), [])] if odd else []
+    sink: Any = sinks.Parquet(tmp_path / "p") if kind == "parquet" else sinks.DuckDB(tmp_path / "d", "t")
+    sink.open(0)
+    assert [misfit.row for misfit in sink.write(rows)] == ([1] if odd else [])
+    sink.commit(1)
+    sink.close()
+    read = read_parts(tmp_path / "p") if kind == "parquet" else read_duckdb(tmp_path / "d", "t")
+    ((_, few, several),) = [tuple(row.values()) if isinstance(row, dict) else row for row in read]
+    assert (few, several) == ({"x": 1, "y": 2}, [{"x": 1, "y": 2}, {"x": 3, "y": 2}])

@@ -150,7 +150,7 @@ async def test_nobody_there_is_told() -> None:
     """An address without a server is an error after `patience` seconds, for every kind of call."""
     port = free_port()
     limiter = SharedLimiter(f"redis://{HOST}:{port}", 5, name="x", patience=0.2)
-    with pytest.raises(LimiterError, match=rf"out of reach for .* \(patience=0.2\): .*{port}"):
+    with pytest.raises(LimiterError, match=rf":{port}.*out of reach for .* \(patience=0.2\): \w"):
         await limiter.acquire()
     async with AsyncClient("http://127.0.0.1:9", limiter=limiter) as client:
         with pytest.raises(LimiterError, match="out of reach") as caught:

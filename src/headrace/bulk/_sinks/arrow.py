@@ -143,11 +143,15 @@ def converter(kind: Kind) -> Callable[[Any], Any]:
     """Make what makes of a value of a column what Arrow takes."""
     if kind.name == "list":
         one = _or_none(converter(kind.parts[0][1]))
-        return lambda value: [one(each) for each in _native(value, _LIST, "list")]
+        return lambda value: [one(each) for each in _items(value)]
     if kind.name == "struct":
         parts = [(name, _or_none(converter(part))) for name, part in kind.parts]
+        attributes = dict(zip((name for name, _ in kind.parts), kind.attributes, strict=True))
 
         def change(value: Any) -> dict[str, Any]:
+            # A model's attributes are read: its JSON may leave out those that have their defaults.
+            if type(value) is kind.model:
+                return {name: one(getattr(value, attributes[name])) for name, one in parts}
             given = _native(value, dict, "mapping")
             return {name: one(given.get(name)) for name, one in parts}
 
@@ -156,7 +160,11 @@ def converter(kind: Kind) -> Callable[[Any], Any]:
 
 
 def _or_none(change: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda value: None if value is None else change(value)
+    return lambda value: None if value is None or value is msgspec.UNSET else change(value)
+
+
+def _items(value: Any) -> Any:
+    return value if type(value) in _LIST else _native(value, _LIST, "list")
 
 
 def _native(value: Any, kinds: type | tuple[type, ...] = object, word: str = "") -> Any:
@@ -167,34 +175,23 @@ def _native(value: Any, kinds: type | tuple[type, ...] = object, word: str = "")
     return plain
 
 
-def _maker(kind: Kind, *, inside: bool = False) -> Maker:
-    """Make what makes an array of a column, and holds in it what `converter` makes of each value.
+def _maker(kind: Kind) -> Maker:
+    """Make what makes an array of a column, and holds in it what `converter` makes of each value."""
+    array, kept, changed = load().array, arrow_type(kind), columns.at_once(kind, converter(kind))
 
-    Args:
-        kind: What the column holds.
-        inside: Whether it is a part of another: then `converter` sees what `_native` makes of a value.
-    """
+    def plain(values: list[Any]) -> Any:
+        return array(changed(values), kept)
+
     if kind.name == "struct" and kind.model is not None:
-        return _structs(kind, _plain_maker(kind, inside=inside))
-    if kind.name == "list":
-        return _lists(kind, _plain_maker(kind, inside=inside))
-    return _plain_maker(kind, inside=inside)
-
-
-def _plain_maker(kind: Kind, *, inside: bool) -> Maker:
-    array, kept, change = load().array, arrow_type(kind), converter(kind)
-    if inside:
-        of_native = _or_none(change)
-        change = lambda value: of_native(_native(value))  # noqa: E731 - the same, but for its parts
-    changed = columns.at_once(kind, change)
-    return lambda values: array(changed(values), kept)
+        return _structs(kind, plain)
+    return _lists(kind, plain) if kind.name == "list" else plain
 
 
 def _structs(kind: Kind, otherwise: Maker) -> Maker:
     """Make what makes an array of a column of structs, of the arrays of their parts."""
     arrow, fields = load(), list(arrow_type(kind))
     makers = [
-        (operator.attrgetter(attribute), _maker(part, inside=True))
+        (operator.attrgetter(attribute), _maker(part))
         for attribute, (_, part) in zip(kind.attributes, kind.parts, strict=True)
     ]
     model = kind.model
@@ -215,7 +212,7 @@ def _structs(kind: Kind, otherwise: Maker) -> Maker:
 
 def _lists(kind: Kind, otherwise: Maker) -> Maker:
     """Make what makes an array of a column of lists, of the array of all their items."""
-    arrow, kept, items = load(), arrow_type(kind), _maker(kind.parts[0][1], inside=True)
+    arrow, kept, items = load(), arrow_type(kind), _maker(kind.parts[0][1])
 
     def make(values: list[Any]) -> Any:
         types = set(map(type, values))

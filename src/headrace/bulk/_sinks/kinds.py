@@ -30,7 +30,7 @@ class Kind(NamedTuple):
         name: ``"bool"``, ``"int"``, ``"float"``, ``"text"``, ``"bytes"``, ``"date"``, ``"instant"`` (a datetime with
             its zone), ``"local"`` (one without), ``"json"``, ``"list"`` or ``"struct"``.
         parts: Of a list what its items are, of a struct its fields.
-        model: Of a struct its class, where its JSON says all its attributes; else `None`.
+        model: Of a struct its class, where its fields are its attributes; else `None`.
         attributes: The names of these, in the order of the fields.
     """
 
@@ -110,11 +110,10 @@ def kind_of(node: inspect.Type) -> Kind:
 
 
 def _open_model(node: Any) -> type | None:
-    """Name the class of a struct, unless its JSON leaves some attributes out."""
+    """Name the class of a struct, unless it has attributes that are no fields of JSON."""
     model = node.cls if isinstance(node.cls, type) else None
-    config = getattr(model, "__struct_config__", None)
-    if config is not None:
-        return None if config.omit_defaults else model
+    if isinstance(node, inspect.StructType):
+        return model
     return None if any(field.name.startswith("_") for field in node.fields) else model
 
 
