@@ -221,6 +221,8 @@ class Call:
         try:
             self.loop.call_soon_threadsafe(self._cancel)
         except RuntimeError:  # the loop has ended
+            if self._task is None:
+                self._coroutine.close()
             self.over = True
 
     def _cancel(self) -> None:

@@ -116,9 +116,10 @@ class LoopThread:
         try:
             with self._lock:
                 if not self._ended:
-                    call = self._submitted(
-                        Call((self._lives.get(None) or self._begin()).loop, coroutine, desk, is_last=is_last)
-                    )
+                    # Known before it is submitted: who is interrupted meanwhile cannot tell whether the loop has it.
+                    call = Call((self._lives.get(None) or self._begin()).loop, coroutine, desk, is_last=is_last)
+                    if not self._submits(call):
+                        call = None
             if call is None:
                 return self._run_apart(coroutine)
             desk.wait(call)
@@ -134,15 +135,15 @@ class LoopThread:
             return call.value
         raise call.failure(call.error)
 
-    def _submitted(self, call: Call) -> Call | None:
-        """Submit a call; `None` where a signal handler has ended the loop just now."""
+    def _submits(self, call: Call) -> bool:
+        """Submit a call; tells whether a signal handler has not ended the loop just now."""
         try:
             call.submit()
         except RuntimeError:
             if not self._ended:
                 raise
-            return None
-        return call
+            return False
+        return True
 
     def _run_apart(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine of a client that was closed, which has to be told so, on a loop for this once."""
