@@ -76,6 +76,16 @@ async def test_a_second_run_asks_nothing(api: RowServer, folder: Path, capsys: p
     assert ids(folder / "rows.ndjson") == [1, 2, 3, 4, 5]
 
 
+async def test_a_width_that_finds_itself(api: RowServer, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--in-flight auto` leaves out none, and the journal says that it was run so."""
+    source, limit = f"{api.url}/users/{{1..400}}", ("--summary", "json", "-q")
+    assert await command("fetch", source, "--out", "rows.ndjson", "--in-flight", "auto", *limit) == 0
+    assert ids(folder / "rows.ndjson") == list(range(1, 401))
+    assert json.loads(capsys.readouterr().out)["done"] == 400
+    about = Journal(folder / "rows.ndjson.journal").about
+    assert about["settings"]["in_flight"] == "'auto'"
+
+
 FILES = {
     "ids.csv": b"id,what\n1,a\n2,b\n",
     "ids.ndjson": b'{"id": 1}\n\n{"id": 2}\n',
