@@ -10,7 +10,7 @@ from headrace._checks import wrong
 from headrace._core.call import Call
 from headrace._core.limits.windows import positive
 from headrace.bulk._sinks import columns
-from headrace.bulk._sinks.parquet import arrow_type, converter
+from headrace.bulk._sinks.arrow import arrow_type, converter
 from headrace.bulk.outcomes import Err, Ok
 from headrace.errors import HTTPError, ValidationError
 from headrace.ray._cluster import importable, portable, recipe

@@ -110,22 +110,26 @@ class Verbatim:
     """A format: plain JSON that is only checked, for whoever writes it down as it came."""
 
 
-def _checked_json(body: bytes) -> msgspec.Raw | None:
-    """Check JSON; `null` is `None`, as for every format."""
-    if not body.isascii():
-        body.decode()  # which `msgspec.Raw` leaves out
-    found = _raw(body)
-    return None if len(found) == 4 and bytes(found) == b"null" else found
-
-
 _raw = msgspec.json.Decoder(msgspec.Raw).decode
 _raw_rows = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
-def _checked_rows(body: bytes) -> list[msgspec.Raw]:
-    """Check a list in JSON, and take its parts apart."""
+def _check_utf8(body: bytes) -> None:
+    """Raise a `UnicodeDecodeError` for what is no UTF-8, which `msgspec.Raw` lets pass."""
     if not body.isascii():
         body.decode()
+
+
+def _checked_json(body: bytes) -> msgspec.Raw | None:
+    """Check JSON; `null` is `None`, as for every format."""
+    _check_utf8(body)
+    found = _raw(body)
+    return None if len(found) == 4 and bytes(found) == b"null" else found
+
+
+def _checked_rows(body: bytes) -> list[msgspec.Raw]:
+    """Check a list in JSON, and take its parts apart."""
+    _check_utf8(body)
     return _raw_rows(body)
 
 

@@ -145,15 +145,17 @@ def converter(kind: Kind) -> Callable[[Any], Any]:
         one = _or_none(converter(kind.parts[0][1]))
         return lambda value: [one(each) for each in _items(value)]
     if kind.name == "struct":
-        parts = [(name, _or_none(converter(part))) for name, part in kind.parts]
-        attributes = dict(zip((name for name, _ in kind.parts), kind.attributes, strict=True))
+        parts = [
+            (name, attribute, _or_none(converter(part)))
+            for (name, part), attribute in zip(kind.parts, kind.attributes, strict=True)
+        ]
 
         def change(value: Any) -> dict[str, Any]:
             # A model's attributes are read: its JSON may leave out those that have their defaults.
             if type(value) is kind.model:
-                return {name: one(getattr(value, attributes[name])) for name, one in parts}
+                return {name: one(getattr(value, attribute)) for name, attribute, one in parts}
             given = _native(value, dict, "mapping")
-            return {name: one(given.get(name)) for name, one in parts}
+            return {name: one(given.get(name)) for name, _, one in parts}
 
         return change
     return _CONVERTERS.get(kind.name, columns.as_text)
@@ -167,7 +169,7 @@ def _items(value: Any) -> Any:
     return value if type(value) in _LIST else _native(value, _LIST, "list")
 
 
-def _native(value: Any, kinds: type | tuple[type, ...] = object, word: str = "") -> Any:
+def _native(value: Any, kinds: type | tuple[type, ...], word: str) -> Any:
     """Make the outside of a value plain, its parts too, but for what Arrow knows; raises where it becomes another."""
     plain = msgspec.to_builtins(value, builtin_types=(bytes, date, datetime), enc_hook=encode.plain)
     if not isinstance(plain, kinds):

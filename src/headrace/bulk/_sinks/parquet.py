@@ -8,7 +8,7 @@ import struct
 from typing import TYPE_CHECKING, Any, Final
 
 from headrace._checks import is_number, wrong_number
-from headrace.bulk._sinks.arrow import Tables, arrow_type, converter, load
+from headrace.bulk._sinks.arrow import Tables, load
 from headrace.bulk._sinks.base import Misfit, Mode, Target
 from headrace.bulk._sinks.durable import Mark, hold, make_own, open_own, sync, sync_folder, write_at
 from headrace.errors import JournalError, SinkError
@@ -16,8 +16,6 @@ from headrace.errors import JournalError, SinkError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-__all__ = ["Parquet", "arrow_type", "converter"]
 
 _PART: Final = re.compile(r"part-([0-9]{6,})\.parquet").fullmatch
 _LENGTH: Final = struct.Struct("<Q")
