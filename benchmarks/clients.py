@@ -96,6 +96,7 @@ JOBS: dict[str, Job] = {
     "copying": Job("/users/1", "user", "users-1.json", server="copying"),
     "1ms": Job("/users/1", "user", "users-1.json", server="relay-1"),
     "20ms": Job("/users/1", "user", "users-1.json", server="relay-20"),
+    "traced": Job("/traced/users/1", "user", "users-1.json"),
     "chunked": Job("/chunked/users/1", "user", "users-1.json"),
     "tls": Job("/users/1", "user", "users-1.json", server="https"),
     "post": Job("/orders", "created", "created.json", body="order.json"),

@@ -55,6 +55,7 @@ def _elsewhere() -> tuple[Row, ...]:
     titles = {
         "installed": "from nginx as Debian installs it",
         "copying": "from nginx with `sendfile off`",
+        "traced": "with an `X-Request-Id` in each answer",
         "chunked": "in chunks",
         "1ms": "1 ms away",
         "20ms": "20 ms away",

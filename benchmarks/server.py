@@ -70,6 +70,7 @@ http {{
 _LOCATIONS = """\
     location / {{ return 404; }}
     location = /users/1 {{ alias {directory}/users-1.json; }}
+    location = /traced/users/1 {{ alias {directory}/users-1.json; add_header X-Request-Id $request_id; }}
     location = /users/100 {{ alias {directory}/users-100.json; }}
     location = /users/10000 {{ alias {directory}/users-10000.json; }}
     location = /gzip/users/100 {{ alias {directory}/users-100.json.gz; add_header Content-Encoding gzip; }}

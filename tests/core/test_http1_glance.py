@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+from headrace._core.http import glance
 from headrace._core.http.glance import read_whole
 from tests.kit.http1_answers import GLUED, OK, read, start
 
@@ -45,3 +46,31 @@ def test_few_chunks_are_read_at_a_glance(chunks: int) -> None:
     else:
         assert whole is not None
         assert whole.body == b"ab0ab1"[: 3 * chunks]
+
+
+@pytest.mark.parametrize("field", [b"Content-Length: 5", b"Transfer-Encoding: chunked"])
+def test_a_head_that_is_known_says_nothing_of_another_body(field: bytes) -> None:
+    """What was found in a head is kept for the next one of the same bytes, and each body is looked at anew."""
+    head = OK + field + b"\r\nX-Kept: " + field[:4] + b"\r\n\r\n"
+    bodies = (b"hello", b"world") if b"Length" in field else (b"2\r\nhi\r\n0\r\n\r\n", b"3\r\nyou\r\n0\r\n\r\n")
+    for body in (*bodies, *bodies):
+        whole = read_whole(head + body, None)
+        assert whole is not None
+        assert whole.body == (body if b"Length" in field else body[3:-7])
+    assert head[:-4] in glance._KNOWN
+    for body in (b"", b"hell", b"hello!", b"2\r\nhi\r\n", bodies[0] + OK, bodies[0][:-1]):
+        assert read_whole(head + body, None) is None
+    assert read_whole(head + bodies[0], 1) is None
+    assert read_whole(head[:-4], None) is None
+
+
+def test_few_heads_are_kept() -> None:
+    """Heads that are each new are not kept at all, and of others so many that they cost no memory to speak of."""
+    for number in range(1000):
+        read_whole(OK + b"X-Request-Id: %d\r\nContent-Length: 5\r\n\r\nhello" % number, None)
+    assert not any(b"X-Request-Id" in head for head in glance._KNOWN)
+    for number in range(1000):
+        for date in (b"%d" % number, b"%d" % number + b"x" * 2000):
+            for _ in range(2):
+                read_whole(OK + b"Date: " + date + b"\r\nContent-Length: 5\r\n\r\nhello", None)
+    assert 0 < sum(map(len, glance._KNOWN)) < 128 * 1024

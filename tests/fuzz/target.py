@@ -105,12 +105,15 @@ def _judge(pieces: list[bytes], method: str, *, closes: bool) -> Verdict:
 
 
 def _same_at_a_glance(wire: bytes, method: str, whole: Verdict) -> None:
-    glanced = None if method == "HEAD" else read_whole(wire, LIMIT)
-    if glanced is None:
+    if method == "HEAD":
         return
-    seen = ("complete", True, glanced.status, glanced.body, tuple(glanced.headers.items()), (), glanced.coding)
-    if seen != whole:
-        raise Found(f"{seen} at a glance, {whole} by the parser")
+    for _ in range(3):  # what was found in a head that comes twice running is kept
+        glanced = read_whole(wire, LIMIT)
+        if glanced is None:
+            continue
+        seen = ("complete", True, glanced.status, glanced.body, tuple(glanced.headers.items()), (), glanced.coding)
+        if seen != whole:
+            raise Found(f"{seen} at a glance, {whole} by the parser")
 
 
 def _same_by_h11(wire: bytes, method: str, whole: Verdict, *, closes: bool) -> None:

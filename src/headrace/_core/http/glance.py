@@ -24,6 +24,13 @@ _PLAIN_STATUSES: Final = {b"HTTP/1.1 %d " % status: status for status in range(2
 _HEX: Final = b"0123456789abcdefABCDEF"
 _MOST_DIGITS: Final = 8  # of the size of a chunk
 _MOST_CHUNKS: Final = 64
+_CHUNKED: Final = -1  # for the bytes of a body that tells them itself
+_LONGEST_KEPT: Final = 1024
+_MOST_KEPT: Final = 128
+#: What was found in heads, by their bytes without the end: those of one server are often the same for a second, as long
+#: as nothing in them is new but `Date`. One that has come twice running is kept; what is full is emptied.
+_KNOWN: Final[dict[bytes, tuple[int, bytes, bytes, int]]] = {}
+_PREVIOUS: Final = [b""]
 #: The last chunk, and the end of a trailer section without a field.
 _LAST: Final = b"0\r\n\r\n"
 
@@ -39,7 +46,39 @@ def read_whole(data: bytes, limit: int | None) -> Response | None:
         The response, whose connection may be used again; `None` where `ResponseParser` has to look.
     """
     head, _, body = data.partition(HEAD_END)
-    size = len(body)
+    known = _KNOWN.get(head) if _KNOWN else None
+    if known is None:
+        known = _judged(head, len(body))
+        if known is None:
+            return None
+        if head == _PREVIOUS[0]:
+            _keep(head, known)
+        _PREVIOUS[0] = head
+    status, fields, coding, size = known
+    if size != len(body):
+        content = _unchunked(body) if size == _CHUNKED else None
+        if content is None:
+            return None
+        body = content
+    if limit is not None and len(body) > limit:
+        return None
+    return Response(status, fields, body, coding, False)
+
+
+def _keep(head: bytes, known: tuple[int, bytes, bytes, int]) -> None:
+    if len(head) <= _LONGEST_KEPT:
+        if len(_KNOWN) >= _MOST_KEPT:
+            _KNOWN.clear()
+        _KNOWN[head] = known
+
+
+def _judged(head: bytes, size: int) -> tuple[int, bytes, bytes, int] | None:
+    """Judge a head with so many bytes behind it.
+
+    Returns:
+        The status, the head with its end, its `Content-Encoding`, and the bytes of its body or `_CHUNKED`; `None` where
+        anything is unusual.
+    """
     status = _PLAIN_STATUSES.get(head[:13])
     if not size or status is None:
         return None
@@ -63,15 +102,12 @@ def read_whole(data: bytes, limit: int | None) -> Response | None:
     is_counted = f"\r\ncontent-length: {size}\r\n" in fields
     if "-encoding:" in fields:
         if "\r\ntransfer-encoding:" in fields:
-            content = _unchunked(body) if _is_chunked(fields) else None
-            if content is None:
+            if not _is_chunked(fields):
                 return None
-            body, is_counted = content, True
+            size, is_counted = _CHUNKED, True
         if "\r\ncontent-encoding:" in fields:
             coding = b",".join(values(head.lower(), b"\r\ncontent-encoding:"))
-    if not is_counted or (limit is not None and len(body) > limit):
-        return None
-    return Response(status, head, body, coding, False)
+    return (status, head, coding, size) if is_counted else None
 
 
 def _is_chunked(fields: str) -> bool:
