@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 #: How many users each list holds.
 SIZES = (1, 100, 10_000)
+#: How many items a streamed answer has: few for the first one, and many.
+ITEMS = (1_000, 100_000)
 #: The answer to a POST.
 CREATED = {"id": 101, "accepted": True}
 
@@ -91,6 +93,23 @@ def write(folder: Path) -> None:
         (folder / f"users-{count}.json.gz").write_bytes(gzip.compress(body, 6, mtime=0))
         if zstd is not None:
             (folder / f"users-{count}.json.zst").write_bytes(zstd.compress(body, 3))
+
+
+def write_items(folder: Path) -> None:
+    """Write many items, as lines, as an array within a document, and as events.
+
+    Args:
+        folder: An existing folder.
+    """
+    rows = [as_json(user(number)) for number in range(1, ITEMS[0] + 1)]
+    token = {"accepted": True, "model": "mill-1", "choices": [{"index": 0, "delta": {"content": "sluice "}}]}
+    for count in ITEMS:
+        many = rows * (count // ITEMS[0])
+        (folder / f"{count}.ndjson").write_bytes(b"\n".join(many) + b"\n")
+        (folder / f"{count}.json").write_bytes(b'{"data":{"items":[' + b",".join(many) + b"]}}")
+        # Tokens of a text, as a language model sends them.
+        events = (b"data: %b\n\n" % as_json({"id": number, **token}) for number in range(count))
+        (folder / f"{count}.events").write_bytes(b"".join(events))
 
 
 def _zstd() -> Any:

@@ -82,6 +82,7 @@ _LOCATIONS = """\
     location = /orders {{ return 200 '{created}'; }}
     location ~ ^/documents/[0-9]+$ {{ alias {directory}/users-1.json; }}
     location = /small {{ alias {directory}/users-100.json; }}
+    location /items/ {{ root {directory}; }}
     location = /file {{ alias {file}; }}
     location = /chunked/file {{ alias {file}; ssi on; ssi_types application/json; }}
     location = /upload {{
@@ -124,6 +125,8 @@ def running(directory: Path) -> Iterator[Server]:
         directory: An existing empty folder.
     """
     data.write(directory)
+    (directory / "items").mkdir()
+    data.write_items(directory / "items")
     (directory / "created.json").write_bytes(data.as_json(data.CREATED))
     (directory / "order.json").write_bytes(data.as_json(data.order()))
     tls = TlsMaterial().write(directory)

@@ -1,26 +1,26 @@
-"""The ways to read many items live here. The first call reads few of them: what it leaves is the idle process."""
+"""The ways to read many items from nginx live here. The first call reads few: what it leaves is the idle process.
+
+What is decoded line by line from memory has no connection at all: it is the floor.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from typing import TYPE_CHECKING, Any
+from urllib.request import urlopen
 
 import msgspec
 
-from benchmarks import data, feeder
+from benchmarks import data
 from benchmarks.models.structs import User
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
 
     from benchmarks.work import Work
 
-_BLOCK = 1000
-_BLOCKS = 1000
-#: Bytes of a piece, as sockets give them; lines end anywhere in it.
-_PIECE = 65_536
+    Read = Callable[[int], Awaitable[tuple[int, Any]]]
 
 
 class _Token(msgspec.Struct):
@@ -29,41 +29,35 @@ class _Token(msgspec.Struct):
 
 
 async def setup(work: Work) -> tuple[Any, Any]:
-    """Make the call, and its server where it has one."""
-    if work.variant.startswith("sse"):
-        return await _with_feeder(
-            {"sse": _events, "sse-items": _event_items, "sse-aiohttp": _aiohttp_events}[work.variant]
-        )
-    rows = [data.as_json(data.user(number)) for number in range(1, _BLOCK + 1)]
-    read = {"ndjson": _ndjson, "array": _array, "lines": _lines, "decoder": _decoder}[work.variant](rows)
-    blocks = 1
+    """Make the call."""
+    makers = {
+        "ndjson": _ndjson,
+        "array": _array,
+        "aiohttp": _aiohttp,
+        "lines": _lines,
+        "decoder": _decoder,
+        "sse": _events,
+        "sse-items": _event_items,
+        "sse-aiohttp": _aiohttp_events,
+    }
+    read, close = await makers[work.variant](work)
+    asked = data.ITEMS[0]
+    user = msgspec.convert(data.user(1), User)
 
     async def one() -> Any:
-        nonlocal blocks
-        await asyncio.sleep(0)  # nothing else here lets the loop look at its clock
-        count, user = await read(blocks)
-        assert count == blocks * _BLOCK
-        blocks = _BLOCKS
-        return msgspec.structs.replace(user, id=1) if user.id != 1 else user
-
-    async def close() -> None:
-        pass
+        nonlocal asked
+        await asyncio.sleep(0)  # nothing else of what reads from memory lets the loop look at its clock
+        count, first = await read(asked)
+        assert count == asked, count
+        assert first.id == 1 if isinstance(first, User) else first == 0
+        asked = data.ITEMS[1]
+        return user if first == 0 else first
 
     return one, close
 
 
-def _pieces(block: bytes) -> list[bytes]:
-    return [block[begin : begin + _PIECE] for begin in range(0, len(block), _PIECE)]
-
-
-async def _repeat(pieces: list[bytes], blocks: int, before: bytes = b"", after: bytes = b"") -> AsyncIterator[bytes]:
-    if before:
-        yield before
-    for _ in range(blocks):
-        for piece in pieces:
-            yield piece
-    if after:
-        yield after
+async def _nothing() -> None:
+    pass
 
 
 async def _first(items: Any) -> tuple[int, Any]:
@@ -74,106 +68,125 @@ async def _first(items: Any) -> tuple[int, Any]:
     return count, first
 
 
-def _ndjson(rows: list[bytes]) -> Callable[[int], Awaitable[tuple[int, Any]]]:
-    from headrace import streams
+async def _ndjson(work: Work) -> tuple[Read, Any]:
+    from headrace import AsyncClient
 
-    pieces = _pieces(b"\n".join(rows) + b"\n")
-    return lambda blocks: _first(streams.items(_repeat(pieces, blocks), User, format="ndjson"))
+    client = AsyncClient(work.origin)
 
+    async def read(count: int) -> tuple[int, Any]:
+        async with client.stream("GET", f"/items/{count}.ndjson") as response:
+            return await _first(response.aiter_items(User, format="ndjson"))
 
-def _array(rows: list[bytes]) -> Callable[[int], Awaitable[tuple[int, Any]]]:
-    from headrace import streams
-
-    head, tail = b'{"data":{"items":[' + rows[0], b"]}}"
-    pieces = _pieces(b"," + b",".join(rows))
-
-    async def read(blocks: int) -> tuple[int, Any]:
-        source = _repeat(pieces, blocks, head, tail)
-        count, first = await _first(streams.items(source, User, path="data.items"))
-        return count - 1, first
-
-    return read
+    return read, client.close
 
 
-def _lines(rows: list[bytes]) -> Callable[[int], Awaitable[tuple[int, Any]]]:
-    text = b"\n".join(rows)
+async def _array(work: Work) -> tuple[Read, Any]:
+    from headrace import AsyncClient
 
-    async def read(blocks: int) -> tuple[int, Any]:
-        count, first, decode = 0, None, msgspec.json.decode
-        for _ in range(blocks):
-            for line in text.splitlines():
-                user = decode(line, type=User)
-                first = first or user
-                count += 1
-        return count, first
+    client = AsyncClient(work.origin)
 
-    return read
+    async def read(count: int) -> tuple[int, Any]:
+        async with client.stream("GET", f"/items/{count}.json") as response:
+            return await _first(response.aiter_items(User, path="data.items"))
+
+    return read, client.close
 
 
-def _decoder(rows: list[bytes]) -> Callable[[int], Awaitable[tuple[int, Any]]]:
-    text = b"\n".join(rows)
+async def _aiohttp(work: Work) -> tuple[Read, Any]:
+    import aiohttp
 
-    async def read(blocks: int) -> tuple[int, Any]:
-        count, first, decode = 0, None, msgspec.json.Decoder(User).decode
-        for _ in range(blocks):
-            for line in text.splitlines():
+    session, decode = aiohttp.ClientSession(work.origin), msgspec.json.Decoder(User).decode
+
+    async def read(asked: int) -> tuple[int, Any]:
+        count, first = 0, None
+        async with session.get(f"/items/{asked}.ndjson") as response:
+            while line := await response.content.readline():
                 user = decode(line)
                 first = first or user
                 count += 1
         return count, first
 
-    return read
+    return read, session.close
 
 
-async def _with_feeder(read: Callable[[int], Awaitable[int]]) -> tuple[Any, Any]:
-    pipe = asyncio.subprocess.PIPE
-    server = await asyncio.create_subprocess_exec(sys.executable, "-m", "benchmarks.feeder", stdin=pipe, stdout=pipe)
-    assert server.stdout is not None
-    port = int(await server.stdout.readline())
-    user = msgspec.convert(data.user(1), User)
-
-    async def one() -> Any:
-        count = await read(port)
-        assert count == feeder.COUNT, count
-        return user
-
-    async def close() -> None:
-        assert server.stdin is not None
-        server.stdin.close()
-        await server.wait()
-
-    return one, close
+def _text(work: Work, count: int) -> bytes:
+    with urlopen(f"{work.origin}/items/{count}.ndjson") as answer:  # noqa: S310 - our own server
+        text: bytes = answer.read()
+        return text
 
 
-async def _events(port: int) -> int:
+async def _lines(work: Work) -> tuple[Read, Any]:
+    texts = {count: _text(work, count) for count in data.ITEMS}
+
+    async def read(asked: int) -> tuple[int, Any]:
+        count, first, decode = 0, None, msgspec.json.decode
+        for line in texts[asked].splitlines():
+            user = decode(line, type=User)
+            first = first or user
+            count += 1
+        return count, first
+
+    return read, _nothing
+
+
+async def _decoder(work: Work) -> tuple[Read, Any]:
+    texts = {count: _text(work, count) for count in data.ITEMS}
+
+    async def read(asked: int) -> tuple[int, Any]:
+        count, first, decode = 0, None, msgspec.json.Decoder(User).decode
+        for line in texts[asked].splitlines():
+            user = decode(line)
+            first = first or user
+            count += 1
+        return count, first
+
+    return read, _nothing
+
+
+async def _events(work: Work) -> tuple[Read, Any]:
     from headrace import AsyncClient
 
-    count = 0
-    async with AsyncClient(f"http://127.0.0.1:{port}") as client, client.stream("GET", "/events") as response:
-        async for event in response.aiter_events():
-            assert event.json(_Token).id == count
-            count += 1
-    return count
+    client = AsyncClient(work.origin)
+
+    async def read(asked: int) -> tuple[int, Any]:
+        count = 0
+        async with client.stream("GET", f"/items/{asked}.events") as response:
+            async for event in response.aiter_events():
+                assert event.json(_Token).id == count
+                count += 1
+        return count, 0
+
+    return read, client.close
 
 
-async def _event_items(port: int) -> int:
+async def _event_items(work: Work) -> tuple[Read, Any]:
     from headrace import AsyncClient
 
-    count = 0
-    async with AsyncClient(f"http://127.0.0.1:{port}") as client, client.stream("GET", "/events") as response:
-        async for token in response.aiter_items(_Token):
-            assert token.id == count
-            count += 1
-    return count
+    client = AsyncClient(work.origin)
+
+    async def read(asked: int) -> tuple[int, Any]:
+        count = 0
+        async with client.stream("GET", f"/items/{asked}.events") as response:
+            async for token in response.aiter_items(_Token, format="sse"):
+                assert token.id == count
+                count += 1
+        return count, 0
+
+    return read, client.close
 
 
-async def _aiohttp_events(port: int) -> int:
+async def _aiohttp_events(work: Work) -> tuple[Read, Any]:
     import aiohttp
 
-    count = 0
-    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/events") as response:
-        while line := await response.content.readline():
-            if line.startswith(b"data: "):
-                assert json.loads(line[6:])["id"] == count
-                count += 1
-    return count
+    session = aiohttp.ClientSession(work.origin)
+
+    async def read(asked: int) -> tuple[int, Any]:
+        count = 0
+        async with session.get(f"/items/{asked}.events") as response:
+            while line := await response.content.readline():
+                if line.startswith(b"data: "):
+                    assert json.loads(line[6:])["id"] == count
+                    count += 1
+        return count, 0
+
+    return read, session.close

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _MOST_ROUTES: Final = 100
 _OTHERS: Final = "(others)"
 #: Of so many calls one is counted by its route, once there were many: to find a route costs as much as a sample may.
-_ONE_OF: Final = 8
+_ONE_OF: Final = 16
 _ALL: Final = 1000
 #: Parts of a path that are values: numbers, UUIDs, digests and what is encoded.
 _VALUE: Final = re.compile(r"[0-9%]")
@@ -104,7 +104,7 @@ class Sampler:
         self.routes: dict[str, Route] = {}
 
     def hear(self, outcomes: Sequence[Any]) -> None:
-        """Count outcomes by their routes; of many calls, one of eight."""
+        """Count outcomes by their routes; of many calls, one of sixteen."""
         step = 1 if self._seen < _ALL else _ONE_OF
         for outcome in outcomes[self._next :: step]:
             self._see(outcome)
