@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import tempfile
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -92,6 +94,16 @@ async def _bulk_run(client: AsyncClient, count: int) -> Any:
     return []
 
 
+async def _bulk_journal(client: AsyncClient, count: int) -> Any:
+    with tempfile.TemporaryDirectory(prefix="headrace-instructions-") as folder:
+        sink = sinks.NDJSON(Path(folder) / "rows.ndjson")
+        options = {"response_format": User, "in_flight": IN_FLIGHT, "commit_every": 3_600}
+        report = await client.bulk(_paths(count), sink=sink, journal=True, **options).run()
+    assert report.ok
+    assert report.rows == count
+    return []
+
+
 def _paths(count: int) -> Iterator[str]:
     return (f"/users/{number}" for number in range(count))
 
@@ -138,4 +150,7 @@ ROWS: dict[str, Row] = {
     "floor": Row("a raw protocol that is called back", None, [_answer(_USER)], data.user(1), many=_floor),
     "bulk": Row("a bulk of the first, iterated", None, [_answer(_USER)], data.user(1), many=_bulk),
     "bulk-run": Row("the same, run into Discard", None, [_answer(_USER)], data.user(1), many=_bulk_run),
+    "bulk-journal": Row(
+        "the same, run into NDJSON with a journal", None, [_answer(_USER)], data.user(1), many=_bulk_journal, rounds=64
+    ),
 }

@@ -12,7 +12,7 @@ import msgspec
 import pydantic
 import pytest
 
-from headrace import AsyncClient, sinks
+from headrace import AsyncClient, Call, sinks
 from headrace.testing import MockTransport, Response
 from tests.kit.bulk import Api, paths, read_duckdb, read_lines, read_parts, read_table
 
@@ -257,6 +257,33 @@ async def test_a_model_may_make_a_nan(tmp_path: Path, model: Any) -> None:
     async with saying(body) as client:
         report = await client.bulk(["/x"], response_format=model, sink=sinks.NDJSON(tmp_path / "rows")).run()
     assert (report.rows, report.rejected) == (0, 1)
+
+
+@pytest.mark.parametrize("model", [Loose, Computed])
+async def test_a_model_of_one_call_may_make_a_nan(tmp_path: Path, model: Any) -> None:
+    """What is known of the rows of the bulk says nothing of the rows of a call with a format of its own."""
+    body = b'{"id":1,"v":"NaN"}' if model is Loose else b'{"id":1}'
+    calls = [Call("/x", response_format=model)]
+    for number, given in enumerate((None, Real)):
+        async with saying(body) as client:
+            sink = sinks.NDJSON(tmp_path / str(number))
+            report = await client.bulk(calls, response_format=given, sink=sink).run()
+        assert (report.rows, report.rejected) == (0, 1)
+
+
+class Part(msgspec.Struct):
+    """A row with a part that is not decoded."""
+
+    v: msgspec.Raw
+
+
+async def test_an_undecoded_part_may_have_lines(tmp_path: Path) -> None:
+    """It becomes one line."""
+    sink = sinks.NDJSON(tmp_path / "rows")
+    async with saying(b'{"v":{"a":\r\n1}}') as client:
+        report = await client.bulk(["/x"], response_format=Part, sink=sink).run()
+    assert report.ok
+    assert (tmp_path / "rows").read_bytes() == b'{"v":{"a":1}}\n'
 
 
 async def test_null_is_no_nan(tmp_path: Path) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_origin
 
-from msgspec import inspect
+from msgspec import Raw, inspect
 
 from headrace.errors import SinkError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: The classes of what JSON holds, and of its text.
+_OF_JSON: Final[frozenset[type]] = frozenset({dict, list, str, int, float, bool, type(None), Raw})
+_OWN_CODE: Final = ("__post_init__", "__attrs_post_init__")
 _KINDS: Final[dict[type, str]] = {
     inspect.BoolType: "bool",
     inspect.IntType: "int",
@@ -40,25 +46,49 @@ class Kind(NamedTuple):
     attributes: tuple[str, ...] = ()
 
 
-def is_as_decoded(row_format: Any) -> bool:
-    """Tell whether rows are what JSON says: no code of a model's, nor of another library, has made a value."""
+def decoded_classes(row_format: Any) -> frozenset[type]:
+    """Name the classes of rows that are what JSON says: no code of a model's, nor of another library, made a value."""
     if row_format in (None, Any):
-        return True
+        return _OF_JSON
+    node = _node_of(row_format)
+    return frozenset() if node is None or any(map(_has_code, _within(node, set()))) else _classes_of(node)
+
+
+def has_undecoded(row_format: Any) -> bool:
+    """Tell whether rows may have a part that was never decoded, and is written as it came, its line ends too."""
+    node = None if row_format in (None, Any) else _node_of(row_format)
+    return node is None or any(isinstance(each, inspect.RawType) for each in _within(node, set()))
+
+
+def _node_of(row_format: Any) -> inspect.Type | None:
     try:
-        node = inspect.type_info(row_format)
+        return inspect.type_info(row_format)
     except TypeError:
-        return False
-    return _is_as_decoded(node, set())
+        return None
 
 
-def _is_as_decoded(node: Any, seen: set[int]) -> bool:
-    if id(node) in seen:
-        return True
-    seen.add(id(node))
+def _within(node: Any, seen: set[int]) -> Iterator[Any]:
+    """Give a type and all that it is made of, each once."""
+    if id(node) not in seen:
+        seen.add(id(node))
+        yield node
+        for each in _inside(node):
+            yield from _within(each, seen)
+
+
+def _has_code(node: Any) -> bool:
     kind = getattr(node, "cls", None)
-    if isinstance(node, inspect.CustomType) or hasattr(kind, "__post_init__") or hasattr(kind, "__attrs_post_init__"):
-        return False
-    return all(_is_as_decoded(each, seen) for each in _inside(node))
+    return isinstance(node, inspect.CustomType) or any(hasattr(kind, name) for name in _OWN_CODE)
+
+
+def _classes_of(node: inspect.Type) -> frozenset[type]:
+    if isinstance(node, inspect.Metadata):
+        return _classes_of(node.type)
+    if isinstance(node, inspect.UnionType):
+        return frozenset().union(*map(_classes_of, node.types))
+    if isinstance(node, (inspect.StructType, inspect.DataclassType)):
+        return frozenset({get_origin(node.cls) or node.cls})
+    return frozenset({dict}) if isinstance(node, (inspect.TypedDictType, inspect.DictType)) else frozenset()
 
 
 def needs(what: str) -> str:

@@ -13,7 +13,7 @@ from headrace._core.request import encode
 from headrace.bulk._sinks.base import Misfit, Mode, Tagged, Target
 from headrace.bulk._sinks.columns import builtins, is_row_finite
 from headrace.bulk._sinks.durable import Mark, hold, sync, sync_folder, write_at
-from headrace.bulk._sinks.kinds import is_as_decoded
+from headrace.bulk._sinks.kinds import decoded_classes, has_undecoded
 from headrace.bulk._sinks.table import check_file
 from headrace.errors import JournalError, SinkError, ValidationError
 
@@ -45,7 +45,8 @@ class NDJSON(Target):
         self._end = 0
         self._pieces: list[bytes] = []
         self._torn = False
-        self._as_decoded = False
+        self._decoded: frozenset[type] = frozenset()  # classes of rows in which `null` stands for no NaN
+        self._is_in_lines = False  # whether the text of those has no line end
 
     @property
     def takes_json(self) -> bool:
@@ -54,7 +55,8 @@ class NDJSON(Target):
 
     def expect(self, row_format: Any) -> None:
         """Hear what a row is; see `Target.expect`."""
-        self._as_decoded = is_as_decoded(row_format)
+        self._decoded = decoded_classes(row_format)
+        self._is_in_lines = not has_undecoded(row_format)
 
     def open(self, batch: int, /) -> int:
         """Open the file, and cut it back to a batch; see `Sink.open`.
@@ -113,21 +115,23 @@ class NDJSON(Target):
 
     def write(self, rows: Sequence[Any], /) -> list[Misfit]:
         """Encode rows; gives those that have no JSON."""
-        if not any(type(row) is Tagged for row in rows):
+        classes = set(map(type, rows))
+        if Tagged not in classes:
             try:
                 text = _encoder.encode_lines(rows)
             except (TypeError, ValueError, RecursionError, OverflowError):
                 pass
             else:
-                # A part that was never decoded may have lines of its own; a NaN is written as `null`.
-                is_whole = self._as_decoded or b"null" not in text or all(map(is_row_finite, rows))
-                if is_whole and text.count(b"\n") == len(rows) and b"\r" not in text:
+                is_decoded = classes <= self._decoded  # a call may have a format of its own
+                is_whole = is_decoded or b"null" not in text or all(map(is_row_finite, rows))
+                is_in_lines = is_decoded and self._is_in_lines
+                if is_whole and (is_in_lines or (text.count(b"\n") == len(rows) and b"\r" not in text)):
                     self._pieces.append(text)
                     return []
         misfits, lines = [], []
         for index, row in enumerate(rows):
             try:
-                lines.append(_line(row, as_decoded=self._as_decoded))
+                lines.append(_line(row, as_decoded=type(row) in self._decoded))
             except (TypeError, ValueError, RecursionError, OverflowError) as error:
                 misfits.append(Misfit(index, "$", str(error)))
         self._pieces.append(b"".join(lines))
@@ -162,7 +166,7 @@ class NDJSON(Target):
     def close(self) -> None:
         """Close the file; what was not committed is cut off."""
         descriptor, self._descriptor = self._descriptor, None
-        self._as_decoded = False  # of the run that ends
+        self._decoded = frozenset()  # of the run that ends
         self._mark.close()
         if descriptor is None:
             return
