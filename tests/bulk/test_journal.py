@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import sqlite3
 import stat
 from collections.abc import Iterator
@@ -110,8 +111,29 @@ def test_many_digests_are_told_apart() -> None:
     one, two = b"ab" + b"0" * 9 + b"ab123", b"ab" + b"2" * 14
     across = (one + two)[11:27]
     assert across[:2] == b"ab"
-    assert across not in Digests([one, two])
-    assert across in Digests([one, two, across])
+    packed = Digests()
+    packed.load(one + two)
+    assert across not in packed
+    assert packed.add(across)
+    assert across in packed
+
+
+def test_digests_that_become_many_are_packed() -> None:
+    """None is lost or doubled on the way, and none weighs what an object does."""
+    chance = random.Random(7)  # noqa: S311 - no secret
+    digests = [chance.randbytes(16) for _ in range(100_000)]
+    found = Digests()
+    for number, each in enumerate(digests):
+        assert found.add(each)
+        assert len(found) == number + 1
+        if number % 50 == 0:
+            assert not found.add(digests[number // 2])
+            found.discard(digests[number // 3])
+            assert digests[number // 3] not in found
+            assert found.add(digests[number // 3])
+    assert all(each in found for each in digests)
+    assert len(found) == 100_000
+    assert not found._few
 
 
 async def test_an_outcome_is_done_when_the_next_is_asked_for(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ class Target:
 
     #: What beside the rows is given to `write`: `Tagged` rows, and what a row is.
     token: str = ""
-    #: How many rows are written at once: few are warm still, and no garbage collector goes over them meanwhile.
+    #: How many rows are written at once: few are in the cache still, and no garbage collector goes over them.
     at_once: int = 1000
 
     def __init__(self, path: str | os.PathLike[str], mode: Mode | None = None) -> None:

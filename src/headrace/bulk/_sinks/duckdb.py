@@ -47,6 +47,8 @@ class DuckDB(Target):
         ImportError: The extra is not installed.
     """
 
+    at_once = 5000  # a statement costs as much as some hundreds of rows
+
     def __init__(
         self,
         path: str | os.PathLike[str],

@@ -35,6 +35,8 @@ class NDJSON(Target):
         headrace.errors.ValidationError: An argument is wrong, or nothing here can write zstd.
     """
 
+    at_once = 250  # to write them costs nothing beside what they cost themselves
+
     def __init__(self, path: str | os.PathLike[str], *, mode: Mode | None = None) -> None:
         super().__init__(path, mode)
         check_file("NDJSON", self.path)
