@@ -116,6 +116,7 @@ def table(found: dict[str, Any]) -> str:
                 shown = "" if target is None else f"<= {target} x"
                 middle = statistics.median(samples[kind])
                 lines.append(f"| {title} | {middle:.1f} | {statistics.median(ratios):.2f} x | {shown} |")
+        lines += ["", f"Medians of {len(samples['floor'])} rounds, in turns; each ratio is made within a round."]
     if "waiting" in found:
         few, many = (statistics.median(found["waiting"][f"waiting-{count}"]) for count in (1000, 100_000))
         told = f"{many:.1f} µs a call, 1,000: {few:.1f} ({many / few:.2f} x)"
