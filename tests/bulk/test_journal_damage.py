@@ -113,6 +113,7 @@ def spoiled(statement: str) -> Callable[[Path], None]:
         ("UPDATE dead SET letter = x'c1'", "is damaged"),
         ("UPDATE dead SET letter = 'text'", "is damaged"),
         ("UPDATE dead SET digest = 'text' WHERE digest IN (SELECT digest FROM dead LIMIT 1)", "is damaged"),
+        ("UPDATE dead SET digest = x'c1' WHERE digest IN (SELECT digest FROM dead LIMIT 1)", "is damaged"),
         ("UPDATE job SET value = '5' WHERE name = 'job'", "is damaged"),
         ("UPDATE job SET value = '[' WHERE name = 'token'", "is damaged"),
         ("UPDATE batch SET pending = 1, checksum = 7 WHERE number = (SELECT max(number) FROM batch)", "batch . is not"),

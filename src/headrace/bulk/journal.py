@@ -18,7 +18,7 @@ from headrace.bulk.samples import Sample
 from headrace.errors import JournalError, ValidationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 T = TypeVar("T")
 
@@ -178,7 +178,7 @@ class Writer:
                 ((self.number, count),) = rows
                 if self.number != count:
                     raise ValueError(f"it has {count} batches, and the last has the number {self.number}")
-                self.dead = Digests(digest for (digest,) in self._book.execute("SELECT digest FROM dead"))
+                self.dead = Digests(_digests(self._book.execute("SELECT digest FROM dead")))
         except JournalError:
             self.close()
             raise
@@ -221,9 +221,8 @@ class Writer:
             ):
                 _check_batch(number, packed, None, noted)
                 found.load(packed)
-            over = self._book.execute("SELECT digest FROM series WHERE ended = ?", (self._round,))
-            for (digest,) in over:
-                found.add(digest)
+            for each in _digests(self._book.execute("SELECT digest FROM series WHERE ended = ?", (self._round,))):
+                found.add(each)
         return found
 
     def finish(self) -> None:
@@ -341,6 +340,14 @@ class Writer:
             self._book.execute(statement)
         except sqlite3.Error as error:
             raise _book.refused(self.path, error) from error
+
+
+def _digests(rows: Iterable[tuple[Any]]) -> Iterator[bytes]:
+    """Read the digests of rows; a `ValueError` tells of one that is none."""
+    for (each,) in rows:
+        if not isinstance(each, bytes) or len(each) != SIZE:
+            raise ValueError("it has a digest that is none")
+        yield each
 
 
 def _check_batch(number: int, done: bytes, more: bytes | None, noted: int) -> None:

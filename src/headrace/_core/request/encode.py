@@ -320,7 +320,7 @@ def json(value: Any) -> bytes:
     try:
         encoded = shim.json(value) if shim else _encode(value)
         # msgspec, orjson and pydantic write NaN and infinities as `null`: a value that is lost without a word.
-        # (An expression, because it searches bytes faster than `find` does.)
+        # (A regular expression, because it searches bytes faster than `find` does.)
         lost = (
             shim.loses_numbers(value, encoded)
             if shim

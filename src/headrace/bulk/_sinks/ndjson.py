@@ -35,7 +35,7 @@ class NDJSON(Target):
         headrace.errors.ValidationError: An argument is wrong, or nothing here can write zstd.
     """
 
-    at_once = 250  # to write them costs nothing beside what they cost themselves
+    at_once = 250  # a call of `write` costs next to nothing
 
     def __init__(self, path: str | os.PathLike[str], *, mode: Mode | None = None) -> None:
         super().__init__(path, mode)
