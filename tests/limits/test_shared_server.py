@@ -146,6 +146,21 @@ async def test_a_wrong_password_is_told_and_not_shown(tmp_path: Any) -> None:
     assert "right-gate" not in text
 
 
+async def test_a_server_that_is_silent_is_told() -> None:
+    """It takes the connection, and never says a word."""
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(listen, HOST, 0) as silent:
+        url = f"redis://{HOST}:{silent.sockets[0].getsockname()[1]}"
+        limiter = SharedLimiter(url, 5, name="x", patience=0.1)
+        with pytest.raises(LimiterError, match=r"out of reach for .* \(patience=0.1\): no answer$"):
+            await limiter.acquire()
+        await limiter.close()
+
+
 async def test_nobody_there_is_told() -> None:
     """An address without a server is an error after `patience` seconds, for every kind of call."""
     port = free_port()

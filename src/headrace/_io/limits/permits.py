@@ -289,9 +289,8 @@ class PermitQueue(StartQueue):
                     self._by_itself, self._plain = True, False
                 self._release()
             else:
-                text = (
-                    f"{self!r}: out of reach for {failing:.3g} s (patience={self._patience:g}): {error or 'no answer'}"
-                )
+                reason = str(error) or "no answer"
+                text = f"{self!r}: out of reach for {failing:.3g} s (patience={self._patience:g}): {reason}"
                 self._refuse(text, error)
         await keeper.close()
         pause = min(_LONGEST_RETRY, max(_FIRST_RETRY, failing), max(_FIRST_RETRY, self._patience - failing))
