@@ -112,7 +112,7 @@ def spoiled(statement: str) -> Callable[[Path], None]:
         ("DELETE FROM batch WHERE number = 2", "is damaged"),
         ("UPDATE dead SET letter = x'c1'", "is damaged"),
         ("UPDATE dead SET letter = 'text'", "is damaged"),
-        ("UPDATE dead SET digest = 'text' WHERE digest IN (SELECT digest FROM dead LIMIT 1)", "is damaged"),
+        ("UPDATE dead SET digest = 'text of sixteen.' WHERE digest IN (SELECT digest FROM dead LIMIT 1)", "is damaged"),
         ("UPDATE dead SET digest = x'c1' WHERE digest IN (SELECT digest FROM dead LIMIT 1)", "is damaged"),
         ("UPDATE job SET value = '5' WHERE name = 'job'", "is damaged"),
         ("UPDATE job SET value = '[' WHERE name = 'token'", "is damaged"),

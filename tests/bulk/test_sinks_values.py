@@ -271,6 +271,18 @@ async def test_a_model_of_one_call_may_make_a_nan(tmp_path: Path, model: Any) ->
         assert (report.rows, report.rejected) == (0, 1)
 
 
+async def test_a_sink_that_is_used_again_knows_nothing_of_the_run_before(tmp_path: Path) -> None:
+    """A transform makes the rows of the second run, of the class that the first one's had."""
+    sink = sinks.NDJSON(tmp_path / "rows", mode="append")
+    async with saying(b'{"id":1,"v":0.5}') as client:
+        first = await client.bulk(["/x"], response_format=Real, sink=sink).run()
+        second = await client.bulk(
+            ["/x"], response_format=Real, sink=sink, transform=lambda row: Real(row.id, math.nan)
+        ).run()
+    assert (first.rows, first.rejected) == (1, 0)
+    assert (second.rows, second.rejected) == (0, 1)
+
+
 class Part(msgspec.Struct):
     """A row with a part that is not decoded."""
 
