@@ -259,6 +259,14 @@ async def test_a_model_may_make_a_nan(tmp_path: Path, model: Any) -> None:
     assert (report.rows, report.rejected) == (0, 1)
 
 
+async def test_a_model_within_a_row_may_make_a_nan(tmp_path: Path) -> None:
+    """A mapping is what JSON says, and what it holds need not be."""
+    async with saying(b'{"w":{"id":1,"v":"NaN"}}') as client:
+        sink = sinks.NDJSON(tmp_path / "rows")
+        report = await client.bulk(["/x"], response_format=dict[str, Loose], sink=sink).run()
+    assert (report.rows, report.rejected) == (0, 1)
+
+
 @pytest.mark.parametrize("model", [Loose, Computed])
 async def test_a_model_of_one_call_may_make_a_nan(tmp_path: Path, model: Any) -> None:
     """What is known of the rows of the bulk says nothing of the rows of a call with a format of its own."""
