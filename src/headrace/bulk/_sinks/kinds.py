@@ -46,25 +46,30 @@ class Kind(NamedTuple):
     attributes: tuple[str, ...] = ()
 
 
-def decoded_classes(row_format: Any) -> frozenset[type]:
-    """Name the classes of rows that are what JSON says: no code of a model's, nor of another library, made a value."""
+class Decoded(NamedTuple):
+    """What is known of rows that are what JSON says: no code of a model's, nor of another library, made a value.
+
+    Attributes:
+        classes: Theirs.
+        is_in_lines: Whether none has a part that was never decoded, and is written as it came, its line ends too.
+    """
+
+    classes: frozenset[type] = frozenset()
+    is_in_lines: bool = False
+
+
+def decoded(row_format: Any) -> Decoded:
+    """Find what is known of the rows of a format."""
     if row_format in (None, Any):
-        return _OF_JSON
-    node = _node_of(row_format)
-    return frozenset() if node is None or any(map(_has_code, _within(node, set()))) else _classes_of(node)
-
-
-def has_undecoded(row_format: Any) -> bool:
-    """Tell whether rows may have a part that was never decoded, and is written as it came, its line ends too."""
-    node = None if row_format in (None, Any) else _node_of(row_format)
-    return node is None or any(isinstance(each, inspect.RawType) for each in _within(node, set()))
-
-
-def _node_of(row_format: Any) -> inspect.Type | None:
+        return Decoded(_OF_JSON)
     try:
-        return inspect.type_info(row_format)
+        node = inspect.type_info(row_format)
     except TypeError:
-        return None
+        return Decoded()
+    nodes = list(_within(node, set()))
+    if any(map(_has_code, nodes)):
+        return Decoded()
+    return Decoded(_classes_of(node), not any(isinstance(each, inspect.RawType) for each in nodes))
 
 
 def _within(node: Any, seen: set[int]) -> Iterator[Any]:

@@ -13,7 +13,7 @@ from headrace._core.request import encode
 from headrace.bulk._sinks.base import Misfit, Mode, Tagged, Target
 from headrace.bulk._sinks.columns import builtins, is_row_finite
 from headrace.bulk._sinks.durable import Mark, hold, sync, sync_folder, write_at
-from headrace.bulk._sinks.kinds import decoded_classes, has_undecoded
+from headrace.bulk._sinks.kinds import Decoded, decoded
 from headrace.bulk._sinks.table import check_file
 from headrace.errors import JournalError, SinkError, ValidationError
 
@@ -47,8 +47,7 @@ class NDJSON(Target):
         self._end = 0
         self._pieces: list[bytes] = []
         self._torn = False
-        self._decoded: frozenset[type] = frozenset()  # classes of rows in which `null` stands for no NaN
-        self._is_in_lines = False  # whether the text of those has no line end
+        self._decoded = Decoded()  # rows in whose text `null` stands for no NaN
 
     @property
     def takes_json(self) -> bool:
@@ -57,8 +56,7 @@ class NDJSON(Target):
 
     def expect(self, row_format: Any) -> None:
         """Hear what a row is; see `Target.expect`."""
-        self._decoded = decoded_classes(row_format)
-        self._is_in_lines = not has_undecoded(row_format)
+        self._decoded = decoded(row_format)
 
     def open(self, batch: int, /) -> int:
         """Open the file, and cut it back to a batch; see `Sink.open`.
@@ -124,16 +122,16 @@ class NDJSON(Target):
             except (TypeError, ValueError, RecursionError, OverflowError):
                 pass
             else:
-                is_decoded = classes <= self._decoded  # a call may have a format of its own
+                is_decoded = classes <= self._decoded.classes  # a call may have a format of its own
                 is_whole = is_decoded or b"null" not in text or all(map(is_row_finite, rows))
-                is_in_lines = is_decoded and self._is_in_lines
+                is_in_lines = is_decoded and self._decoded.is_in_lines
                 if is_whole and (is_in_lines or (text.count(b"\n") == len(rows) and b"\r" not in text)):
                     self._pieces.append(text)
                     return []
         misfits, lines = [], []
         for index, row in enumerate(rows):
             try:
-                lines.append(_line(row, as_decoded=type(row) in self._decoded))
+                lines.append(_line(row, as_decoded=type(row) in self._decoded.classes))
             except (TypeError, ValueError, RecursionError, OverflowError) as error:
                 misfits.append(Misfit(index, "$", str(error)))
         self._pieces.append(b"".join(lines))
@@ -168,7 +166,7 @@ class NDJSON(Target):
     def close(self) -> None:
         """Close the file; what was not committed is cut off."""
         descriptor, self._descriptor = self._descriptor, None
-        self._decoded = frozenset()  # of the run that ends
+        self._decoded = Decoded()  # of the run that ends
         self._mark.close()
         if descriptor is None:
             return
